@@ -1,0 +1,109 @@
+"""The methods that can be compared, and where their weights are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fgrn import checkpoint
+from fgrn.checkpoint import Card, CheckpointError
+from fgrn.models import Bicubic, Config, FGRNConfig, IRNConfig, RescalingNet
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights"
+SCALES = (2, 4)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the comparison."""
+
+    name: str
+    label: str
+    summary: str
+    trained: bool = True
+
+    def matches(self, config: Config) -> bool:
+        """Whether weights of `config` are weights of this method."""
+        if isinstance(config, IRNConfig):
+            return self.name == "irn"
+        return self.name == _METHOD_OF_GUIDANCE[config.guidance]
+
+
+_METHOD_OF_GUIDANCE = {"flow": "fgrn", "bicubic": "du_bic", "none": "du_none"}
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("bicubic", "Bicubic", "fixed antialiased bicubic down, bicubic up", trained=False),
+        Method("irn", "IRN", "one invertible network, down and up (z = 0)"),
+        Method("fgrn", "FGRN", "free encoder and decoder, LR image by invertible flow guidance"),
+        Method(
+            "du_none", "DU_none", "FGRN's encoder and decoder without any guidance: x itself is the LR image"
+        ),
+        Method("du_bic", "DU_bic", "FGRN's encoder and decoder, x held to the bicubic image by a loss"),
+    )
+}
+
+
+def weights_folder() -> Path:
+    """The folder of the weights: `WEIGHTS`, unless the environment variable FGRN_WEIGHTS names another one."""
+    return Path(os.environ.get("FGRN_WEIGHTS") or WEIGHTS)
+
+
+def weights_path(method: str, scale: int, folder: Path | None = None) -> Path:
+    """Where the weights of a method lie: METHOD_xSCALE.safetensors in `folder`, by default `weights_folder()`."""
+    return (weights_folder() if folder is None else folder) / f"{method}_x{scale}.safetensors"
+
+
+def load_net(method: str, scale: int, weights: Path | None = None) -> tuple[RescalingNet, Card | None]:
+    """The network of a method on the CPU, with the card of its weights (None for bicubic).
+
+    Raises:
+        ValueError: for an unknown method or scale.
+        CheckpointError: if weights are missing, damaged, or those of another method or scale.
+    """
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
+    if scale not in SCALES:
+        raise ValueError(f"scale {scale} is not supported; choose one of {', '.join(map(str, SCALES))}")
+    if not METHODS[method].trained:
+        return Bicubic(scale).eval(), None
+    path = weights or weights_path(method, scale)
+    net, card = checkpoint.load(path)
+    if not METHODS[method].matches(card.config) or card.config.scale != scale:
+        raise CheckpointError(
+            f"{path.name} holds {_describe(card.config)}, not {METHODS[method].label} x{scale}: "
+            "choose the method and scale it was trained for"
+        )
+    return net, card
+
+
+def load_card(method: str, scale: int, weights: Path | None = None) -> Card | None:
+    """The card of a method's weights, None for bicubic, which has none.
+
+    Raises:
+        CheckpointError: if it is missing or damaged.
+    """
+    if not METHODS[method].trained:
+        return None
+    return checkpoint.read_card((weights or weights_path(method, scale)).with_suffix(".json"))
+
+
+def _describe(config: Config) -> str:
+    name = _METHOD_OF_GUIDANCE[config.guidance] if isinstance(config, FGRNConfig) else "irn"
+    return f"{METHODS[name].label} x{config.scale}"
+
+
+def unavailable(method: str, scale: int) -> str:
+    """Why a method cannot be used: "" if it can. Reads the card only, not the weights."""
+    if not METHODS[method].trained:
+        return ""
+    path = weights_path(method, scale)
+    try:
+        config = checkpoint.read_card(path.with_suffix(".json")).config
+    except CheckpointError as error:
+        return str(error)
+    if not METHODS[method].matches(config) or config.scale != scale:
+        return f"{path.name} holds {_describe(config)}: fetch or train the weights of {METHODS[method].label} x{scale}"
+    return "" if path.exists() else f"{path.name} is missing: fetch or train the weights"

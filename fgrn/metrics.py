@@ -1,0 +1,291 @@
+"""Image quality: PSNR and SSIM on the Y channel (numpy), NIQE and PIQE without a reference (pyiqa, lazily).
+
+Protocol of the image-rescaling literature: 8-bit RGB in, Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 not
+rounded, `crop` pixels cut from each side, peak 255. SSIM after Wang et al., "Image Quality Assessment: From Error
+Visibility to Structural Similarity", IEEE TIP 2004: 11x11 Gaussian of sigma 1.5, only where it fits whole.
+
+Results without a meaning are never numbers: PSNR and SSIM give nan where no pixel (no window) is left after the
+crop, and `Score.value` is None with the reason. `format_score` shows all of them.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Array = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float64]
+
+NIQE_PARAMETERS = Path(__file__).resolve().parent.parent / "assets" / "metrics" / "niqe_modelparameters.mat"
+NIQE_MIN_SIDE = 192  # two 96x96 blocks each way: with one block the score is a constant whatever the picture
+PIQE_BLOCK = 16
+
+_Y_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
+_Y_OFFSET = 16.0
+_PEAK = 255.0
+_C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
+_WINDOW, _SIGMA = 11, 1.5
+# SSIM windows per tile side. 54 + 10 = 64 pixels: four float64 maps stay in the processor's cache, and the products
+# stay below the size where OpenBLAS starts threads, which stalls for seconds when other processes want the cores.
+_TILE = 54
+_BAND = 64  # rows per step where no window is needed
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric's value, or None with the reason why it means nothing here."""
+
+    value: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class MetricHelp:
+    """One row of help: `better` is "higher", "lower" or "" (no direction); `caveat` says when the metric lies."""
+
+    name: str
+    unit: str
+    better: str
+    caveat: str
+
+    @property
+    def arrow(self) -> str:
+        return {"higher": "↑", "lower": "↓"}.get(self.better, "")
+
+
+METRICS: dict[str, MetricHelp] = {
+    "psnr_y": MetricHelp(
+        "PSNR-Y",
+        "dB",
+        "higher",
+        "Mean squared error of brightness only: blur scores well, wrong colours are not seen.",
+    ),
+    "ssim_y": MetricHelp(
+        "SSIM-Y",
+        "",
+        "higher",
+        "Saturates near 1: above 0.98 small differences are hard to see; colour is not seen.",
+    ),
+    "psnr_rgb": MetricHelp(
+        "PSNR-RGB",
+        "dB",
+        "higher",
+        "Not comparable with PSNR-Y: usually 1 to 2 dB lower for the same pictures.",
+    ),
+    "lr_psnr_y": MetricHelp(
+        "LR vs bicubic",
+        "dB",
+        "higher",
+        "Closeness of the LR picture to bicubic, not its quality: a method may trade it for a better reconstruction.",
+    ),
+    "niqe": MetricHelp(
+        "NIQE (LR)",
+        "",
+        "lower",
+        "Statistics of natural photographs: misleading on text, charts and small pictures.",
+    ),
+    "piqe": MetricHelp(
+        "PIQE (LR)",
+        "0-100",
+        "lower",
+        "Counts blocks that look distorted: fine natural texture can count as noise.",
+    ),
+    "x_exact": MetricHelp(
+        "x recovered exactly",
+        "%",
+        "higher",
+        "Share of latent samples that survive the 8-bit LR picture: the rest may be off by only one level.",
+    ),
+    "seconds_down": MetricHelp("Down", "s", "lower", "One run on this machine, first-run warm-up included."),
+    "seconds_up": MetricHelp("Up", "s", "lower", "One run on this machine, first-run warm-up included."),
+    "lr_bytes": MetricHelp(
+        "LR file",
+        "bytes",
+        "lower",
+        "PNG size: hidden detail makes a LR picture harder to compress than bicubic's.",
+    ),
+}
+"""Help for every column of the comparison table, by the key used in JSON results."""
+
+
+def luma(image: npt.NDArray[Any]) -> FloatArray:
+    """Y of BT.601 in studio range (16..235), float64 and unrounded, from (..., 3) RGB in 0..255."""
+    y: FloatArray = image[..., 0] * _Y_WEIGHTS[0]  # by planes: several times faster than image @ weights
+    y += image[..., 1] * _Y_WEIGHTS[1]
+    y += image[..., 2] * _Y_WEIGHTS[2]
+    y += _Y_OFFSET
+    return y
+
+
+def psnr_y(a: UInt8Array, b: UInt8Array, crop: int) -> float:
+    """PSNR of Y in dB between (H, W, 3) uint8 images, `crop` pixels cut from each side.
+
+    Identical images give inf (pyiqa gives 80); nothing left after the crop gives nan. Raises ValueError for images
+    of different shapes or types.
+    """
+    a, b = _cropped(a, b, crop)
+    return _psnr(
+        sum(float(np.sum((luma(a[rows]) - luma(b[rows])) ** 2)) for rows in _bands(a)), a[..., 0].size
+    )
+
+
+def psnr_rgb(a: UInt8Array, b: UInt8Array, crop: int) -> float:
+    """As `psnr_y`, over all samples of R, G and B."""
+    a, b = _cropped(a, b, crop)
+    errors = (np.subtract(a[rows], b[rows], dtype=np.int32) for rows in _bands(a))
+    return _psnr(float(sum(int(np.sum(error * error, dtype=np.int64)) for error in errors)), a.size)
+
+
+def ssim_y(a: UInt8Array, b: UInt8Array, crop: int) -> float:
+    """Mean SSIM of Y, -1 to 1, between (H, W, 3) uint8 images, `crop` pixels cut from each side.
+
+    nan if fewer than 11 pixels are left on a side. Raises ValueError for images of different shapes or types.
+
+    The Gaussian is separable, so one tile of windows is G @ tile @ G.T with G the banded matrix of its 1-D taps:
+    two small matrix products instead of 121 passes, and memory that does not grow with the picture.
+    """
+    a, b = _cropped(a, b, crop)
+    height, width = int(a.shape[0]) - _WINDOW + 1, int(a.shape[1]) - _WINDOW + 1
+    if height < 1 or width < 1:
+        return math.nan
+    total = 0.0
+    for top in range(0, height, _TILE):
+        rows = slice(top, top + _TILE + _WINDOW - 1)
+        strip_a, strip_b = luma(a[rows]), luma(b[rows])
+        for left in range(0, width, _TILE):
+            columns = slice(left, left + _TILE + _WINDOW - 1)
+            total += _ssim_sum(strip_a[:, columns], strip_b[:, columns])
+    return total / (height * width)
+
+
+def niqe(image: UInt8Array) -> Score:
+    """NIQE (Mittal et al. 2013), lower is better, of a (H, W, 3) uint8 image, by pyiqa with the shipped parameters.
+
+    The first call loads pyiqa (several seconds). n/a below 192 pixels on the short side and for a picture of one
+    colour. Raises ValueError for another shape or type.
+    """
+    _check(image)
+    side = min(image.shape[:2])
+    if side < NIQE_MIN_SIDE:
+        return Score(None, f"LR too small: {side} px on the short side, NIQE needs {NIQE_MIN_SIDE}")
+    if _is_constant(image):
+        return Score(None, "the picture has one colour only")
+    return _blind("niqe", image)
+
+
+def piqe(image: UInt8Array) -> Score:
+    """PIQE (Venkatanath et al. 2015), 0 to 100, lower is better, of a (H, W, 3) uint8 image, by pyiqa.
+
+    n/a below one 16x16 block and where no block has texture. Raises ValueError for another shape or type.
+    """
+    _check(image)
+    side = min(image.shape[:2])
+    if side < PIQE_BLOCK:
+        return Score(None, f"LR too small: {side} px on the short side, PIQE needs {PIQE_BLOCK}")
+    if _is_constant(image):
+        return Score(None, "the picture has one colour only")
+    return _blind("piqe", image)
+
+
+def format_score(score: float | Score | None, digits: int = 2) -> str:
+    """A value for people: "34.12", "∞" for identical images, "n/a" or "n/a (reason)" where there is none."""
+    if isinstance(score, Score):
+        return format_score(score.value, digits) if score.value is not None else f"n/a ({score.reason})"
+    if score is None or math.isnan(score):
+        return "n/a"
+    return "∞" if math.isinf(score) else f"{score:.{digits}f}"
+
+
+def _check(image: npt.NDArray[Any]) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"expected a (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
+
+
+def _cropped(a: UInt8Array, b: UInt8Array, crop: int) -> tuple[UInt8Array, UInt8Array]:
+    _check(a)
+    _check(b)
+    if a.shape != b.shape:
+        raise ValueError(f"images of different sizes cannot be compared: {a.shape[:2]} and {b.shape[:2]}")
+    if crop < 0:
+        raise ValueError(f"crop must be 0 or more, got {crop}")
+    height, width = a.shape[:2]
+    inner = slice(crop, max(crop, height - crop)), slice(crop, max(crop, width - crop))
+    return a[inner], b[inner]
+
+
+def _bands(image: UInt8Array) -> Iterator[slice]:
+    return (slice(top, top + _BAND) for top in range(0, image.shape[0], _BAND))
+
+
+def _psnr(squared_error: float, count: int) -> float:
+    if count == 0:
+        return math.nan
+    return math.inf if squared_error == 0 else 10 * math.log10(_PEAK**2 * count / squared_error)
+
+
+def _gaussian_rows() -> FloatArray:
+    taps = np.exp(-((np.arange(_WINDOW) - _WINDOW // 2) ** 2) / (2 * _SIGMA**2))
+    matrix = np.zeros((_TILE, _TILE + _WINDOW - 1))
+    for row in range(_TILE):
+        matrix[row, row : row + _WINDOW] = taps / taps.sum()
+    return matrix
+
+
+_GAUSSIAN = _gaussian_rows()
+
+
+def _ssim_sum(a: FloatArray, b: FloatArray) -> float:
+    """Sum of the SSIM of all windows inside one tile of Y; a top-left part of the matrix filters a smaller tile."""
+    height, width = a.shape
+    down = _GAUSSIAN[: height - _WINDOW + 1, :height]
+    across = _GAUSSIAN[: width - _WINDOW + 1, :width].T
+    maps = np.stack([a, b, a * a + b * b, a * b])
+    mean_a, mean_b, power, product = down @ maps @ across
+    mean_product, mean_power = mean_a * mean_b, mean_a * mean_a + mean_b * mean_b
+    luminance = (2 * mean_product + _C1) / (mean_power + _C1)
+    structure = (2 * (product - mean_product) + _C2) / (power - mean_power + _C2)
+    return float(np.sum(luminance * structure))
+
+
+def _is_constant(image: UInt8Array) -> bool:
+    return bool((image == image[:1, :1]).all())
+
+
+_blind_lock = threading.Lock()
+_niqe_model: Any = None
+
+
+def _blind(name: str, image: UInt8Array) -> Score:
+    """Run a pyiqa metric on the CPU. One at a time: it bounds memory, and the NIQE model is made only once."""
+    global _niqe_model
+    import torch
+
+    with _blind_lock, torch.inference_mode():
+        batch = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+        if name == "niqe":
+            if _niqe_model is None:
+                from pyiqa.archs.niqe_arch import NIQE
+
+                # The path keeps pyiqa from downloading; the other arguments are its own defaults, named.
+                _niqe_model = NIQE(
+                    test_y_channel=True, color_space="yiq", pretrained_model_path=str(NIQE_PARAMETERS)
+                )
+            value = float(_niqe_model(batch))
+        else:
+            # The function, not the PIQE module, which keeps its last result and so is not thread-safe.
+            from pyiqa.archs.piqe_arch import piqe as pyiqa_piqe
+
+            score, _, _, active = pyiqa_piqe(batch)
+            if not bool(active.any()):
+                return Score(None, "no block of the picture has texture")
+            value = float(score)
+    if not math.isfinite(value):
+        return Score(None, f"{name.upper()} gave no finite number for this picture")
+    return Score(value)

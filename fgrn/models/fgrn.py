@@ -1,0 +1,144 @@
+"""FGRN, the flow guidance rescaling network (Li et al., BMVC 2021, section 3).
+
+    image -> G_d -> x -> F -> LR -> F^-1 -> x -> G_u -> image
+
+G_d and G_u are free to choose x; the invertible F turns x into a picture and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from fgrn.layers import AffineCoupling, ResidualBlock, convolution
+from fgrn.models.base import RescalingNet
+from fgrn.ops import in_float32, squeeze, unsqueeze
+from fgrn.resize import bicubic_downscale, bicubic_upscale
+
+COLOURS = 3
+
+Guidance = Literal["flow", "bicubic", "none"]
+
+
+@dataclass(frozen=True)
+class FGRNConfig:
+    """Shape of an FGRN.
+
+    `guidance` names the ablation of section 4.4: "flow" is FGRN (DU_flow); "bicubic" (DU_bic) and "none" (DU_none)
+    have no flow, so that LR is x itself; they differ only in how they are trained.
+    """
+
+    scale: int
+    channels: int = 64
+    down_blocks: int = 7
+    up_blocks: int = 18
+    flow_cells: int = 4
+    flow_growth: int = 16
+    guidance: Guidance = "flow"
+
+    def __post_init__(self) -> None:
+        if self.scale < 2 or min(self.channels, self.flow_growth) < 1:
+            raise ValueError(f"{self}: scale must be >= 2, channels and flow_growth >= 1")
+        if min(self.down_blocks, self.up_blocks, self.flow_cells) < 0:
+            raise ValueError(f"{self}: numbers of blocks and cells cannot be negative")
+        if self.guidance not in ("flow", "bicubic", "none"):
+            raise ValueError(f"guidance {self.guidance!r} is none of flow, bicubic, none")
+
+
+class Downscaler(nn.Module):
+    """G_d: squeeze, convolution, residual blocks, convolution; added to the bicubic LR image.
+
+    The last convolution starts at zero, so x starts as y_bic. The paper does not say how it starts; from a random
+    start the rounded x carries no signal and nothing is learnt. No loss ties x to y_bic afterwards.
+    """
+
+    def __init__(self, config: FGRNConfig) -> None:
+        super().__init__()
+        self.scale = config.scale
+        self.head = convolution(COLOURS * config.scale**2, config.channels)
+        self.body = nn.Sequential(*(ResidualBlock(config.channels) for _ in range(config.down_blocks)))
+        self.tail = convolution(config.channels, COLOURS, gain=0.0)
+
+    def forward(self, hr: Tensor) -> Tensor:
+        """HR (B, 3, scale*H, scale*W) -> x (B, 3, H, W), float32, not yet rounded."""
+        features = self.body(self.head(squeeze(hr, self.scale)))
+        return bicubic_downscale(hr, self.scale) + in_float32(self.tail, features)
+
+
+class Upscaler(nn.Module):
+    """G_u: convolution, residual blocks, convolution, pixel shuffle; added to the bicubic enlargement of x."""
+
+    def __init__(self, config: FGRNConfig) -> None:
+        super().__init__()
+        self.scale = config.scale
+        self.head = convolution(COLOURS, config.channels)
+        self.body = nn.Sequential(*(ResidualBlock(config.channels) for _ in range(config.up_blocks)))
+        self.tail = convolution(config.channels, COLOURS * config.scale**2, gain=0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, 3, H, W) -> HR (B, 3, scale*H, scale*W), float32, not yet rounded."""
+        features = self.body(in_float32(self.head, x))
+        return bicubic_upscale(x, self.scale) + unsqueeze(in_float32(self.tail, features), self.scale)
+
+
+class FlowGuidance(nn.Module):
+    """F = f_1 o f_2 o ... o f_K, an invertible map from x to the LR image (paper, section 3.3). Always float32.
+
+    With zero cells it is the identity. Cell k first rolls the colours by k, so that each of them takes the part of
+    l1 in turn (the paper leaves the split open); the roll is undone at the end of the cell.
+    """
+
+    def __init__(self, config: FGRNConfig) -> None:
+        super().__init__()
+        cells = config.flow_cells if config.guidance == "flow" else 0
+        self.cells = nn.ModuleList(AffineCoupling(1, COLOURS - 1, config.flow_growth) for _ in range(cells))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, 3, H, W) -> LR (B, 3, H, W) and log|det dF/dx| per sample, shape (B,)."""
+        with torch.autocast(x.device.type, enabled=False):
+            log_det = x.new_zeros(x.shape[0])
+            for k, cell in enumerate(self.cells):
+                rolled, cell_log_det = cell(x.roll(-k, dims=1))
+                x, log_det = rolled.roll(k, dims=1), log_det + cell_log_det
+            return x, log_det
+
+    def inverse(self, lr: Tensor) -> Tensor:
+        """LR (B, 3, H, W) -> x (B, 3, H, W)."""
+        with torch.autocast(lr.device.type, enabled=False):
+            for k, cell in reversed(list(enumerate(self.cells))):
+                lr = cast(AffineCoupling, cell).inverse(lr.roll(-k, dims=1)).roll(k, dims=1)
+            return lr
+
+
+class FGRN(RescalingNet):
+    """The whole network of Figure 1: `downscaler` (G_d), `flow` (F), `upscaler` (G_u)."""
+
+    def __init__(self, config: FGRNConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.scale = config.scale
+        self.downscaler = Downscaler(config)
+        self.flow = FlowGuidance(config)
+        self.upscaler = Upscaler(config)
+
+    def encode(self, hr: Tensor) -> Tensor:
+        """x = G_d(y), equation 3."""
+        x: Tensor = self.downscaler(hr)
+        return x
+
+    def to_lr(self, x: Tensor) -> Tensor:
+        """LR = F(x), equation 4."""
+        lr: Tensor = self.flow(x)[0]
+        return lr
+
+    def from_lr(self, lr: Tensor) -> Tensor:
+        """x = F^-1(LR), equation 4."""
+        return self.flow.inverse(lr)
+
+    def decode(self, x: Tensor) -> Tensor:
+        """y = G_u(x), equation 3."""
+        hr: Tensor = self.upscaler(x)
+        return hr

@@ -1,0 +1,109 @@
+"""Tensor operations without parameters: squeeze, 8-bit quantiser, Haar transform, padding.
+
+All images are float tensors of shape (B, C, H, W); pictures have values in [0, 1], one grey level is 1/255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+GREY_LEVELS = 255
+
+
+def squeeze(image: Tensor, scale: int) -> Tensor:
+    """Move each `scale` x `scale` block of pixels into channels (paper, Figure 2a).
+
+    (B, C, scale*H, scale*W) -> (B, scale^2*C, H, W); `unsqueeze` is its inverse, no value is lost.
+    """
+    return functional.pixel_unshuffle(image, scale)
+
+
+def unsqueeze(features: Tensor, scale: int) -> Tensor:
+    """Inverse of `squeeze`, also known as pixel shuffle: (B, scale^2*C, H, W) -> (B, C, scale*H, scale*W)."""
+    return functional.pixel_shuffle(features, scale)
+
+
+def haar(image: Tensor) -> Tensor:
+    """One level of the 2-D Haar transform as IRN defines it (Xiao et al., ECCV 2020).
+
+    (B, C, 2H, 2W) -> (B, 4C, H, W). The first C channels are the block means; the others are the horizontal,
+    vertical and diagonal differences, each divided by 4.
+    """
+    a, b = image[..., 0::2, 0::2], image[..., 0::2, 1::2]
+    c, d = image[..., 1::2, 0::2], image[..., 1::2, 1::2]
+    return torch.cat([a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d], dim=1) / 4
+
+
+def inverse_haar(bands: Tensor) -> Tensor:
+    """Inverse of `haar`: (B, 4C, H, W) -> (B, C, 2H, 2W)."""
+    mean, horizontal, vertical, diagonal = bands.chunk(4, dim=1)
+    a, b = mean + horizontal + vertical + diagonal, mean - horizontal + vertical - diagonal
+    c, d = mean + horizontal - vertical - diagonal, mean - horizontal - vertical + diagonal
+    blocks = torch.stack([a, b, c, d], dim=2)  # (B, C, 4, H, W), the four pixels of each block
+    return unsqueeze(blocks.flatten(1, 2), 2)
+
+
+class _StraightThroughQuantise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, image: Tensor) -> Tensor:
+        ctx.save_for_backward(image)
+        return image.clamp(0, 1).mul(GREY_LEVELS).round().div(GREY_LEVELS)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (image,) = ctx.saved_tensors
+        gradient = grad_outputs[0]
+        # A descent step moves against the gradient: below 0 a positive one pushes further out, above 1 a negative.
+        leaving = ((image < 0) & (gradient > 0)) | ((image > 1) & (gradient < 0))
+        return gradient.masked_fill(leaving, 0)
+
+
+def quantise(image: Tensor) -> Tensor:
+    """Round to the 256 grey levels {0, 1/255, ..., 1}, with a straight-through gradient (paper, section 3.3).
+
+    Deviation from the paper: outside [0, 1] the gradient passes only where a descent step leads back into the
+    range. Passing all of it lets x saturate, after which nothing is learnt any more.
+
+    Raises:
+        TypeError: for a dtype other than float32 or float64; a half-precision type cannot hold the 256 levels.
+    """
+    if image.dtype not in (torch.float32, torch.float64):
+        raise TypeError(
+            f"quantise needs float32 or float64, not {image.dtype}: coarser types merge grey levels"
+        )
+    quantised: Tensor = _StraightThroughQuantise.apply(image)
+    return quantised
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Extend the bottom and right by reflection until both sides are multiples of `multiple`.
+
+    (B, C, H, W) -> (B, C, ceil(H/multiple)*multiple, ceil(W/multiple)*multiple). Cropping back is the caller's
+    `[..., :H, :W]`. Needs sides longer than the padding, which 16 x 16 pixels always are.
+    """
+    height, width = image.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    return functional.pad(image, (0, right, 0, bottom), mode="reflect") if bottom or right else image
+
+
+def in_float32(function: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """Apply `function` outside any autocast region, on a float32 (or float64) input.
+
+    bf16 resolves 1/256 just below 1, which is coarser than a grey level: whatever touches the 8-bit grid has to
+    stay in float32, or training at x2 loses several dB late in the run.
+    """
+    with torch.autocast(image.device.type, enabled=False):
+        return function(image if image.dtype == torch.float64 else image.float())
+
+
+@contextmanager
+def in_strict_float32() -> Iterator[None]:
+    """Keep cuDNN from TF32, whose 10-bit mantissa would break the round trip through F. No effect on the CPU."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield

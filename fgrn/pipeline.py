@@ -1,0 +1,282 @@
+"""8-bit pictures through a method: image -> x -> LR -> x -> image. Page, CLI, API and evaluation all go this way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from fgrn import images
+from fgrn.images import LoadedImage, LRInfo
+from fgrn.methods import METHODS, load_net
+from fgrn.models import IRN, RescalingNet
+from fgrn.ops import in_strict_float32, pad_to_multiple, quantise
+
+Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
+TensorFunction = Callable[[Tensor], Tensor]
+ImageLike = Pixels | Image.Image | LoadedImage | str | Path
+
+LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF", "PPM")
+MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
+
+
+class RescaleError(ValueError):
+    """A picture or request that cannot be served; the message says what, why and what next."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One picture through one method. All pictures are uint8 arrays (., ., 3); x and LR are HR / scale, rounded up."""
+
+    method: str
+    scale: int
+    hr: Pixels
+    x: Pixels  # the representation, rounded to 8 bit; LR itself for methods without a flow
+    lr: Pixels
+    x_recovered: Pixels  # round(F^-1(LR))
+    reconstruction: Pixels
+    x_exact: float  # share of the values of x that came back exactly, 0 to 1
+    seconds_down: float
+    seconds_up: float
+    lr_png: bytes  # the LR file, with what restoring needs in a text chunk
+
+
+@dataclass(frozen=True)
+class Rescaler:
+    """A method with its weights on a device. Stateless: may be shared between threads."""
+
+    method: str
+    scale: int
+    net: RescalingNet
+    digest: str  # of the weights; "" for bicubic
+    device: torch.device
+    latent_seed: int | None = None  # IRN only: draw z ~ N(0, 1) with this seed instead of z = 0
+
+    def downscale(self, hr: ImageLike) -> Pixels:
+        """HR (H, W, 3) -> LR (ceil(H/scale), ceil(W/scale), 3).
+
+        Raises:
+            RescaleError: if a side is below 16 pixels, or the array is no 8-bit RGB picture.
+        """
+        return self.to_lr(self.encode(hr))
+
+    def upscale(self, lr: ImageLike, size: tuple[int, int] | None = None) -> Pixels:
+        """LR (H, W, 3) -> HR, cropped to `size` = (height, width) of the original if it is given.
+
+        Raises:
+            RescaleError: if the LR image is too small, or `size` does not belong to it.
+        """
+        return self.decode(self.from_lr(lr), size)
+
+    def encode(self, hr: ImageLike) -> Pixels:
+        """HR -> x, padded by reflection to the next multiple of the scale."""
+        pixels = as_pixels(hr)
+        if min(pixels.shape[:2]) < MIN_SIDE:
+            raise RescaleError(
+                f"The picture is {pixels.shape[1]} x {pixels.shape[0]} pixels, but each side needs at least "
+                f"{MIN_SIDE}: choose a larger picture."
+            )
+        return self._apply(lambda image: self.net.encode(pad_to_multiple(image, self.scale)), pixels)
+
+    def to_lr(self, x: Pixels) -> Pixels:
+        """x -> LR through F."""
+        return self._apply(self.net.to_lr, x)
+
+    def from_lr(self, lr: ImageLike) -> Pixels:
+        """LR -> x through the inverse of F."""
+        pixels = as_pixels(lr)
+        if min(pixels.shape[:2]) * self.scale < MIN_SIDE:
+            raise RescaleError(
+                f"The LR image is {pixels.shape[1]} x {pixels.shape[0]} pixels; x{self.scale} needs at least "
+                f"{-(-MIN_SIDE // self.scale)} on each side: choose the LR PNG that was downloaded."
+            )
+        return self._apply(self.net.from_lr, pixels)
+
+    def decode(self, x: Pixels, size: tuple[int, int] | None = None) -> Pixels:
+        """x -> HR, cropped to `size` = (height, width) if it is given."""
+        height, width = size or (x.shape[0] * self.scale, x.shape[1] * self.scale)
+        if (-(-height // self.scale), -(-width // self.scale)) != x.shape[:2]:
+            raise RescaleError(
+                f"An original of {width} x {height} pixels has a LR image of {-(-width // self.scale)} x "
+                f"{-(-height // self.scale)} at x{self.scale}, but this one is {x.shape[1]} x {x.shape[0]}: it was "
+                "resized or cropped afterwards. Use the LR PNG as it was downloaded."
+            )
+        return self._apply(self._decode, x)[:height, :width]
+
+    def info(self, size: tuple[int, int]) -> LRInfo:
+        """What the LR PNG of an original of `size` = (height, width) has to carry."""
+        return LRInfo(self.method, self.scale, *size, self.digest)
+
+    def _decode(self, x: Tensor) -> Tensor:
+        if self.latent_seed is not None and isinstance(self.net, IRN):
+            generator = torch.Generator().manual_seed(self.latent_seed)
+            return self.net.inverse(x, self.net.sample_latent(x, generator))
+        return self.net.decode(x)
+
+    def _apply(self, function: TensorFunction, pixels: Pixels) -> Pixels:
+        with torch.inference_mode(), in_strict_float32():
+            copy = np.array(pixels, order="C")  # pictures may be read-only, which torch warns about
+            image = torch.from_numpy(copy).to(self.device)
+            image = image.permute(2, 0, 1)[None].float() / 255
+            levels = quantise(function(image)).mul(255).round()
+            array: Pixels = levels[0].permute(1, 2, 0).byte().cpu().numpy()
+            return array
+
+
+def load(
+    method: str,
+    scale: int,
+    *,
+    device: str | torch.device | None = None,
+    weights: str | Path | None = None,
+    latent_seed: int | None = None,
+) -> Rescaler:
+    """Load a method: "bicubic", "irn", "fgrn", "du_none" or "du_bic", at scale 2 or 4.
+
+    `weights` is a `*.safetensors` file with its card, or `org/name@revision` on the Hugging Face Hub; by default the
+    repository's own. `device` defaults to what Accelerate finds: a GPU if there is one, else the CPU.
+
+    Raises:
+        ValueError: for an unknown method or scale.
+        fgrn.checkpoint.CheckpointError: if the weights cannot be used.
+    """
+    path = None
+    if weights is not None:
+        from fgrn.hub import locate
+
+        path = locate(weights, method, scale)
+    net, card = load_net(method, scale, path)
+    place = torch.device(device) if device is not None else default_device()
+    # Process-wide: `in_strict_float32`, left in one thread, restores this value under the others.
+    torch.backends.cudnn.allow_tf32 = False
+    return Rescaler(method, scale, net.to(place), card.digest if card else "", place, latent_seed)
+
+
+def default_device() -> torch.device:
+    """The device that Accelerate chooses."""
+    from accelerate import PartialState  # takes a second to import
+
+    device: torch.device = PartialState().device
+    return device
+
+
+def rescale(rescaler: Rescaler, image: ImageLike) -> Result:
+    """Shrink and restore a picture (paper, Figure 1b), every step rounded to 8 bit.
+
+    Raises:
+        RescaleError: if a side is below 16 pixels.
+    """
+    hr = as_pixels(image)
+    size = (hr.shape[0], hr.shape[1])
+    start = time.perf_counter()
+    x = rescaler.encode(hr)
+    lr = rescaler.to_lr(x)
+    middle = time.perf_counter()
+    x_recovered = rescaler.from_lr(lr)
+    reconstruction = rescaler.decode(x_recovered, size)
+    end = time.perf_counter()
+    return Result(
+        method=rescaler.method,
+        scale=rescaler.scale,
+        hr=hr,
+        x=x,
+        lr=lr,
+        x_recovered=x_recovered,
+        reconstruction=reconstruction,
+        x_exact=float(np.mean(x == x_recovered)),
+        seconds_down=middle - start,
+        seconds_up=end - middle,
+        lr_png=images.encode_png(lr, rescaler.info(size)),
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to restore a LR image: what its file says, completed by what the user says."""
+
+    method: str
+    scale: int
+    info: LRInfo | None  # what the file says: size of the original, digest of the weights
+    notices: tuple[str, ...] = ()
+
+
+def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = None) -> Source:
+    """Decide how a LR file is to be restored.
+
+    Raises:
+        RescaleError: if the file carries no information and the user names no method or scale, or if the two
+            contradict each other.
+    """
+    notices = list(lr.notices)
+    if lr.format not in LOSSLESS_FORMATS:
+        notices.append(
+            f"This is a {lr.format} file. Lossy compression changes the grey levels that restoring depends on: "
+            "expect a much worse picture than from the original LR PNG."
+        )
+    info = lr.info
+    if info is None:
+        if method is None or scale is None:
+            raise RescaleError(
+                "This file does not say which method and scale made it (it is not an LR PNG of this program, or its "
+                "text chunk was removed): name the method and the scale."
+            )
+        return Source(method, scale, None, tuple(notices))
+    if (method or info.method) != info.method or (scale or info.scale) != info.scale:
+        raise RescaleError(
+            f"This LR PNG was made by {_label(info.method)} x{info.scale}; restored as {_label(method or info.method)} "
+            f"x{scale or info.scale} it would give a wrong picture. Leave method and scale to the file."
+        )
+    if info.method not in METHODS:
+        raise RescaleError(
+            f"This LR PNG was made by {info.method!r}, a method that this version does not know."
+        )
+    return Source(info.method, info.scale, info, tuple(notices))
+
+
+def restore(rescaler: Rescaler, lr: LoadedImage, source: Source, *, other_weights: bool = False) -> Pixels:
+    """Restore the picture of a LR file.
+
+    Raises:
+        RescaleError: if the file was made with other weights than the rescaler's, unless `other_weights` is set.
+    """
+    info = source.info
+    if info is None:
+        return rescaler.upscale(lr)
+    if info.digest != rescaler.digest and not other_weights:
+        raise RescaleError(
+            f"This LR PNG was made with other weights ({info.digest or 'none'}) than the ones loaded "
+            f"({rescaler.digest or 'none'}): the restored picture would be wrong. Load those weights, or allow other "
+            "weights to see it all the same."
+        )
+    return rescaler.upscale(lr, (info.height, info.width))
+
+
+def as_pixels(image: ImageLike) -> Pixels:
+    """Any accepted picture as a uint8 array (H, W, 3).
+
+    Raises:
+        RescaleError: for an array that is no 8-bit RGB picture.
+        fgrn.images.ImageError: for a file that cannot be read.
+    """
+    if isinstance(image, LoadedImage):
+        return image.pixels
+    if isinstance(image, str | Path):
+        return images.read_image(image).pixels
+    if isinstance(image, Image.Image):
+        return np.asarray(image.convert("RGB"))
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise RescaleError(
+            f"An array of shape {image.shape} and type {image.dtype} is no 8-bit RGB picture: pass uint8 (H, W, 3)."
+        )
+    return image
+
+
+def _label(method: str) -> str:
+    return METHODS[method].label if method in METHODS else repr(method)

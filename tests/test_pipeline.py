@@ -1,0 +1,177 @@
+"""8-bit pictures through every method: sizes, exactness, LR files, errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import fgrn
+from fgrn.images import LRInfo, encode_png, read_image
+from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
+from fgrn.pipeline import RescaleError, Rescaler, as_pixels, load, rescale, restore, source_of
+
+CPU = torch.device("cpu")
+
+
+def perturbed(net: RescalingNet, size: float = 0.02) -> RescalingNet:
+    """A net whose zero-initialised convolutions do something."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter += size * torch.randn(parameter.shape, generator=generator)
+    return net.eval()
+
+
+def rescaler_of(method: str, scale: int) -> Rescaler:
+    nets: dict[str, RescalingNet] = {
+        "bicubic": Bicubic(scale),
+        "irn": perturbed(IRN(IRNConfig(scale, blocks=1, growth=4))),
+        "fgrn": perturbed(FGRN(FGRNConfig(scale, 8, 1, 1, 2, 4))),
+    }
+    return Rescaler(method, scale, nets[method], "" if method == "bicubic" else "0123456789abcdef", CPU)
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth random picture: a small noise image, enlarged."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (max(height // 8, 2), max(width // 8, 2), 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    method=st.sampled_from(["bicubic", "irn", "fgrn"]),
+    scale=st.sampled_from([2, 4]),
+    height=st.integers(16, 45),
+    width=st.integers(16, 45),
+)
+def test_every_size_comes_back_at_its_own_size(method: str, scale: int, height: int, width: int) -> None:
+    hr = picture(height, width)
+    result = rescale(rescaler_of(method, scale), hr)
+    assert result.lr.shape == (-(-height // scale), -(-width // scale), 3)
+    assert result.x.shape == result.x_recovered.shape == result.lr.shape
+    assert result.reconstruction.shape == hr.shape
+    assert all(image.dtype == np.uint8 for image in (result.x, result.lr, result.reconstruction))
+    assert result.x_exact == np.mean(result.x == result.x_recovered)
+
+
+@pytest.mark.parametrize("method", ["bicubic", "irn", "fgrn"])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_lr_png_alone_restores_the_same_picture(method: str, scale: int) -> None:
+    rescaler = rescaler_of(method, scale)
+    result = rescale(rescaler, picture(37, 50))
+    file = read_image(result.lr_png)
+    assert np.array_equal(file.pixels, result.lr)
+    assert file.info == LRInfo(method, scale, 37, 50, rescaler.digest)
+    source = source_of(file)
+    assert (source.method, source.scale) == (method, scale)
+    assert np.array_equal(restore(rescaler, file, source), result.reconstruction)
+
+
+def test_lr_png_is_the_same_bytes_every_time() -> None:
+    hr = picture(40, 32)
+    assert rescale(rescaler_of("fgrn", 2), hr).lr_png == rescale(rescaler_of("fgrn", 2), hr).lr_png
+
+
+def test_padding_leaves_the_inside_alone() -> None:
+    """Bicubic on a multiple of the scale and on the same picture with a column less agree away from that border."""
+    hr = picture(64, 64)
+    rescaler = rescaler_of("bicubic", 4)
+    assert np.array_equal(rescaler.downscale(hr[:, :63])[:, :14], rescaler.downscale(hr)[:, :14])
+
+
+def test_methods_without_flow_have_x_equal_to_lr() -> None:
+    for method in ("bicubic", "irn"):
+        result = rescale(rescaler_of(method, 2), picture(32, 32))
+        assert np.array_equal(result.x, result.lr)
+        assert result.x_exact == 1.0
+
+
+def test_sampled_latent_depends_on_the_seed_only() -> None:
+    rescaler = rescaler_of("irn", 2)
+    lr = picture(16, 16)
+    first, again, other = (replace(rescaler, latent_seed=seed).upscale(lr) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first, rescaler.upscale(lr))
+
+
+@pytest.mark.parametrize("shape", [(15, 40, 3), (40, 15, 3), (1, 1, 3)])
+def test_too_small_a_picture_is_refused(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(RescaleError, match="at least 16"):
+        rescaler_of("bicubic", 2).downscale(np.zeros(shape, np.uint8))
+
+
+def test_too_small_a_lr_image_is_refused() -> None:
+    with pytest.raises(RescaleError, match="at least 4 on each side"):
+        rescaler_of("fgrn", 4).upscale(np.zeros((3, 9, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((32, 32), np.uint8), np.zeros((32, 32, 3)), np.zeros((32, 32, 4), np.uint8)]
+)
+def test_arrays_that_are_no_picture_are_refused(array: np.ndarray) -> None:
+    with pytest.raises(RescaleError, match="8-bit RGB"):
+        as_pixels(array)
+
+
+def test_resized_lr_is_refused() -> None:
+    rescaler = rescaler_of("fgrn", 4)
+    resized = read_image(encode_png(picture(20, 20), LRInfo("fgrn", 4, 64, 64, rescaler.digest)))
+    with pytest.raises(RescaleError, match="resized or cropped"):
+        restore(rescaler, resized, source_of(resized))
+
+
+def test_plain_png_needs_method_and_scale() -> None:
+    rescaler = rescaler_of("fgrn", 4)
+    plain = read_image(encode_png(picture(20, 20)))
+    with pytest.raises(RescaleError, match="name the method and the scale"):
+        source_of(plain)
+    assert restore(rescaler, plain, source_of(plain, "fgrn", 4)).shape == (80, 80, 3)
+
+
+def test_contradicting_method_is_refused() -> None:
+    file = read_image(rescale(rescaler_of("irn", 2), picture(32, 32)).lr_png)
+    with pytest.raises(RescaleError, match="made by IRN x2"):
+        source_of(file, "fgrn", 2)
+    with pytest.raises(RescaleError, match="made by IRN x2"):
+        source_of(file, scale=4)
+
+
+def test_other_weights_are_refused_unless_allowed() -> None:
+    rescaler = rescaler_of("fgrn", 2)
+    result = rescale(rescaler, picture(32, 32))
+    file = read_image(result.lr_png)
+    other = replace(rescaler, digest="f" * 16)
+    with pytest.raises(RescaleError, match="other weights"):
+        restore(other, file, source_of(file))
+    assert np.array_equal(restore(other, file, source_of(file), other_weights=True), result.reconstruction)
+
+
+def test_lossy_lr_is_named(tmp_path: Path) -> None:
+    Image.fromarray(picture(16, 16)).save(tmp_path / "lr.jpg")
+    source = source_of(read_image(tmp_path / "lr.jpg"), "bicubic", 2)
+    assert any("Lossy compression" in notice for notice in source.notices)
+
+
+def test_public_api_accepts_paths_and_pil(tmp_path: Path) -> None:
+    rescaler = load("bicubic", 2, device="cpu")
+    Image.fromarray(picture(32, 48)).save(tmp_path / "photo.png")
+    from_path = rescaler.downscale(tmp_path / "photo.png")
+    assert np.array_equal(from_path, rescaler.downscale(Image.open(tmp_path / "photo.png")))
+    assert np.array_equal(from_path, fgrn.rescale(rescaler, picture(32, 48)).lr)
+
+
+@pytest.mark.parametrize(
+    ("method", "scale", "message"), [("fgrm", 2, "unknown method"), ("fgrn", 3, "scale 3")]
+)
+def test_unknown_method_and_scale_are_named(method: str, scale: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load(method, scale, device="cpu")
