@@ -1,0 +1,114 @@
+"""Training objectives: equations 7 and 9 of the paper, and IRN's published losses.
+
+Each objective is a module that owns the network and maps a batch of HR patches to (loss, figures), so that
+Accelerate can wrap it for mixed precision and several processes. All losses are means over values; published sums
+differ by a constant factor, which Adam does not see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from fgrn.models import FGRN, IRN
+from fgrn.ops import quantise
+from fgrn.resize import bicubic_downscale
+
+Figures = dict[str, Tensor]
+
+CHARBONNIER_EPSILON = 1e-6  # squared, as in the published IRN: sqrt(d^2 + 1e-6)
+
+
+def bicubic_guidance(hr: Tensor, scale: int) -> Tensor:
+    """y_bic, clamped to [0, 1]: the LR image is an 8-bit picture, so overshoot could not be kept."""
+    return bicubic_downscale(hr, scale).clamp(0, 1)
+
+
+def mean_squared_error(a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared difference, for the figures: no gradient."""
+    return (a.detach() - b.detach()).square().mean()
+
+
+class RescalingObjective(nn.Module):
+    """Equation 7: L1 between y and G_u(round(G_d(y))). Trains G_d and G_u.
+
+    With `bicubic_weight` > 0 it is DU_bic (section 4.4): L1 between x and y_bic is added.
+    """
+
+    def __init__(self, net: FGRN, bicubic_weight: float = 0.0) -> None:
+        super().__init__()
+        self.net = net
+        self.bicubic_weight = bicubic_weight
+        self.trained = nn.ModuleList([net.downscaler, net.upscaler])
+
+    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+        x = self.net.encode(hr)
+        restored = self.net.decode(quantise(x))
+        loss = (restored - hr).abs().mean()
+        outside = ((x < 0) | (x > 1)).float().mean()
+        if self.bicubic_weight:
+            loss = loss + self.bicubic_weight * (x - bicubic_guidance(hr, self.net.scale)).abs().mean()
+        return loss, {"hr_mse": mean_squared_error(restored, hr), "x_outside": outside}
+
+
+class FlowObjective(nn.Module):
+    """Equation 9: L1 between F(x) and y_bic, minus gamma times the log-determinant per value. Trains F alone.
+
+    x is detached, so L_guide never reaches G_d (section 3.4); nothing is lost by training F after G_d and G_u.
+    """
+
+    def __init__(self, net: FGRN, gamma: float) -> None:
+        super().__init__()
+        self.net = net
+        self.gamma = gamma
+        self.trained = nn.ModuleList([net.flow])
+
+    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+        with torch.no_grad():
+            x = quantise(self.net.encode(hr))
+        lr, log_det = self.net.flow(x)
+        guidance = bicubic_guidance(hr, self.net.scale)
+        values = x[0].numel()
+        loss = (lr - guidance).abs().mean() - self.gamma * log_det.mean() / values
+        with torch.no_grad():
+            recovered = quantise(self.net.from_lr(quantise(lr)))
+            exact = ((recovered - x).abs() < 0.5 / 255).float().mean()
+        return loss, {"lr_mse": mean_squared_error(lr, guidance), "x_exact": exact}
+
+
+class IRNObjective(nn.Module):
+    """IRN's published losses (section 3.3 there): Charbonnier on HR, L2 on LR, sum of z^2; z = 0 on the way up.
+
+    Published per-image sums have the weights 1, scale^2 and 1; as means over HR, LR and HR values they are 1, 1, 1.
+    With `coarse` only the couplings of the last level, at LR resolution, are computed and trained.
+    """
+
+    def __init__(self, net: IRN, *, coarse: bool = False) -> None:
+        super().__init__()
+        self.net = _coarse_view(net) if coarse else net
+        self.trained = nn.ModuleList([self.net.levels])
+
+    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+        lr, z = self.net(hr)
+        restored = self.net.decode(quantise(lr))
+        guidance = bicubic_guidance(hr, self.net.scale)
+        reconstruction = ((restored - hr).square() + CHARBONNIER_EPSILON).sqrt().mean()
+        fidelity = (lr - guidance).square().mean()
+        latent = z.square().sum() / hr.numel()
+        figures = {"hr_mse": mean_squared_error(restored, hr), "lr_mse": mean_squared_error(lr, guidance)}
+        return reconstruction + fidelity + latent, figures
+
+
+def _coarse_view(net: IRN) -> IRN:
+    """An IRN that shares the couplings of the last level; the finer levels are their Haar transforms alone.
+
+    Couplings start as the identity, so at the start this is the same function, at a quarter of the cost for x4.
+    """
+    view = IRN(replace(net.config, blocks=0))
+    view.levels[-1] = net.levels[-1]
+    return view
+
+
+Objective = RescalingObjective | FlowObjective | IRNObjective
