@@ -39,7 +39,7 @@ distclean: clean  ## also remove .venv
 
 # The stamps are made after a complete installation, and again when the requirements change.
 $(VENV)/.installed: requirements.txt | $(PY)
-	@echo "Installing into $(VENV): about 5 GB at the first time, some minutes."
+	@echo "Installing into $(VENV): about 7 GB the first time, some minutes."
 	$(PIP) install -r requirements.txt
 	@# Two requirements of pyiqa bring the same module cv2; the one that wins may need a display's libraries.
 	@$(PY) -c 'import cv2' 2>/dev/null || $(PIP) install --force-reinstall --no-deps opencv-python-headless

@@ -6,16 +6,15 @@ import re
 from pathlib import Path
 
 from fgrn.checkpoint import CheckpointError
-from fgrn.methods import weights_path
 
 _REFERENCE = re.compile(r"[\w.-]+/[\w.-]+@[\w.-]+")
 
 
-def locate(weights: str | Path, method: str, scale: int) -> Path:
+def locate(weights: str | Path, name: str) -> Path:
     """A local path for `weights`: a `*.safetensors` file, or `org/name@revision` on the Hub.
 
-    From the Hub, METHOD_xSCALE.safetensors and its card are fetched into the Hub's cache. The revision is required:
-    a branch that moves would silently change what a LR PNG restores to.
+    From the Hub, the file `name` (METHOD_xSCALE.safetensors) and its card are fetched into the Hub's cache. A revision
+    is required, best a commit: with a branch that moves, a LR PNG made today may be refused tomorrow.
 
     Raises:
         CheckpointError: if the reference has neither form, or the files cannot be fetched.
@@ -30,7 +29,6 @@ def locate(weights: str | Path, method: str, scale: int) -> Path:
     from huggingface_hub import hf_hub_download
 
     repository, revision = text.split("@")
-    name = weights_path(method, scale, Path()).name
     try:
         hf_hub_download(repository, name.replace(".safetensors", ".json"), revision=revision)
         return Path(hf_hub_download(repository, name, revision=revision))

@@ -118,6 +118,20 @@ def read_image(
     return LoadedImage(pixels, tuple(notices), file_format, info)
 
 
+def from_pil(image: Image.Image) -> LoadedImage:
+    """A PIL image with the same care as a file: 16 bit, alpha, orientation, colour profile. `info` stays None.
+
+    Raises ImageError if it cannot be decoded or converted.
+    """
+    notices: list[str] = []
+    with _one_error("This picture", MAX_PIXELS):
+        raw_mode = _raw_mode(image)
+        image.load()
+        upright = _turn_upright(_to_8_bits(image, raw_mode, "This picture", notices), notices)
+        pixels = np.array(_to_rgb(upright, "This picture", notices), dtype=np.uint8)
+    return LoadedImage(pixels, tuple(notices), str(image.format), None)
+
+
 def encode_png(pixels: npt.NDArray[Any], info: LRInfo | None = None) -> bytes:
     """(H, W, 3) uint8 as PNG bytes, with `info` in a tEXt chunk; the same input gives the same bytes.
 

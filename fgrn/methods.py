@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fgrn import checkpoint
 from fgrn.checkpoint import Card, CheckpointError
+from fgrn.hub import locate
 from fgrn.models import Bicubic, Config, FGRNConfig, IRNConfig, RescalingNet
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights"
@@ -56,8 +57,10 @@ def weights_path(method: str, scale: int, folder: Path | None = None) -> Path:
     return (weights_folder() if folder is None else folder) / f"{method}_x{scale}.safetensors"
 
 
-def load_net(method: str, scale: int, weights: Path | None = None) -> tuple[RescalingNet, Card | None]:
+def load_net(method: str, scale: int, weights: str | Path | None = None) -> tuple[RescalingNet, Card | None]:
     """The network of a method on the CPU, with the card of its weights (None for bicubic).
+
+    `weights` is a file or a Hub reference (see `hub.locate`), by default the repository's own file.
 
     Raises:
         ValueError: for an unknown method or scale.
@@ -69,7 +72,9 @@ def load_net(method: str, scale: int, weights: Path | None = None) -> tuple[Resc
         raise ValueError(f"scale {scale} is not supported; choose one of {', '.join(map(str, SCALES))}")
     if not METHODS[method].trained:
         return Bicubic(scale).eval(), None
-    path = weights or weights_path(method, scale)
+    path = weights_path(method, scale)
+    if weights is not None:
+        path = locate(weights, path.name)
     net, card = checkpoint.load(path)
     if not METHODS[method].matches(card.config) or card.config.scale != scale:
         raise CheckpointError(

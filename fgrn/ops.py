@@ -5,8 +5,7 @@ All images are float tensors of shape (B, C, H, W); pictures have values in [0, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -102,8 +101,6 @@ def in_float32(function: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
         return function(image if image.dtype == torch.float64 else image.float())
 
 
-@contextmanager
-def in_strict_float32() -> Iterator[None]:
-    """Keep cuDNN from TF32, whose 10-bit mantissa would break the round trip through F. No effect on the CPU."""
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        yield
+def require_float32() -> None:
+    """Keep cuDNN from TF32 in this process: its 10-bit mantissa would break the round trip through F. GPU only."""
+    torch.backends.cudnn.allow_tf32 = False

@@ -17,7 +17,7 @@ from fgrn import images
 from fgrn.images import LoadedImage, LRInfo
 from fgrn.methods import METHODS, load_net
 from fgrn.models import IRN, RescalingNet
-from fgrn.ops import in_strict_float32, pad_to_multiple, quantise
+from fgrn.ops import pad_to_multiple, quantise, require_float32
 
 Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
 TensorFunction = Callable[[Tensor], Tensor]
@@ -121,7 +121,7 @@ class Rescaler:
         return self.net.decode(x)
 
     def _apply(self, function: TensorFunction, pixels: Pixels) -> Pixels:
-        with torch.inference_mode(), in_strict_float32():
+        with torch.inference_mode():
             copy = np.array(pixels, order="C")  # pictures may be read-only, which torch warns about
             image = torch.from_numpy(copy).to(self.device)
             image = image.permute(2, 0, 1)[None].float() / 255
@@ -147,15 +147,9 @@ def load(
         ValueError: for an unknown method or scale.
         fgrn.checkpoint.CheckpointError: if the weights cannot be used.
     """
-    path = None
-    if weights is not None:
-        from fgrn.hub import locate
-
-        path = locate(weights, method, scale)
-    net, card = load_net(method, scale, path)
+    require_float32()
+    net, card = load_net(method, scale, weights)
     place = torch.device(device) if device is not None else default_device()
-    # Process-wide: `in_strict_float32`, left in one thread, restores this value under the others.
-    torch.backends.cudnn.allow_tf32 = False
     return Rescaler(method, scale, net.to(place), card.digest if card else "", place, latent_seed)
 
 
@@ -270,7 +264,7 @@ def as_pixels(image: ImageLike) -> Pixels:
     if isinstance(image, str | Path):
         return images.read_image(image).pixels
     if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB"))
+        return images.from_pil(image).pixels
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise RescaleError(
             f"An array of shape {image.shape} and type {image.dtype} is no 8-bit RGB picture: pass uint8 (H, W, 3)."

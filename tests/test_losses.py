@@ -1,0 +1,201 @@
+"""Objectives: who is trained by what, and the values of hand-computed cases."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fgrn.models import FGRN, IRN, FGRNConfig, IRNConfig
+from fgrn.ops import quantise
+from fgrn.resize import bicubic_downscale, bicubic_upscale
+from training.losses import FlowObjective, IRNObjective, Objective, RescalingObjective, bicubic_guidance
+from training.recipes import RECIPES
+
+Net = TypeVar("Net", FGRN, IRN)
+CONFIG = FGRNConfig(scale=2, channels=8, down_blocks=1, up_blocks=1, flow_cells=3, flow_growth=4)
+
+
+def picture(seed: int = 0) -> Tensor:
+    """(2, 3, 16, 20) in [0, 1], smooth enough that x is not saturated."""
+    coarse = torch.rand(2, 3, 8, 10, generator=torch.Generator().manual_seed(seed)) * 0.8 + 0.1
+    return bicubic_upscale(coarse, 2).clamp(0, 1)
+
+
+def with_random_weights(net: Net, size: float = 0.05, seed: int = 0) -> Net:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(size * torch.randn(parameter.shape, generator=generator))
+    return net
+
+
+def reached(module: nn.Module) -> bool:
+    """Whether any parameter received a gradient that is not zero."""
+    return any(parameter.grad is not None and bool(parameter.grad.any()) for parameter in module.parameters())
+
+
+def test_guidance_is_the_bicubic_image_within_the_8_bit_range() -> None:
+    hr = torch.zeros(1, 3, 16, 16)
+    hr[..., 8:] = 1
+    assert bicubic_downscale(hr, 2).amin() < 0 and bicubic_downscale(hr, 2).amax() > 1  # it overshoots
+    assert torch.equal(bicubic_guidance(hr, 2), bicubic_downscale(hr, 2).clamp(0, 1))
+
+
+def test_flow_guidance_does_not_reach_encoder_and_decoder() -> None:
+    """Section 3.4: L_guide trains F alone."""
+    net = with_random_weights(FGRN(CONFIG))
+    loss, _ = FlowObjective(net, gamma=1e-3)(picture())
+    loss.backward()
+    assert reached(net.flow)
+    assert all(parameter.grad is None for parameter in net.downscaler.parameters())
+    assert all(parameter.grad is None for parameter in net.upscaler.parameters())
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_reconstruction_does_not_train_the_flow(weight: float) -> None:
+    net = with_random_weights(FGRN(CONFIG))
+    loss, _ = RescalingObjective(net, weight)(picture())
+    loss.backward()
+    assert reached(net.downscaler) and reached(net.upscaler)
+    assert all(parameter.grad is None for parameter in net.flow.parameters())
+
+
+def test_stages_give_the_gradients_of_the_joint_objective() -> None:
+    """The paper trains jointly. No parameter is in both losses, so L_rec + L_guide has the gradients of the two."""
+    joint, apart = with_random_weights(FGRN(CONFIG)), with_random_weights(FGRN(CONFIG))
+    hr = picture()
+    (RescalingObjective(joint)(hr)[0] + FlowObjective(joint, 1e-3)(hr)[0]).backward()
+    RescalingObjective(apart)(hr)[0].backward()
+    FlowObjective(apart, 1e-3)(hr)[0].backward()
+    for (name, one), other in zip(joint.named_parameters(), apart.parameters(), strict=True):
+        assert one.grad is not None and other.grad is not None, name
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-7)
+
+
+def test_trained_modules_are_those_that_get_gradients() -> None:
+    cases: list[tuple[FGRN | IRN, Objective]] = []
+    first, second = with_random_weights(FGRN(CONFIG)), with_random_weights(FGRN(CONFIG))
+    cases += [(first, RescalingObjective(first)), (second, FlowObjective(second, 1e-3))]
+    for coarse in (False, True):
+        irn = with_random_weights(IRN(IRNConfig(4, blocks=2, growth=4)))
+        cases.append((irn, IRNObjective(irn, coarse=coarse)))
+    for net, objective in cases:
+        loss, figures = objective(picture())
+        loss.backward()
+        trained = {id(parameter) for parameter in objective.trained.parameters()}
+        assert trained
+        for name, parameter in net.named_parameters():
+            with_gradient = parameter.grad is not None and bool(parameter.grad.any())
+            assert with_gradient == (id(parameter) in trained), (type(objective).__name__, name)
+        assert not any(value.requires_grad for value in figures.values())
+
+
+def test_reconstruction_loss_at_the_bicubic_start() -> None:
+    hr, net = picture(), FGRN(CONFIG)
+    expected = (bicubic_upscale(quantise(bicubic_downscale(hr, 2)), 2) - hr).abs().mean()
+    loss, figures = RescalingObjective(net)(hr)
+    assert torch.isclose(loss, expected)
+    assert torch.isclose(
+        figures["hr_mse"], (bicubic_upscale(quantise(net.encode(hr)), 2) - hr).square().mean()
+    )
+    # x is y_bic at the start: the added term of DU_bic is only what clamping takes away
+    x = bicubic_downscale(hr, 2)
+    weighted, _ = RescalingObjective(net, bicubic_weight=3.0)(hr)
+    assert torch.isclose(weighted, expected + 3 * (x - x.clamp(0, 1)).abs().mean())
+
+
+def test_decoder_sees_8_bit_x() -> None:
+    net, seen = with_random_weights(FGRN(CONFIG)), []
+    net.upscaler.head.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach()))
+    RescalingObjective(net)(picture())
+    assert torch.equal(seen[0], quantise(seen[0])) and not torch.equal(seen[0], net.encode(picture()))
+
+
+def test_figures_count_values_of_x_outside_the_range() -> None:
+    net = FGRN(CONFIG)
+    assert net.downscaler.tail.bias is not None
+    net.downscaler.tail.bias.data.copy_(torch.tensor([2.0, 0.0, -2.0]))  # red too high, blue too low
+    _, figures = RescalingObjective(net)(torch.full((1, 3, 8, 8), 0.5))
+    assert figures["x_outside"].item() == pytest.approx(2 / 3)
+
+
+def test_flow_loss_by_hand() -> None:
+    """One cell with constant branches on a grey picture: LR and log-det are known numbers."""
+    grey, gamma = 51 / 255, 0.01
+    net = FGRN(FGRNConfig(2, 8, 1, 1, flow_cells=1, flow_growth=2))
+    (cell,) = net.flow.cells
+    alpha, beta, phi = 0.1, 0.6, 0.2
+    for name, value in (("alpha", alpha), ("beta", beta), ("phi", phi)):
+        last = cell.get_submodule(f"{name}.convs.4")
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        last.bias.data.fill_(value)
+    exponent = math.tanh(beta / 2)
+    first, second = grey + alpha, grey * math.exp(exponent) + phi
+    distance = (abs(first - grey) + 2 * abs(second - grey)) / 3
+    log_det_per_value = 2 / 3 * exponent  # two of three colours are scaled
+    loss, figures = FlowObjective(net, gamma)(torch.full((2, 3, 12, 8), grey))
+    assert loss.item() == pytest.approx(distance - gamma * log_det_per_value, abs=1e-6)
+    assert figures["lr_mse"].item() == pytest.approx(
+        ((first - grey) ** 2 + 2 * (second - grey) ** 2) / 3, abs=1e-6
+    )
+    assert figures["x_exact"].item() == 1.0  # the scale is > 1: no grey level of x is merged
+
+
+def test_flow_objective_rewards_volume() -> None:
+    """The log-determinant enters with a minus: at equal distance an expanding F is preferred."""
+    net = with_random_weights(FGRN(CONFIG), 0.05)
+    hr = picture()
+    without, with_volume = FlowObjective(net, 0.0)(hr)[0], FlowObjective(net, 1.0)(hr)[0]
+    log_det = net.flow(quantise(net.encode(hr)))[1].mean() / (3 * 8 * 10)
+    assert torch.isclose(without - with_volume, log_det, atol=1e-6)
+
+
+def test_irn_loss_at_the_start_by_hand() -> None:
+    """Couplings are the identity at the start: LR is the block mean, z the Haar differences."""
+    hr = picture()
+    loss, figures = IRNObjective(IRN(IRNConfig(2, blocks=2, growth=4)))(hr)
+    blocks = hr.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)  # (B, 3, H, W, 4)
+    mean = blocks.mean(dim=-1)
+    # Parseval: the squares of the block are 4 (mean^2 + differences^2)
+    z_squared = (blocks.square().sum() / 4 - mean.square().sum()) / hr.numel()
+    restored = quantise(mean).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    charbonnier = ((restored - hr).square() + 1e-6).sqrt().mean()
+    fidelity = (mean - bicubic_guidance(hr, 2)).square().mean()
+    assert torch.isclose(loss, charbonnier + fidelity + z_squared, rtol=1e-5)
+    assert torch.isclose(figures["hr_mse"], (restored - hr).square().mean(), rtol=1e-5)
+
+
+def test_coarse_irn_is_the_whole_one_at_the_start() -> None:
+    net = IRN(IRNConfig(4, blocks=2, growth=4))
+    hr = picture()
+    assert torch.allclose(IRNObjective(net, coarse=True)(hr)[0], IRNObjective(net)(hr)[0], atol=1e-6)
+    objective = IRNObjective(net, coarse=True)
+    last = list(net.levels[-1].parameters())
+    assert [id(p) for p in objective.trained.parameters()] == [id(p) for p in last]  # shared, not copied
+
+
+def test_saturated_x_comes_back() -> None:
+    """Training note 9: x outside the range must still be pulled in."""
+    net = FGRN(CONFIG)
+    assert net.downscaler.tail.bias is not None
+    net.downscaler.tail.bias.data.fill_(3.0)
+    loss, figures = RescalingObjective(net)(picture())
+    loss.backward()
+    assert figures["x_outside"] == 1
+    gradient = net.downscaler.tail.bias.grad
+    assert gradient is not None and (gradient > 0).all()  # descent lowers the bias
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_recipes(name: str) -> None:
+    recipe = RECIPES[name]
+    assert sum(stage.share for stage in recipe.stages) == pytest.approx(1)
+    for stage in recipe.stages:
+        assert stage.patch % recipe.config.scale == 0
+    if isinstance(recipe.config, FGRNConfig) and recipe.config.guidance == "flow":
+        assert recipe.gamma == 1e-3  # the paper's
+    assert (recipe.bicubic_weight > 0) == (name.startswith("du_bic"))

@@ -1,0 +1,141 @@
+"""Squeeze, Haar transform, quantiser, padding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from fgrn.ops import (
+    GREY_LEVELS,
+    haar,
+    in_float32,
+    inverse_haar,
+    pad_to_multiple,
+    quantise,
+    squeeze,
+    unsqueeze,
+)
+from tests.reference_irn import haar_filters
+
+sides = st.integers(1, 9)
+
+
+def random_image(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@settings(deadline=None, max_examples=40)
+@given(height=sides, width=sides, scale=st.integers(1, 4), channels=st.integers(1, 3))
+def test_squeeze_moves_every_pixel_of_a_block_into_its_own_channel(
+    height: int, width: int, scale: int, channels: int
+) -> None:
+    image = random_image(2, channels, height * scale, width * scale)
+    squeezed = squeeze(image, scale)
+    assert squeezed.shape == (2, channels * scale**2, height, width)
+    for c in range(channels):
+        for dy in range(scale):
+            for dx in range(scale):
+                channel = (c * scale + dy) * scale + dx
+                assert torch.equal(squeezed[:, channel], image[:, c, dy::scale, dx::scale])
+    assert torch.equal(unsqueeze(squeezed, scale), image)
+
+
+@settings(deadline=None, max_examples=40)
+@given(height=sides, width=sides, channels=st.integers(1, 12), seed=st.integers(0, 1000))
+def test_haar_is_inverted_and_equals_the_block_formula(
+    height: int, width: int, channels: int, seed: int
+) -> None:
+    image = random_image(2, channels, 2 * height, 2 * width, seed=seed)
+    bands = haar(image)
+    assert (inverse_haar(bands) - image).abs().max() < 1e-12
+    assert (haar(inverse_haar(bands)) - bands).abs().max() < 1e-12
+    signs = torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=torch.float64)
+    for y in range(height):
+        for x in range(width):
+            block = image[:, :, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].reshape(2, channels, 4)
+            expected = torch.einsum("kp,bcp->bkc", signs, block) / 4  # means of all channels come first
+            assert torch.allclose(bands[:, :, y, x], expected.reshape(2, -1), atol=1e-12)
+
+
+@pytest.mark.parametrize("channels", [3, 12])
+def test_haar_equals_the_grouped_convolution_of_the_published_net(channels: int) -> None:
+    image = random_image(2, channels, 10, 14)
+    filters = haar_filters(channels).double()
+    grouped = functional.conv2d(image, filters, stride=2, groups=channels) / 4
+    expected = grouped.reshape(2, channels, 4, 5, 7).transpose(1, 2).reshape(2, 4 * channels, 5, 7)
+    assert (haar(image) - expected).abs().max() < 1e-12
+    assert torch.allclose(haar(image)[:, :channels], functional.avg_pool2d(image, 2), atol=1e-12)
+    back = functional.conv_transpose2d(grouped, filters, stride=2, groups=channels)
+    assert (inverse_haar(expected) - back).abs().max() < 1e-12
+
+
+def test_quantise_gives_the_nearest_grey_level() -> None:
+    levels = torch.arange(256, dtype=torch.float64) / GREY_LEVELS
+    assert torch.equal(quantise(levels), levels)
+    for offset in (-0.49, 0.49):
+        assert torch.equal(quantise(levels + offset / GREY_LEVELS), levels)
+    outside = torch.tensor([-1e9, -0.3, -0.0, 1.0, 1.001, float("inf")])
+    assert quantise(outside).tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_quantise_is_exact_in_float32() -> None:
+    """The pipeline goes uint8 -> float32 -> uint8: no level may move."""
+    levels = torch.arange(256, dtype=torch.uint8).float() / 255
+    assert torch.equal(quantise(levels).mul(255).round().byte(), torch.arange(256, dtype=torch.uint8))
+    assert torch.equal(quantise(quantise(levels)), quantise(levels))
+
+
+@given(st.lists(st.tuples(st.floats(-2, 3), st.floats(-5, 5)), min_size=1, max_size=30))
+@settings(deadline=None)
+def test_quantise_passes_the_gradient_unless_it_pushes_further_out(pairs: list[tuple[float, float]]) -> None:
+    values = torch.tensor([value for value, _ in pairs], dtype=torch.float64, requires_grad=True)
+    incoming = torch.tensor([gradient for _, gradient in pairs], dtype=torch.float64)
+    quantise(values).backward(incoming)
+    assert values.grad is not None
+    for (value, gradient), received in zip(pairs, values.grad.tolist(), strict=True):
+        outside = value - min(max(value, 0), 1)  # its sign is the way out
+        descent = -gradient
+        leaves = (outside < 0 and descent < 0) or (outside > 0 and descent > 0)
+        assert received == (0 if leaves else gradient)
+
+
+def test_quantise_gradient_hand_computed() -> None:
+    values = torch.tensor([-0.2, -0.2, 0.0, 0.4, 0.4, 1.0, 1.2, 1.2], requires_grad=True)
+    quantise(values).backward(torch.tensor([1.0, -1.0, 1.0, 2.0, -2.0, -1.0, 1.0, -1.0]))
+    assert values.grad is not None
+    assert values.grad.tolist() == [0, -1, 1, 2, -2, -1, 1, 0]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.int32, torch.uint8])
+def test_quantise_refuses_types_that_cannot_hold_256_levels(dtype: torch.dtype) -> None:
+    with pytest.raises(TypeError, match="float32"):
+        quantise(torch.zeros(3, dtype=dtype))
+
+
+@settings(deadline=None, max_examples=60)
+@given(height=st.integers(16, 40), width=st.integers(16, 40), multiple=st.sampled_from([1, 2, 3, 4, 8, 12]))
+def test_padding_reflects_below_and_right(height: int, width: int, multiple: int) -> None:
+    image = random_image(1, 2, height, width)
+    padded = pad_to_multiple(image, multiple)
+    assert padded.shape[-2] % multiple == padded.shape[-1] % multiple == 0
+    assert 0 <= padded.shape[-2] - height < multiple
+    assert 0 <= padded.shape[-1] - width < multiple
+    assert torch.equal(padded[..., :height, :width], image)
+    for extra in range(padded.shape[-2] - height):  # mirrored at the last row, which is not repeated
+        assert torch.equal(padded[..., height + extra, :width], image[..., height - 2 - extra, :])
+    for extra in range(padded.shape[-1] - width):
+        assert torch.equal(padded[..., width + extra], padded[..., width - 2 - extra])
+
+
+def test_in_float32_leaves_autocast_and_converts() -> None:
+    weight = torch.randn(4, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (torch.randn(4, 4) @ weight).dtype == torch.bfloat16
+        assert in_float32(lambda x: x @ weight, torch.randn(4, 4)).dtype == torch.float32
+        assert in_float32(lambda x: x @ weight, torch.randn(4, 4).bfloat16()).dtype == torch.float32
+        assert (torch.randn(4, 4) @ weight).dtype == torch.bfloat16
+    assert in_float32(lambda x: x, torch.zeros(1, dtype=torch.float64)).dtype == torch.float64
