@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fgrn import metrics
+from fgrn import comparison, metrics
 from fgrn.checkpoint import CheckpointError, write_json
 from fgrn.images import read_image
 from fgrn.methods import METHODS, load_card
@@ -45,23 +45,13 @@ def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:
 
 
 def measure(result: Result, rescaler: Rescaler, bicubic_lr: Pixels, *, no_reference: bool) -> Row:
-    """The figures of one picture through one method."""
-    hr, scale = result.hr, result.scale
-    direct = rescaler.decode(result.x, (hr.shape[0], hr.shape[1]))
-    row: Row = {
-        "psnr_y": metrics.psnr_y(result.reconstruction, hr, crop=scale),
-        "ssim_y": metrics.ssim_y(result.reconstruction, hr, crop=scale),
-        "psnr_y_direct": metrics.psnr_y(direct, hr, crop=scale),
-        "lr_psnr_y": _finite(metrics.psnr_y(result.lr, bicubic_lr, crop=0)),
-        "x_exact": result.x_exact,
-        "seconds_down": result.seconds_down,
-        "seconds_up": result.seconds_up,
-        "lr_bytes": float(len(result.lr_png)),
-        "megapixels": hr.shape[0] * hr.shape[1] / 1e6,
-    }
-    if no_reference:
-        row["niqe"] = metrics.niqe(result.lr).value
-        row["piqe"] = metrics.piqe(result.lr).value
+    """The figures of one picture through one method: what the page and the CLI show, and two more."""
+    height, width = result.hr.shape[:2]
+    direct = rescaler.decode(result.x, (height, width))
+    scores = comparison.measure(result, bicubic_lr, no_reference=no_reference)
+    row = comparison.plain({result.method: scores})[result.method]
+    row["psnr_y_direct"] = metrics.psnr_y(direct, result.hr, crop=result.scale)
+    row["megapixels"] = height * width / 1e6
     return row
 
 
@@ -167,10 +157,6 @@ def provenance(arguments: argparse.Namespace) -> dict[str, Any]:
         for name, card in cards.items()
         if card is not None
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None  # JSON has no infinity: bicubic against itself
 
 
 def _shown(row: Row) -> list[str]:

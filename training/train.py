@@ -32,6 +32,7 @@ from tqdm import tqdm
 from fgrn import checkpoint
 from fgrn.checkpoint import Provenance
 from fgrn.models import FGRN, IRN, build
+from fgrn.ops import require_float32
 from training.data import PatchSampler, list_images, read_images, split_validation
 from training.recipes import RECIPES, Recipe, Stage
 from training.validate import validate
@@ -149,6 +150,7 @@ class Run:
         self, name: str, recipe: Recipe, data: list[Path], out: Path, budget: Budget, hold_out: int
     ) -> None:
         self.name, self.recipe, self.data, self.out, self.budget = name, recipe, data, out, budget
+        require_float32()
         self.accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
         files = [path for folder in data for path in list_images(folder)]
         training, validation = split_validation(files, hold_out)

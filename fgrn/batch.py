@@ -1,0 +1,143 @@
+"""Which pictures a command reads, where it writes, and how it gets through all of them.
+
+A picture that fails is named and left out; the others are done all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif"}
+"""Endings of the files taken from a folder. A file that is named itself may have any ending."""
+
+OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: all done; some pictures failed; wrong usage or weights that cannot be used; Ctrl-C."""
+
+
+class UsageError(ValueError):
+    """A command line that cannot be carried out; the message says what, why and what next."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An input file. `name` is where it belongs in an output folder, without the suffix being changed yet."""
+
+    source: Path
+    name: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture and the file to write. `problem` says why it must not be written ("" if it may)."""
+
+    source: Path
+    target: Path
+    problem: str = ""
+
+
+def find_pictures(inputs: Sequence[str], *, outside: Path | None = None) -> list[Picture]:
+    """All pictures of files and folders, folders in depth and in the order of names; hidden files are left out.
+
+    What lies in the folder `outside` is skipped, so that a second run does not read the output of the first.
+    A folder among several inputs keeps its own name in `Picture.name`.
+
+    Raises:
+        UsageError: for a folder without pictures. (A missing file is noticed when it is read.)
+    """
+    pictures: dict[Picture, None] = {}  # a set that keeps the order
+    for text in inputs:
+        path = Path(text)
+        if not path.is_dir():
+            pictures[Picture(path, Path(path.name))] = None
+            continue
+        base = Path(path.resolve().name if len(inputs) > 1 else "")
+        found = [Picture(file, base / file.relative_to(path)) for file in _walk(path, outside)]
+        if not found:
+            raise UsageError(f"{text}: there is no picture in this folder ({', '.join(sorted(SUFFIXES))}).")
+        pictures.update(dict.fromkeys(found))
+    return list(pictures)
+
+
+def _walk(folder: Path, outside: Path | None) -> Iterator[Path]:
+    skipped = outside.resolve() if outside and outside.resolve() != folder.resolve() else None
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and (Path(parent) / name).resolve() != skipped
+        )
+        for name in sorted(files):
+            if name[0] != "." and Path(name).suffix.lower() in SUFFIXES:
+                yield Path(parent) / name
+
+
+def plan(inputs: Sequence[str], output: str, *, force: bool = False) -> list[Job]:
+    """The jobs for writing one PNG per picture.
+
+    One file goes to the file `output`; a folder, or several inputs, go below the folder `output`, with the structure
+    of folders kept. Inputs are not overwritten unless `force` is set; of two pictures that would become the same
+    file none is written.
+
+    Raises:
+        UsageError: if `output` does not fit the inputs.
+    """
+    target = Path(output)
+    into_folder = target.is_dir() or output.endswith(os.sep)
+    if len(inputs) > 1 or Path(inputs[0]).is_dir():
+        if not into_folder and (target.exists() or target.suffix.lower() in SUFFIXES):
+            raise UsageError(f"{output}: several pictures need a folder to go to, and this is a file name.")
+        into_folder = True
+    if not into_folder and target.suffix.lower() != ".png":
+        raise UsageError(
+            f"{output}: the result is written as PNG only, because it has to stay exact. End the name in .png."
+        )
+    pictures = find_pictures(inputs, outside=target if into_folder else None)
+    targets = [target / item.name.with_suffix(".png") if into_folder else target for item in pictures]
+    sources = {item.source.resolve() for item in pictures}
+    writers = Counter(path.resolve() for path in targets)
+    jobs = []
+    for item, path in zip(pictures, targets, strict=True):
+        problem = ""
+        if writers[path.resolve()] > 1:
+            problem = f"another input would become {path} too: rename one of them."
+        elif path.resolve() in sources and not force:
+            problem = f"{path} is an input and would be overwritten: choose another name, or pass --force."
+        jobs.append(Job(item.source, path, problem))
+    return jobs
+
+
+@dataclass
+class Reporter:
+    """Messages on stderr that do not tear the progress bar; remembers what failed."""
+
+    quiet: bool = False
+    code: int = OK
+    failures: int = 0
+
+    def note(self, text: str) -> None:
+        """Something the user may want to know."""
+        if not self.quiet:
+            tqdm.write(f"fgrn: {text}", file=sys.stderr)
+
+    def result(self, text: str) -> None:
+        """A result, on stdout."""
+        with tqdm.external_write_mode(file=sys.stderr):
+            print(text, flush=True)
+
+    def fail(self, text: str, code: int = FAILED) -> None:
+        """Something that could not be done; never silent."""
+        tqdm.write(f"fgrn: {text}", file=sys.stderr)
+        self.failures += 1
+        self.code = max(self.code, code)
+
+    @contextmanager
+    def progress(self, total: int, unit: str) -> Iterator[Callable[[], object]]:
+        """A progress bar for more than one step; yields the function that counts one."""
+        with tqdm(total=total, unit=unit, file=sys.stderr, disable=self.quiet or total < 2) as bar:
+            yield bar.update

@@ -1,0 +1,88 @@
+"""The figures of `python -m fgrn compare`: measured, averaged, as a table for people and as plain values for JSON."""
+
+from __future__ import annotations
+
+import math
+
+from fgrn import metrics
+from fgrn.methods import METHODS
+from fgrn.metrics import METRICS, Score
+from fgrn.pipeline import Pixels, Result
+
+Scores = dict[str, Score]
+"""Figures of one picture through one method, by the keys of `METRICS`; `x_exact` in percent."""
+
+_DIGITS = {"ssim_y": 4, "seconds_down": 2, "seconds_up": 2, "lr_bytes": 0}
+
+
+def measure(result: Result, bicubic_lr: Pixels, *, no_reference: bool = False) -> Scores:
+    """The figures of one picture through one method; `bicubic_lr` is its LR image by bicubic."""
+    hr, scale = result.hr, result.scale
+    scores = {
+        "psnr_y": _score(metrics.psnr_y(hr, result.reconstruction, scale)),
+        "ssim_y": _score(metrics.ssim_y(hr, result.reconstruction, scale)),
+        "lr_psnr_y": _score(metrics.psnr_y(result.lr, bicubic_lr, 0)),
+        "x_exact": Score(100 * result.x_exact),
+        "seconds_down": Score(result.seconds_down),
+        "seconds_up": Score(result.seconds_up),
+        "lr_bytes": Score(len(result.lr_png)),
+    }
+    if no_reference:
+        scores |= {"niqe": metrics.niqe(result.lr), "piqe": metrics.piqe(result.lr)}
+    return scores
+
+
+def mean(rows: list[Scores]) -> Scores:
+    """The mean of every figure over the pictures where it is a finite number."""
+    means = {}
+    for key in rows[0]:
+        values = [score.value for row in rows if (score := row[key]).value is not None]
+        # Only infinite: bicubic's LR against itself.
+        finite = [value for value in values if math.isfinite(value)] or values[:1]
+        means[key] = Score(sum(finite) / len(finite)) if finite else Score(None, "no picture has a value")
+    return means
+
+
+def table(rows: dict[str, Scores], keys: list[str]) -> str:
+    """An aligned table, a line per method; an arrow in the head says which direction is better."""
+    head = ["method", *(f"{METRICS[key].name} {METRICS[key].arrow}".strip() for key in keys)]
+    units = ["", *(METRICS[key].unit for key in keys)]
+    lines = [head, units]
+    for name, row in rows.items():
+        cells = [
+            "n/a" if row[key].value is None else metrics.format_score(row[key], _DIGITS.get(key, 2))
+            for key in keys
+        ]
+        lines.append([METHODS[name].label, *cells])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    text = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    reasons = {
+        f"n/a: {METRICS[key].name}, {row[key].reason}": None
+        for row in rows.values()
+        for key in keys
+        if row[key].value is None
+    }
+    return "\n".join([*text, *reasons])
+
+
+def _score(value: float) -> Score:
+    return Score(None, "the picture is too small") if math.isnan(value) else Score(value)
+
+
+def plain(rows: dict[str, Scores]) -> dict[str, dict[str, float | None]]:
+    """Scores for JSON, which has neither infinity nor nan: null. `x_exact` is a share, as in training.evaluate."""
+    factors = {"x_exact": 0.01}
+    return {
+        name: {key: _finite(score.value, factors.get(key, 1)) for key, score in row.items()}
+        for name, row in rows.items()
+    }
+
+
+def _finite(value: float | None, factor: float) -> float | None:
+    return None if value is None or math.isinf(value) else value * factor

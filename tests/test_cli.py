@@ -1,0 +1,564 @@
+"""The command line: files and folders in and out, tables, messages, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fgrn import __version__, cli, commands, images, methods, metrics
+from fgrn.cli import main
+from fgrn.images import encode_png, read_image
+from fgrn.pipeline import load, rescale
+from tests.conftest import Photo, make_tiny_weights
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.usefixtures("use_tiny_weights")
+
+
+def run(*arguments: str | Path) -> int:
+    """The exit code of `python -m fgrn ARGUMENTS` on the CPU."""
+    words = [str(argument) for argument in arguments]
+    return main([*words, "--device", "cpu"])
+
+
+def save(pixels: np.ndarray, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def picture(photo: Photo, tmp_path: Path) -> Path:
+    """An odd-sized PNG."""
+    return save(photo(45, 58), tmp_path / "photo.png")
+
+
+@pytest.fixture
+def folder(photo: Photo, tmp_path: Path) -> Path:
+    """Pictures on two levels, beside things that are no pictures."""
+    top = tmp_path / "photos"
+    save(photo(33, 40, 1), top / "a.png")
+    save(photo(40, 33, 2), top / "trip" / "day.1" / "b.v2.bmp")
+    save(photo(36, 36, 3), top / "trip" / "c.JPG")
+    save(photo(36, 36, 4), top / ".hidden.png")
+    save(photo(36, 36, 4), top / ".cache" / "d.png")
+    (top / "notes.txt").write_text("no picture")
+    return top
+
+
+def files_of(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- one file -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["bicubic", "irn", "fgrn"])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_files_hold_what_the_pipeline_gives(method: str, scale: int, picture: Path, tmp_path: Path) -> None:
+    small, back = tmp_path / "small.png", tmp_path / "back.png"
+    assert run("downscale", picture, "-o", small, "--scale", str(scale), "--method", method) == 0
+    assert run("upscale", small, "-o", back) == 0
+    expected = rescale(load(method, scale, device="cpu"), picture)
+    assert small.read_bytes() == expected.lr_png
+    assert np.array_equal(read_image(back).pixels, expected.reconstruction)
+
+
+def test_default_is_fgrn_x4(picture: Path, tmp_path: Path) -> None:
+    assert run("downscale", picture, "-o", tmp_path / "small.png") == 0
+    info = read_image(tmp_path / "small.png").info
+    assert info is not None
+    assert (info.method, info.scale, info.height, info.width) == ("fgrn", 4, 45, 58)
+
+
+def test_existing_folder_takes_one_file_too(picture: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert run("downscale", picture, "-o", tmp_path / "out", "--method", "bicubic") == 0
+    assert run("downscale", picture, "-o", f"{tmp_path}/new/", "--method", "bicubic") == 0
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "new") == {"photo.png"}
+
+
+def test_an_older_result_is_replaced_and_nothing_left_behind(picture: Path, tmp_path: Path) -> None:
+    small = tmp_path / "out" / "small.png"
+    small.parent.mkdir()
+    small.write_bytes(b"old")
+    assert run("downscale", picture, "-o", small, "--method", "bicubic") == 0
+    assert read_image(small).info is not None
+    assert files_of(small.parent) == {"small.png"}
+
+
+# --- folders ------------------------------------------------------------------------------------------------------
+
+
+def test_folder_keeps_its_structure(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    small, back = tmp_path / "small", tmp_path / "back"
+    assert run("downscale", folder, "-o", small, "--scale", "2") == 0
+    captured = capfd.readouterr()
+    assert files_of(small) == {"a.png", "trip/day.1/b.v2.png", "trip/c.png"}
+    assert captured.out == ""
+    assert "3/3" in captured.err and "picture" in captured.err  # the progress bar
+    assert "3 of 3 pictures written" in captured.err
+    assert run("upscale", small, "-o", back) == 0
+    assert files_of(back) == files_of(small)
+    assert read_image(back / "trip/day.1/b.v2.png").pixels.shape == (40, 33, 3)
+
+
+def test_quiet_says_nothing(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("downscale", folder, "-o", tmp_path / "small", "--method", "bicubic", "--quiet") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_folders_among_several_inputs_keep_their_names(folder: Path, picture: Path, tmp_path: Path) -> None:
+    assert run("downscale", folder, picture, "-o", tmp_path / "out", "--method", "bicubic") == 0
+    names = {"photos/a.png", "photos/trip/day.1/b.v2.png", "photos/trip/c.png", "photo.png"}
+    assert files_of(tmp_path / "out") == names
+
+
+def test_output_inside_the_input_is_not_read_again(folder: Path) -> None:
+    for _ in range(2):
+        assert run("downscale", folder, "-o", folder / "small", "--method", "bicubic") == 0
+    assert files_of(folder / "small") == {"a.png", "trip/day.1/b.v2.png", "trip/c.png"}
+
+
+def test_one_broken_picture_does_not_stop_the_others(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:200])
+    (folder / "tiny.png").write_bytes(encode_png(np.zeros((15, 40, 3), np.uint8)))
+    assert run("downscale", folder, "-o", tmp_path / "out", "--method", "bicubic") == 1
+    errors = capsys.readouterr().err
+    assert re.search(r"broken\.png.*(cut off|damaged)", errors)
+    assert re.search(r"tiny\.png.*at least 16", errors)
+    assert "3 of 5 pictures written" in errors
+    assert "Traceback" not in errors
+    assert files_of(tmp_path / "out") == {"a.png", "trip/day.1/b.v2.png", "trip/c.png"}
+
+
+def test_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run("downscale", tmp_path / "empty", "-o", tmp_path / "out") == 2
+    assert "no picture in this folder" in capsys.readouterr().err
+
+
+# --- nothing is overwritten by accident ---------------------------------------------------------------------------
+
+
+def test_input_is_overwritten_by_force_only(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = picture.read_bytes()
+    link = picture.with_name("link.png")
+    link.symlink_to(picture)
+    for output in (picture, picture.parent / "." / "photo.png", link):
+        assert run("downscale", picture, "-o", output, "--method", "bicubic") == 1
+        assert "--force" in capsys.readouterr().err
+        assert picture.read_bytes() == before
+    assert run("downscale", picture, "-o", picture, "--method", "bicubic", "--force") == 0
+    assert read_image(picture).pixels.shape == (12, 15, 3)
+
+
+def test_folder_onto_itself_is_refused_file_by_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "a.png").read_bytes()
+    assert (
+        run("downscale", folder, "-o", folder, "--method", "bicubic") == 1
+    )  # the JPEG and the BMP have other names
+    assert "a.png is an input" in capsys.readouterr().err
+    assert (folder / "a.png").read_bytes() == before
+    assert read_image(folder / "trip" / "c.png").info is not None
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_two_pictures_for_one_file_are_both_refused(
+    force: list[str], photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("same.png", "same.bmp", "other.png"):
+        save(photo(32, 32), tmp_path / "in" / name)
+    before = (tmp_path / "in" / "same.png").read_bytes()
+    for output in (tmp_path / "out", tmp_path / "in"):
+        assert run("downscale", tmp_path / "in", "-o", output, "--method", "bicubic", *force) == 1
+        assert capsys.readouterr().err.count("rename one of them") == 2
+    assert files_of(tmp_path / "out") == {"other.png"}
+    assert (tmp_path / "in" / "same.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["small.jpg", "small.webp", "small"])
+@pytest.mark.parametrize("command", ["downscale", "upscale"])
+def test_output_is_png_only(
+    command: str, name: str, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command, picture, "-o", tmp_path / name) == 2
+    assert "PNG only" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
+def test_several_pictures_do_not_fit_a_file(
+    picture: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("downscale", picture, folder / "a.png", "-o", tmp_path / "out.png") == 2
+    assert run("downscale", folder, "-o", picture) == 2
+    assert capsys.readouterr().err.count("need a folder") == 2
+
+
+def test_output_that_cannot_be_written_is_named(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert run("downscale", picture, "-o", tmp_path / "file" / "small.png", "--method", "bicubic") == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+# --- weights ------------------------------------------------------------------------------------------------------
+
+
+def test_missing_and_damaged_weights(
+    picture: Path,
+    tiny_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("downscale", picture, "-o", tmp_path / "s.png", "--method", "du_bic", "--scale", "2") == 2
+    assert "du_bic_x2" in capsys.readouterr().err
+    copy = tmp_path / "weights"
+    shutil.copytree(tiny_weights, copy)
+    data = bytearray((copy / "fgrn_x4.safetensors").read_bytes())
+    data[-1] ^= 1
+    (copy / "fgrn_x4.safetensors").write_bytes(data)
+    monkeypatch.setenv("FGRN_WEIGHTS", str(copy))
+    assert run("downscale", picture, "-o", tmp_path / "s.png") == 2
+    assert "damaged" in capsys.readouterr().err
+    assert not (tmp_path / "s.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("irn_x4.safetensors", "holds IRN x4, not FGRN x4"),
+        ("fgrn_x2.safetensors", "holds FGRN x2"),
+        ("?", "names no"),
+    ],
+)
+def test_weights_that_do_not_fit(
+    weights: str,
+    message: str,
+    picture: Path,
+    tiny_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    option = str(tiny_weights / weights) if weights != "?" else weights
+    assert run("downscale", picture, "-o", tmp_path / "s.png", "--weights", option) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_other_weights_are_used_and_needed_again(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = make_tiny_weights(tmp_path / "weights", seed=1) / "fgrn_x4.safetensors"
+    small, back = tmp_path / "small.png", tmp_path / "back.png"
+    assert run("downscale", picture, "-o", small, "--weights", weights) == 0
+    assert run("upscale", small, "-o", back) == 1
+    assert "other weights" in capsys.readouterr().err
+    assert not back.exists()
+    assert run("upscale", small, "-o", back, "--weights", weights) == 0
+    right = read_image(back).pixels
+    assert run("upscale", small, "-o", back, "--allow-other-weights") == 0
+    assert not np.array_equal(read_image(back).pixels, right)
+
+
+def test_a_folder_of_several_methods_is_restored_as_far_as_weights_go(
+    picture: Path,
+    tiny_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for method, scale in (("bicubic", "2"), ("irn", "4"), ("fgrn", "2")):
+        target = tmp_path / "lr" / f"{method}.png"
+        assert run("downscale", picture, "-o", target, "--method", method, "--scale", scale) == 0
+    (tmp_path / "weights").mkdir()
+    for suffix in ("json", "safetensors"):
+        shutil.copy(tiny_weights / f"fgrn_x2.{suffix}", tmp_path / "weights")
+    monkeypatch.setenv("FGRN_WEIGHTS", str(tmp_path / "weights"))
+    assert run("upscale", tmp_path / "lr", "-o", tmp_path / "hr") == 2
+    assert files_of(tmp_path / "hr") == {"bicubic.png", "fgrn.png"}
+    assert "irn_x4" in capsys.readouterr().err
+
+
+# --- restoring ----------------------------------------------------------------------------------------------------
+
+
+def test_plain_png_needs_method_and_scale(
+    photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, back = save(photo(20, 24), tmp_path / "plain.png"), tmp_path / "back.png"
+    assert run("upscale", plain, "-o", back, "--method", "fgrn") == 1
+    assert "name the method and the scale" in capsys.readouterr().err
+    assert run("upscale", plain, "-o", back, "--method", "fgrn", "--scale", "4") == 0
+    assert read_image(back).pixels.shape == (80, 96, 3)
+
+
+def test_contradicting_method_is_refused(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("downscale", picture, "-o", tmp_path / "small.png", "--method", "irn") == 0
+    assert run("upscale", tmp_path / "small.png", "-o", tmp_path / "back.png", "--method", "fgrn") == 1
+    assert "made by IRN x4" in capsys.readouterr().err
+
+
+def test_lr_of_a_scale_that_does_not_exist_is_refused(
+    photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lr = tmp_path / "lr.png"
+    lr.write_bytes(encode_png(photo(20, 20), images.LRInfo("fgrn", 3, 60, 60, "ab")))
+    assert run("upscale", lr, "-o", tmp_path / "back.png") == 1
+    assert "scale 3 is not supported" in capsys.readouterr().err
+
+
+def test_notices_go_to_stderr(photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photo(32, 48)).save(tmp_path / "turned.jpg", exif=exif)
+    assert run("downscale", tmp_path / "turned.jpg", "-o", tmp_path / "s.png", "--method", "bicubic") == 0
+    assert "upright" in capsys.readouterr().err
+    assert read_image(tmp_path / "s.png").pixels.shape == (12, 8, 3)
+    options = ("--method", "bicubic", "--scale", "2")
+    assert run("upscale", tmp_path / "turned.jpg", "-o", tmp_path / "b.png", *options) == 0
+    captured = capsys.readouterr()
+    assert "Lossy compression" in captured.err
+    assert captured.out == ""
+
+
+def test_seed_draws_z_for_irn_only(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small, back = tmp_path / "small.png", tmp_path / "back.png"
+
+    def restored(*options: str) -> np.ndarray:
+        assert run("upscale", small, "-o", back, *options) == 0
+        return read_image(back).pixels
+
+    assert run("downscale", picture, "-o", small, "--method", "irn") == 0
+    first = restored("--seed", "1")
+    assert np.array_equal(first, restored("--seed", "1"))
+    assert not np.array_equal(first, restored("--seed", "2"))
+    assert not np.array_equal(first, restored())
+    assert "no effect" not in capsys.readouterr().err
+    assert run("downscale", picture, "-o", small) == 0
+    assert np.array_equal(restored("--seed", "1"), restored())
+    assert "no effect" in capsys.readouterr().err
+
+
+# --- compare ------------------------------------------------------------------------------------------------------
+
+
+def test_compare_prints_and_writes_the_figures(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    assert run("compare", picture, "--scale", "4", "--json", out) == 0
+    text = capsys.readouterr().out
+    content = json.loads(out.read_text())
+    assert (content["version"], content["scale"], content["device"]) == (__version__, 4, "cpu")
+    rows = content["images"][str(picture)]
+    assert list(rows) == ["bicubic", "irn", "fgrn"]
+    hr = read_image(picture).pixels
+    bicubic = rescale(load("bicubic", 4, device="cpu"), hr)
+    for method, row in rows.items():
+        rescaler = load(method, 4, device="cpu")
+        result = rescale(rescaler, hr)
+        assert row["psnr_y"] == metrics.psnr_y(hr, result.reconstruction, 4)
+        assert row["ssim_y"] == metrics.ssim_y(hr, result.reconstruction, 4)
+        assert row["x_exact"] == pytest.approx(result.x_exact, abs=1e-12)
+        assert row["lr_bytes"] == len(result.lr_png)
+        assert row["seconds_down"] > 0 and row["seconds_up"] > 0
+        lr_psnr = None if method == "bicubic" else metrics.psnr_y(result.lr, bicubic.lr, 0)
+        assert row["lr_psnr_y"] == lr_psnr
+        assert content["mean"][method] == row
+        assert content["weights"][method] == rescaler.digest
+        (line,) = [line for line in text.splitlines() if line.startswith(methods.METHODS[method].label)]
+        cells = line.split()
+        assert cells[1:3] == [f"{row['psnr_y']:.2f}", f"{row['ssim_y']:.4f}"]
+        assert cells[3] == ("∞" if lr_psnr is None else f"{lr_psnr:.2f}")
+        assert cells[4] == f"{100 * result.x_exact:.2f}"
+        assert cells[7] == str(len(result.lr_png))
+    assert "58 x 45 -> 15 x 12, x4" in text
+    assert "PSNR-Y ↑" in text and "NIQE" not in text
+
+
+def test_compare_means_over_a_folder(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "empty.png").write_bytes(b"")
+    out = tmp_path / "out.json"
+    assert run("compare", folder, "--methods", "fgrn", "bicubic", "--scale", "2", "--json", out) == 1
+    captured = capsys.readouterr()
+    assert "empty.png" in captured.err and "mean of 3 pictures" in captured.out
+    content = json.loads(out.read_text())
+    assert list(content["mean"]) == ["fgrn", "bicubic"]
+    values = [rows["fgrn"]["psnr_y"] for rows in content["images"].values()]
+    assert len(values) == 3
+    assert content["mean"]["fgrn"]["psnr_y"] == pytest.approx(np.mean(values), abs=1e-9)
+    assert content["mean"]["bicubic"]["lr_psnr_y"] is None
+
+
+def test_compare_leaves_out_a_method_without_weights_unless_it_is_named(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "none").mkdir()
+    monkeypatch.setenv("FGRN_WEIGHTS", str(tmp_path / "none"))
+    assert run("compare", picture) == 0
+    captured = capsys.readouterr()
+    assert "IRN is left out" in captured.err and "FGRN is left out" in captured.err
+    assert "Bicubic" in captured.out
+    assert run("compare", picture, "--methods", "fgrn") == 2
+    assert "fgrn_x4" in capsys.readouterr().err
+
+
+def test_compare_says_why_a_figure_is_missing(
+    photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = save(photo(17, 60), tmp_path / "flat.png")
+    assert run("compare", path, "--methods", "bicubic", "--no-reference", "--json", tmp_path / "o.json") == 0
+    captured = capsys.readouterr()
+    assert "n/a: NIQE (LR), LR too small" in captured.out
+    assert "n/a: SSIM-Y, the picture is too small" in captured.out
+    row = json.loads((tmp_path / "o.json").read_text())["mean"]["bicubic"]
+    assert row["niqe"] is row["piqe"] is row["ssim_y"] is None
+
+
+def test_compare_does_not_write_json_over_a_picture(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = picture.read_bytes()
+    assert run("compare", picture, "--methods", "bicubic", "--json", picture) == 2
+    assert "overwrite an input" in capsys.readouterr().err
+    assert picture.read_bytes() == before
+
+
+# --- usage, failures, signals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["shrink", "photo.png"],
+        ["downscale", "photo.png"],
+        ["downscale", "photo.png", "-o", "s.png", "--scale", "3"],
+        ["downscale", "photo.png", "-o", "s.png", "--method", "fgrm"],
+        ["upscale", "photo.png", "-o", "s.png", "--seed", "-1"],
+        ["upscale", "photo.png", "-o", "s.png", "--seed", str(2**63)],
+        ["compare"],
+    ],
+)
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(arguments)
+    assert exit_info.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta"])
+def test_device_that_cannot_be_used(
+    device: str, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["downscale", str(picture), "-o", str(tmp_path / "s.png"), "--device", device]) == 2
+    assert f"--device {device} cannot be used" in capsys.readouterr().err
+
+
+def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("downscale", tmp_path / "gone.png", "-o", tmp_path / "s.png", "--method", "bicubic") == 1
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_out_of_memory_is_a_failed_picture(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(source: Path) -> images.LoadedImage:
+        if source.name == "a.png":
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return read_image(source)
+
+    monkeypatch.setattr(commands, "read_image", full)
+    assert run("downscale", folder, "-o", tmp_path / "out", "--method", "bicubic") == 1
+    assert "not enough memory" in capsys.readouterr().err
+    assert files_of(tmp_path / "out") == {"trip/day.1/b.v2.png", "trip/c.png"}
+
+
+def test_a_bug_is_not_hidden(picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(source: Path) -> images.LoadedImage:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(commands, "read_image", wrong)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        run("downscale", picture, "-o", tmp_path / "s.png", "--method", "bicubic")
+
+
+def test_names_in_the_parser_are_those_of_the_program() -> None:
+    assert tuple(methods.METHODS) == cli.METHODS
+    assert methods.SCALES == cli.SCALES
+
+
+def child(*arguments: str, encoding: str = "utf-8") -> subprocess.Popen[bytes]:
+    """`python -m fgrn ARGUMENTS` as a process of its own, from another folder than the checkout."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "fgrn", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd="/")
+
+
+def test_help_and_version_need_no_torch(capsys: pytest.CaptureFixture[str]) -> None:
+    script = (
+        "import sys, runpy\nsys.argv = ['fgrn', sys.argv[1]]\n"
+        "try: runpy.run_module('fgrn', run_name='__main__')\n"
+        "except SystemExit as e: sys.exit(e.code or ('torch' in sys.modules))"
+    )
+    for option, expected in (("--help", "exit codes:"), ("--version", __version__)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, option], capture_output=True, text=True, cwd=ROOT
+        )
+        assert done.returncode == 0
+        assert expected in done.stdout
+
+
+def test_reader_that_leaves_early_is_no_error(picture: Path) -> None:
+    with child(
+        "compare", str(picture), str(picture.parent), "--methods", "bicubic", "--device", "cpu"
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+        assert process.wait(120) == 0
+    assert "Traceback" not in errors and "BrokenPipe" not in errors
+
+
+def test_terminal_without_unicode(picture: Path) -> None:
+    process = child("compare", str(picture), "--methods", "bicubic", "--device", "cpu", encoding="ascii")
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert b"PSNR-Y ?" in out
+
+
+def test_ctrl_c_ends_with_130_and_whole_files(photo: Photo, tmp_path: Path) -> None:
+    for index in range(200):
+        save(photo(128, 128, index % 3), tmp_path / "in" / f"{index:03}.png")
+    process = child("downscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--device", "cpu")
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "out").glob("*.png")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert b"interrupted" in errors and b"Traceback" not in errors
+    written = files_of(tmp_path / "out")
+    assert 0 < len(written) < 200
+    for name in written:
+        assert read_image(tmp_path / "out" / name).info is not None
