@@ -20,7 +20,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from fgrn.srgb import ImageError as ImageError
+from fgrn.srgb import raw_mode, to_8_bits, to_rgb, turn_upright
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -34,20 +37,6 @@ INFO_KEY = "fgrn"
 INFO_VERSION = 1
 _MAX_INFO_CHARS = 1024  # a real chunk is about 150 characters
 _MAX_SIDE, _MAX_AREA = 1 << 20, 1 << 30
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-class ImageError(ValueError):
-    """A picture (or its LR note) cannot be used; the message says what, why and what next."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +92,7 @@ def read_image(
     notices: list[str] = []
     with _named_stream(source) as (name, stream), _one_error(name, max_pixels):
         image, note = _decode(stream, name, max_pixels, notices)
-        pixels = np.array(_to_rgb(image, name, notices), dtype=np.uint8)
+        pixels = np.array(to_rgb(image, name, notices), dtype=np.uint8)
     info = None
     if note is not None:
         try:
@@ -125,10 +114,10 @@ def from_pil(image: Image.Image) -> LoadedImage:
     """
     notices: list[str] = []
     with _one_error("This picture", MAX_PIXELS):
-        raw_mode = _raw_mode(image)
+        layout = raw_mode(image)
         image.load()
-        upright = _turn_upright(_to_8_bits(image, raw_mode, "This picture", notices), notices)
-        pixels = np.array(_to_rgb(upright, "This picture", notices), dtype=np.uint8)
+        upright = turn_upright(to_8_bits(image, layout, "This picture", notices), notices)
+        pixels = np.array(to_rgb(upright, "This picture", notices), dtype=np.uint8)
     return LoadedImage(pixels, tuple(notices), str(image.format), None)
 
 
@@ -287,139 +276,8 @@ def _decode(
         image = Image.open(stream, formats=("PNG",))
     if getattr(image, "is_animated", False):
         notices.append("The file holds several frames or pages: only the first is used.")
-    raw_mode = _raw_mode(image)
+    layout = raw_mode(image)
     image.load()
-    image = _to_8_bits(image, raw_mode, name, notices)
+    image = to_8_bits(image, layout, name, notices)
     note = image.info.get(INFO_KEY) if image.format == "PNG" else None
-    return _turn_upright(image, notices), None if note is None else str(note)
-
-
-def _raw_mode(image: Image.Image) -> str:
-    """Pillow's name of the stored sample layout, such as "RGB;16B"; PPM keeps the largest sample value instead."""
-    tiles = getattr(image, "tile", None)
-    if not tiles:
-        return ""
-    args = tiles[0][3]
-    if image.format == "PPM":
-        deep = isinstance(args, tuple) and any(isinstance(value, int) and value > 255 for value in args[1:])
-        return f"{image.mode};16" if deep else ""
-    mode = args[0] if isinstance(args, tuple) and args else args
-    return mode if isinstance(mode, str) else ""
-
-
-def _to_8_bits(image: Image.Image, raw_mode: str, name: str, notices: list[str]) -> Image.Image:
-    deep_notice = "The picture has more than 8 bits a channel: reduced to 8."
-    transparency = image.info.get("transparency")
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        peak = 4095 if ";12" in raw_mode else 65535
-        samples = np.asarray(image).astype(np.uint32)
-        grey = ((np.minimum(samples, peak) * 255 + peak // 2) // peak).astype(np.uint8)
-        reduced = Image.fromarray(grey)
-        reduced.info = {key: value for key, value in image.info.items() if key != "transparency"}
-        if isinstance(transparency, int):  # one 16-bit grey value stands for "transparent"
-            reduced.putalpha(Image.fromarray(np.where(samples == transparency, 0, 255).astype(np.uint8)))
-        reduced.format = image.format
-        _copy_exif(image, reduced)
-        notices.append(deep_notice)
-        return reduced
-    if image.mode in ("I", "F"):
-        raise ImageError(
-            f"{name} stores 32-bit samples, whose range is not known. Export it with 8 or 16 bits a channel."
-        )
-    if ";16" in raw_mode and image.format in ("PNG", "TIFF", "PPM"):
-        # Pillow has no 16-bit colour mode and keeps the high byte: within one level of rounding value / 257.
-        if isinstance(transparency, tuple):
-            image.info["transparency"] = tuple(value >> 8 for value in transparency)
-        notices.append(deep_notice)
-    return image
-
-
-def _copy_exif(image: Image.Image, reduced: Image.Image) -> None:
-    try:
-        reduced.getexif().update(image.getexif())
-    except Exception:  # the same unreadable EXIF is reported by _turn_upright
-        reduced.info["exif"] = image.info.get("exif", b"")
-
-
-def _turn_upright(image: Image.Image, notices: list[str]) -> Image.Image:
-    """Apply the EXIF orientation. (TIFF: Pillow has already done it while decoding.)"""
-    try:
-        method = _UPRIGHT.get(image.getexif().get(0x0112, 1))
-    except Exception:  # malformed EXIF beside sound pixels: not a reason to refuse the picture
-        notices.append("The EXIF data is damaged: if the picture lies on its side, rotate it yourself.")
-        return image
-    if method is None:
-        return image
-    notices.append("Turned upright as its EXIF orientation says.")
-    upright = image.transpose(method)
-    upright.format = image.format
-    return upright
-
-
-def _to_rgb(image: Image.Image, name: str, notices: list[str]) -> Image.Image:
-    """Any decoded mode to sRGB "RGB": alpha over white, colour profile applied."""
-    profile = image.info.get("icc_profile")
-    alpha: Image.Image | None = None
-    if image.has_transparency_data:
-        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        alpha, image = rgba.getchannel("A"), rgba.convert("RGB")
-    elif image.mode in ("P", "YCbCr", "HSV", "RGBX"):
-        image = image.convert("RGB")
-    elif image.mode == "1":
-        image = image.convert("L")
-    if image.mode not in ("L", "RGB", "CMYK"):
-        raise ImageError(
-            f"{name} stores colours as {image.mode}, which is not supported. Export it as RGB or grey."
-        )
-    if image.mode == "CMYK":
-        notices.append("The picture is CMYK (for print): converted to RGB, so colours may shift a little.")
-    if profile:
-        image = _apply_profile(image, profile, notices)
-    image = image.convert("RGB")
-    if alpha is not None and alpha.getextrema() != (255, 255):  # opaque alpha changes nothing
-        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-        notices.append("Transparent parts are shown on white.")
-    return image
-
-
-def _apply_profile(image: Image.Image, profile_bytes: bytes, notices: list[str]) -> Image.Image:
-    """Convert to sRGB by an embedded ICC profile; the picture unchanged if the profile is sRGB or unusable."""
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes))
-        mode = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}[profile.profile.xcolor_space]
-        if mode == "RGB" and image.mode == "L":
-            image = image.convert("RGB")
-        if mode != image.mode:
-            raise ValueError("profile of another colour space")
-        transform = ImageCms.buildTransform(
-            profile,
-            ImageCms.createProfile("sRGB"),
-            mode,
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-        if mode != "CMYK" and _is_identity(transform, mode):
-            return image
-        converted = ImageCms.applyTransform(image, transform)
-    except Exception:  # lcms and Pillow report a bad profile in several ways; the pixels themselves are sound
-        notices.append("The colour profile cannot be used: colours are read as sRGB.")
-        return image
-    if converted is None:
-        return image
-    notices.append("Colours were converted from the embedded profile to sRGB.")
-    return converted
-
-
-def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether a transform moves no colour by more than 2 levels: the many files that carry sRGB stay untouched."""
-    levels = np.linspace(0, 255, 9).astype(np.uint8)
-    if mode == "L":
-        probe = Image.fromarray(levels[None])
-    else:
-        probe = Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3))
-    moved = ImageCms.applyTransform(probe, transform)
-    if moved is None:
-        return True
-    before = np.asarray(probe.convert("RGB"), dtype=np.int16)
-    return int(np.abs(np.asarray(moved, dtype=np.int16) - before).max()) <= 2
+    return turn_upright(image, notices), None if note is None else str(note)

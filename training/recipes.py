@@ -66,7 +66,7 @@ _FGRN_X2 = Recipe(
 
 _IRN_X2 = Recipe(
     IRNConfig(scale=2),
-    (Stage("irn", share=1.0, learning_rate=3e-4, patch=64, batch_size=2, clip_norm=0.5),),
+    (Stage("irn", share=1.0, learning_rate=4e-4, patch=64, batch_size=2, clip_norm=0.5),),
 )
 # The couplings of the first level cost 70 % of the time at x4 and start as the identity: they join later.
 _IRN_X4 = Recipe(
