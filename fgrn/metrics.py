@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def niqe(image: UInt8Array) -> Score:
         return Score(None, f"LR too small: {side} px on the short side, NIQE needs {NIQE_MIN_SIDE}")
     if _is_constant(image):
         return Score(None, "the picture has one colour only")
-    return _blind("niqe", image)
+    return _blind(_pyiqa_niqe, image)
 
 
 def piqe(image: UInt8Array) -> Score:
@@ -191,7 +192,7 @@ def piqe(image: UInt8Array) -> Score:
         return Score(None, f"LR too small: {side} px on the short side, PIQE needs {PIQE_BLOCK}")
     if _is_constant(image):
         return Score(None, "the picture has one colour only")
-    return _blind("piqe", image)
+    return _blind(_pyiqa_piqe, image)
 
 
 def format_score(score: float | Score | None, digits: int = 2) -> str:
@@ -259,33 +260,40 @@ def _is_constant(image: UInt8Array) -> bool:
 
 
 _blind_lock = threading.Lock()
-_niqe_model: Any = None
 
 
-def _blind(name: str, image: UInt8Array) -> Score:
-    """Run a pyiqa metric on the CPU. One at a time: it bounds memory, and the NIQE model is made only once."""
-    global _niqe_model
+def _blind(metric: Callable[[Any], float | None], image: UInt8Array) -> Score:
+    """Run a pyiqa metric on the CPU, one at a time to bound memory. n/a, not an error, where pyiqa is not installed."""
     import torch
 
     with _blind_lock, torch.inference_mode():
         batch = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
-        if name == "niqe":
-            if _niqe_model is None:
-                from pyiqa.archs.niqe_arch import NIQE
-
-                # The path keeps pyiqa from downloading; the other arguments are its own defaults, named.
-                _niqe_model = NIQE(
-                    test_y_channel=True, color_space="yiq", pretrained_model_path=str(NIQE_PARAMETERS)
-                )
-            value = float(_niqe_model(batch))
-        else:
-            # The function, not the PIQE module, which keeps its last result and so is not thread-safe.
-            from pyiqa.archs.piqe_arch import piqe as pyiqa_piqe
-
-            score, _, _, active = pyiqa_piqe(batch)
-            if not bool(active.any()):
-                return Score(None, "no block of the picture has texture")
-            value = float(score)
+        try:
+            value = metric(batch)
+        except ImportError as error:  # pyiqa is optional by its licence; its OpenCV may lack a system library
+            return Score(None, f"pyiqa cannot be used here ({error})")
+    if value is None:
+        return Score(None, "no block of the picture has texture")
     if not math.isfinite(value):
-        return Score(None, f"{name.upper()} gave no finite number for this picture")
+        return Score(None, "no finite number for this picture")
     return Score(value)
+
+
+@cache
+def _niqe_model() -> Any:
+    from pyiqa.archs.niqe_arch import NIQE
+
+    # The path keeps pyiqa from downloading; the other arguments are its own defaults, named.
+    return NIQE(test_y_channel=True, color_space="yiq", pretrained_model_path=str(NIQE_PARAMETERS))
+
+
+def _pyiqa_niqe(batch: Any) -> float:
+    return float(_niqe_model()(batch))
+
+
+def _pyiqa_piqe(batch: Any) -> float | None:
+    # The function, not the PIQE module, which keeps its last result and so is not thread-safe.
+    from pyiqa.archs.piqe_arch import piqe as compute
+
+    score, _, _, active = compute(batch)
+    return float(score) if bool(active.any()) else None

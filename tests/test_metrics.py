@@ -194,7 +194,7 @@ def test_blind_metrics_equal_pyiqa_offline_and_from_threads(monkeypatch: pytest.
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("socket.socket.connect", refuse)
-    monkeypatch.setattr(metrics, "_niqe_model", None)
+    metrics._niqe_model.cache_clear()
     image = data.astronaut()
     batch = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
     theirs = pyiqa.create_metric("niqe", device="cpu", pretrained_model_path=str(metrics.NIQE_PARAMETERS))
@@ -231,3 +231,13 @@ def test_help_covers_every_column() -> None:
     assert set(metrics.METRICS) >= {"psnr_y", "ssim_y", "lr_psnr_y", "niqe", "piqe", "x_exact", "lr_bytes"}
     for entry in metrics.METRICS.values():
         assert entry.better in ("higher", "lower", "") and entry.name and entry.caveat.endswith(".")
+
+
+def test_without_pyiqa_the_blind_metrics_are_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics._niqe_model.cache_clear()
+    monkeypatch.setitem(sys.modules, "pyiqa.archs.niqe_arch", None)
+    monkeypatch.setitem(sys.modules, "pyiqa.archs.piqe_arch", None)
+    for metric in (metrics.niqe, metrics.piqe):
+        score = metric(smooth(256, 256))
+        assert score.value is None
+        assert "pyiqa cannot be used" in score.reason
