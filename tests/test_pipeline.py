@@ -25,7 +25,7 @@ def perturbed(net: RescalingNet, size: float = 0.02) -> RescalingNet:
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in net.parameters():
-            parameter += size * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=size)
     return net.eval()
 
 

@@ -47,7 +47,8 @@ def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:
 def measure(result: Result, rescaler: Rescaler, bicubic_lr: Pixels, *, no_reference: bool) -> Row:
     """The figures of one picture through one method: what the page and the CLI show, and two more."""
     height, width = result.hr.shape[:2]
-    direct = rescaler.decode(result.x, (height, width))
+    exact = result.x_exact == 1  # always so without a flow: then the direct way is the same picture
+    direct = result.reconstruction if exact else rescaler.decode(result.x, (height, width))
     scores = comparison.measure(result, bicubic_lr, no_reference=no_reference)
     row = comparison.plain({result.method: scores})[result.method]
     row["psnr_y_direct"] = metrics.psnr_y(direct, result.hr, crop=result.scale)
