@@ -1,0 +1,83 @@
+"""The functions behind the page's API. Every file they return is served byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fgrn.checkpoint import CheckpointError
+from fgrn.methods import SCALES
+from fgrn.pipeline import rescale
+from lab import restore, table
+from lab.compare import RequestError, Run, check_request, compare, measure, open_picture
+from lab.components import shown_errors
+from lab.files import Store, stem
+from lab.models import Models
+
+
+@dataclass(frozen=True)
+class Api:
+    """Endpoints that share the page's models and files."""
+
+    models: Models
+    store: Store
+
+    def methods(self) -> list[dict[str, object]]:
+        """The methods at every scale: method, scale, label, summary, available, the reason if not, weight digest."""
+        return [
+            {
+                "method": status.method,
+                "scale": scale,
+                "label": status.label,
+                "summary": status.summary,
+                "available": not status.reason,
+                "reason": status.reason,
+                "weights": status.digest,
+            }
+            for scale in SCALES
+            for status in self.models.status(scale)
+        ]
+
+    def downscale(self, image: str | None, method: str, scale: float) -> str:
+        """Shrink a picture. Returns the LR PNG, whose text chunk says how to restore it."""
+        with shown_errors():
+            number, names = check_request(scale, [method])
+            pixels, _, _ = open_picture(image)
+            try:
+                rescaler = self.models.get(names[0], number)
+            except CheckpointError as error:
+                raise RequestError(str(error)) from error
+            with self.models.one_at_a_time:
+                result = rescale(rescaler, pixels)
+            return self.store.save(result.lr_png, f"{stem(image or '')}_{method}_x{number}_lr.png")
+
+    def restore(
+        self, lr: str | None, method: str | None, scale: float | None, other_weights: bool
+    ) -> tuple[str, list[str]]:
+        """Restore a picture from a LR PNG. `method` and `scale` are needed only if the file does not name them.
+
+        Returns the picture as PNG, and notices about anything that makes it worse than it could be.
+        """
+        with shown_errors():
+            done = restore.run(self.models, self.store, lr, method, scale, other_weights)
+            return done.path, list(done.notices)
+
+    def compare(
+        self, image: str | None, scale: float, methods: list[str] | None
+    ) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
+        """Compare methods, as a stream: one row of numbers a method, filled in step by step.
+
+        The files are the LR PNG and the restored PNG of every method that is done, named after method and scale.
+        """
+        with shown_errors():
+            number, names = check_request(scale, methods or self.models.available(int(scale)))
+            run = None
+            for run in compare(self.models, self.store, image, number, names):
+                yield table.plain_rows(run), _files(run)
+            if run is not None:
+                for measured in measure(self.models, run):
+                    yield table.plain_rows(measured), _files(measured)
+
+
+def _files(run: Run) -> list[str]:
+    return [path for o in run.done if o.files for path in (o.files.lr, o.files.reconstruction)]

@@ -1,0 +1,283 @@
+"""A comparison as a stream of snapshots: pictures first, then the numbers.
+
+`compare` runs the networks and `measure` the metrics; each yields the whole `Run` again after every step, so that
+the page only ever draws the latest snapshot. Snapshots hold paths, not arrays: a visitor who leaves the page open
+keeps no memory busy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from fgrn import metrics
+from fgrn.checkpoint import CheckpointError
+from fgrn.images import ImageError, encode_png, read_image
+from fgrn.methods import METHODS, SCALES
+from fgrn.metrics import Score
+from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Result, rescale
+from lab.files import Store, stem
+from lab.models import Interrupted, Models, interruptible
+
+MAX_PIXELS = 16_000_000
+"""Cap of the page on a picture, whether it is uploaded or restored."""
+
+
+class State(Enum):
+    """Where a method of a run stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Files:
+    """Paths of a method's PNGs. `x` is the same file as `lr` for a method without a flow."""
+
+    x: str
+    lr: str
+    reconstruction: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One method in a run. `scores` has the keys of `fgrn.metrics.METRICS`; a missing key is still to come."""
+
+    method: str
+    state: State = State.WAITING
+    reason: str = ""
+    files: Files | None = None
+    lr_size: tuple[int, int] = (0, 0)  # height, width
+    digest: str = ""
+    scores: dict[str, Score] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return METHODS[self.method].label
+
+
+@dataclass(frozen=True)
+class Run:
+    """A snapshot of a comparison."""
+
+    name: str
+    scale: int
+    size: tuple[int, int]  # of the original: height, width
+    hr: str  # path of the original as a PNG
+    notices: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    status: str
+    active: bool = True
+
+    @property
+    def done(self) -> list[Outcome]:
+        """The methods whose pictures are there."""
+        return [outcome for outcome in self.outcomes if outcome.files]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no network is to run any more."""
+        return not any(outcome.state in (State.WAITING, State.RUNNING) for outcome in self.outcomes)
+
+    def picture(self, key: str) -> str | None:
+        """The path of "hr" or of a method's reconstruction, None if it is not there (yet)."""
+        if key == "hr":
+            return self.hr
+        return next((o.files.reconstruction for o in self.outcomes if o.method == key and o.files), None)
+
+    def with_outcome(self, outcome: Outcome, status: str) -> Run:
+        """This run with one method's outcome replaced."""
+        outcomes = tuple(outcome if o.method == outcome.method else o for o in self.outcomes)
+        return replace(self, outcomes=outcomes, status=status)
+
+
+class RequestError(ValueError):
+    """A request that the page cannot serve; the message says what, why and what next."""
+
+
+def open_picture(path: str | None, what: str = "a picture") -> tuple[Pixels, tuple[str, ...], str]:
+    """Read an upload: pixels, notices, format.
+
+    Raises:
+        RequestError: if there is none, it cannot be read, or it is too small or too large.
+    """
+    if not path:
+        raise RequestError(f"There is no picture yet. Upload or paste {what}, or choose an example.")
+    try:
+        loaded = read_image(path, max_pixels=MAX_PIXELS)
+    except ImageError as error:
+        raise RequestError(str(error)) from error
+    height, width = loaded.pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise RequestError(
+            f"The picture is {width} x {height} pixels, but each side needs at least {MIN_SIDE}. "
+            "Choose a larger picture."
+        )
+    return loaded.pixels, loaded.notices, loaded.format
+
+
+def check_request(scale: object, methods: Sequence[str]) -> tuple[int, list[str]]:
+    """The scale as a number and the methods in the order of METHODS, without repetitions.
+
+    Raises:
+        RequestError: for an unknown scale or method, or none at all.
+    """
+    number = (
+        int(scale) if isinstance(scale, int | float | str) and str(scale).strip() in map(str, SCALES) else 0
+    )
+    if number not in SCALES:
+        raise RequestError(f"Scale {scale!r} is not supported. Choose one of {', '.join(map(str, SCALES))}.")
+    unknown = sorted(set(methods) - set(METHODS))
+    if unknown:
+        raise RequestError(f"There is no method {unknown[0]!r}. Choose among {', '.join(METHODS)}.")
+    if not methods:
+        raise RequestError("No method is chosen. Tick at least one method.")
+    return number, [name for name in METHODS if name in methods]
+
+
+def compare(
+    models: Models,
+    store: Store,
+    path: str | None,
+    scale: object,
+    methods: Sequence[str],
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Run]:
+    """Run the methods one after the other, bicubic first. A method that fails does not stop the others.
+
+    As soon as `stop()` is true the snapshots end, in the middle of a network if need be.
+
+    Raises:
+        RequestError: before the first snapshot, if picture, scale or methods are not usable.
+    """
+    number, names = check_request(scale, methods)
+    pixels, notices, _ = open_picture(path)
+    name = stem(path or "")
+    hr = store.save(encode_png(pixels), f"{name}.png")
+    outcomes = tuple(Outcome(method) for method in names)
+    run = Run(name, number, (pixels.shape[0], pixels.shape[1]), hr, notices, outcomes, "Starting")
+    for index, outcome in enumerate(outcomes):
+        status = f"Computing {outcome.label} ({index + 1} of {len(outcomes)})"
+        run = run.with_outcome(replace(outcome, state=State.RUNNING), status)
+        yield run
+        try:
+            with interruptible(stop):
+                run = run.with_outcome(_outcome(models, store, name, pixels, number, outcome), status)
+        except Interrupted:
+            return
+    yield replace(run, status="Measuring: PSNR and SSIM")
+
+
+def measure(models: Models, run: Run) -> Iterator[Run]:
+    """Fill in the metrics: PSNR and SSIM of all methods first, NIQE and PIQE (slow) after them.
+
+    Raises:
+        RequestError: if the files of the run are gone (they are kept for a day).
+    """
+    try:
+        hr = read_image(run.hr).pixels
+        pictures = {o.method: (_pixels(o, "lr"), _pixels(o, "reconstruction")) for o in run.done}
+    except ImageError as error:
+        raise RequestError("The pictures of this comparison were cleaned up. Run it again.") from error
+    bicubic_lr = models.get("bicubic", run.scale).downscale(hr)
+    for outcome in run.done:
+        lr, reconstruction = pictures[outcome.method]
+        numbers = {
+            "psnr_y": _number(metrics.psnr_y(hr, reconstruction, run.scale), "too small for PSNR"),
+            "ssim_y": _number(metrics.ssim_y(hr, reconstruction, run.scale), "too small for SSIM"),
+            "lr_psnr_y": _number(metrics.psnr_y(lr, bicubic_lr, 0), "too small for PSNR"),
+        }
+        run = _scored(run, outcome.method, numbers, "Measuring: PSNR and SSIM")
+        yield run
+    for outcome in run.done:
+        status = f"Measuring: NIQE and PIQE of {outcome.label}"
+        run = replace(run, status=status)
+        yield run
+        lr, _ = pictures[outcome.method]
+        run = _scored(run, outcome.method, {"niqe": metrics.niqe(lr), "piqe": metrics.piqe(lr)}, status)
+    yield replace(run, status="Finished", active=False)
+
+
+def stopped(run: Run) -> Run:
+    """The run as it is shown after Stop: what is there stays, what is missing says so."""
+    outcomes = tuple(
+        replace(o, state=State.STOPPED, reason="Stopped before it ran.")
+        if o.state in (State.WAITING, State.RUNNING)
+        else o
+        for o in run.outcomes
+    )
+    return replace(run, outcomes=outcomes, status="Stopped", active=False)
+
+
+def pair(run: Run, left: str, right: str) -> tuple[tuple[str, str], str]:
+    """Two pictures to lay over each other, and a caption.
+
+    `left` and `right` are "hr" or methods. What is not there is replaced, and the caption says so: the original on the
+    left, the newest picture (or the original) on the right.
+    """
+    newest = run.done[-1].method if run.done else "hr"
+    shown_left = left if run.picture(left) else "hr"
+    shown_right = right if run.picture(right) else newest
+    caption = f"Drag the handle. Left: {picture_label(shown_left)}, right: {picture_label(shown_right)}"
+    absent = [picture_label(name) for name in dict.fromkeys((left, right)) if not run.picture(name)]
+    if absent:
+        caption += f" ({' and '.join(absent)} not in this comparison{' yet' if run.active else ''})"
+    return (run.picture(shown_left) or run.hr, run.picture(shown_right) or run.hr), caption
+
+
+def picture_label(key: str) -> str:
+    """How a picture of the slider is called."""
+    return "Original" if key == "hr" else METHODS[key].label
+
+
+def _outcome(models: Models, store: Store, name: str, hr: Pixels, scale: int, waiting: Outcome) -> Outcome:
+    try:
+        rescaler = models.get(waiting.method, scale)
+        with models.one_at_a_time:
+            result = rescale(rescaler, hr)
+    except (CheckpointError, RescaleError) as error:
+        return replace(waiting, state=State.FAILED, reason=str(error))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        reason = "There is not enough memory for this picture. Use a smaller one, or another method."
+        return replace(waiting, state=State.FAILED, reason=reason)
+    return replace(
+        waiting,
+        state=State.DONE,
+        files=_save(store, name, result),
+        lr_size=(result.lr.shape[0], result.lr.shape[1]),
+        digest=rescaler.digest,
+        scores={
+            "x_exact": Score(100 * result.x_exact),
+            "seconds_down": Score(result.seconds_down),
+            "seconds_up": Score(result.seconds_up),
+            "lr_bytes": Score(len(result.lr_png)),
+        },
+    )
+
+
+def _save(store: Store, name: str, result: Result) -> Files:
+    prefix = f"{name}_{result.method}_x{result.scale}"
+    lr = store.save(result.lr_png, f"{prefix}_lr.png")
+    same = (result.x == result.lr).all()
+    x = lr if same else store.save(encode_png(result.x), f"{prefix}_latent.png")
+    return Files(x, lr, store.save(encode_png(result.reconstruction), f"{prefix}_restored.png"))
+
+
+def _pixels(outcome: Outcome, kind: str) -> Pixels:
+    return read_image(getattr(outcome.files, kind)).pixels
+
+
+def _number(value: float, reason: str) -> Score:
+    return Score(None, reason) if math.isnan(value) else Score(value)
+
+
+def _scored(run: Run, method: str, numbers: dict[str, Score], status: str) -> Run:
+    outcome = next(o for o in run.outcomes if o.method == method)
+    return run.with_outcome(replace(outcome, scores={**outcome.scores, **numbers}), status)

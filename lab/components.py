@@ -1,0 +1,60 @@
+"""Gradio components with small changes of our own, and errors as the page shows them.
+
+The changes are made on instances: at the definition of a subclass, Gradio writes a stub file into the source tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import FileData, ImageData
+
+from lab.cards import Page
+from lab.compare import RequestError
+
+# The address of a file is known only after Gradio has put it where it is served. It is percent-encoded, and the HTML
+# is built by lab.cards, which escapes what came from outside.
+_TEMPLATE = "${value ? value.html.replace(/@file:([0-9]+)@/g, (_, n) => value.files[n].url) : ''}"
+
+
+def html(value: str = "", **options: Any) -> gr.HTML:
+    """HTML of ours, without Gradio's text styles."""
+    return gr.HTML(value, js_on_load=None, apply_default_css=False, **options)
+
+
+def pictures(**options: Any) -> gr.HTML:
+    """An output that shows the `picture_value` of a page; its files are served as they are, byte for byte."""
+    return gr.HTML(html_template=_TEMPLATE, js_on_load=None, apply_default_css=False, **options)
+
+
+def picture_value(page: Page) -> dict[str, Any]:
+    """A page for `pictures`."""
+    return {"html": page.html, "files": [FileData(path=path).model_dump() for path in page.files]}
+
+
+def upload(**options: Any) -> gr.Image:
+    """An image input that hands over the path of the uploaded file, untouched, whatever is in it.
+
+    gr.Image would open the file itself, and its message about a broken one is of no help; `fgrn.images` reads it.
+    """
+    component = gr.Image(type="filepath", image_mode=None, format="png", **options)
+    component.preprocess = _path  # type: ignore[method-assign]
+    return component
+
+
+def _path(payload: ImageData | None) -> str | None:
+    if payload is None or not payload.path or (payload.url or "").startswith("data:"):
+        return None
+    return payload.path
+
+
+@contextmanager
+def shown_errors() -> Iterator[None]:
+    """Turn a RequestError into the message box of the page (and the error of the API), without a traceback."""
+    try:
+        yield
+    except RequestError as error:
+        raise gr.Error(str(error), title="That did not work", duration=20, print_exception=False) from error

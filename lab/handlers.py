@@ -1,0 +1,161 @@
+"""What happens when something on the page is clicked: requests in, values of components out."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from lab import cards, compare, restore, table
+from lab.compare import Run
+from lab.components import picture_value, shown_errors
+from lab.files import Store, readable_size
+from lab.models import Models
+from lab.startup import Showcase
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
+FIRST_EXAMPLE = EXAMPLES / "portrait.png"
+FIRST_SCALE = 4
+FIRST_METHODS = ("bicubic", "irn", "fgrn")
+
+
+Drawn = tuple[Any, Any, Any, Any]  # state, status, table, cards
+
+
+class Ticket:
+    """The right to draw on a visitor's page, until Stop or a newer run takes it away.
+
+    Gradio's own `cancels=` is not used: for an event that is over, the browser asks the server to cancel event null,
+    and gets an error.
+    """
+
+    def __init__(self) -> None:
+        self.valid = True
+
+
+class Handlers:
+    """The handlers of the page, around one set of models."""
+
+    def __init__(self) -> None:
+        self.models = Models()
+        self.store = Store(Path(gr.utils.get_upload_folder()))
+        kept = tempfile.mkdtemp(prefix="fgrn-example-")  # not in Gradio's cache, which is emptied every day
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+        self.showcase = Showcase(self.models, Store(Path(kept)), FIRST_EXAMPLE, FIRST_SCALE, FIRST_METHODS)
+
+    def begin(self, path: str | None, scale: int, methods: list[str], ticket: Ticket) -> tuple[Ticket, str]:
+        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
+        with shown_errors():
+            compare.check_request(scale, methods)
+            compare.open_picture(path)
+        ticket.valid = False
+        return Ticket(), cards.status("Waiting for its turn", True)
+
+    def on_run(self, path: str | None, scale: int, methods: list[str], ticket: Ticket) -> Iterator[Drawn]:
+        """The networks, one snapshot after the other."""
+        with shown_errors():
+            runs = compare.compare(
+                self.models, self.store, path, scale, methods, stop=lambda: not ticket.valid
+            )
+            yield from self._while_valid(ticket, runs)
+
+    def measure(self, run: Run | None, ticket: Ticket) -> Iterator[Drawn]:
+        """The metrics of a comparison whose networks are done."""
+        with shown_errors():
+            if run is not None and run.active and run.complete:
+                yield from self._while_valid(ticket, compare.measure(self.models, run))
+            else:
+                yield _nothing()  # a generator without any value would empty its outputs
+
+    def watch_example(self, ticket: Ticket) -> Iterator[Drawn]:
+        """The example that is there when the page opens."""
+        yield from self._while_valid(ticket, self.showcase.watch())
+        if self.showcase.failed:
+            text = "The example could not be computed: choose a picture and press Run"
+            yield gr.skip(), cards.status(text, False), gr.skip(), gr.skip()
+
+    def stop(self, run: Run | None, ticket: Ticket) -> Drawn:
+        """What is there stays; what is missing says so."""
+        ticket.valid = False
+        if run is None or not run.active:
+            return gr.skip(), cards.status("Nothing is running", False), gr.skip(), gr.skip()
+        return self.draw(compare.stopped(run))
+
+    def _while_valid(self, ticket: Ticket, runs: Iterator[Run]) -> Iterator[Drawn]:
+        for run in runs:
+            if not ticket.valid:
+                break
+            yield self.draw(run)
+        if not ticket.valid:  # at its end Gradio sends the last snapshot again, over what Stop has drawn
+            yield _nothing()
+
+    def draw(self, run: Run) -> Drawn:
+        """State, status, table and cards of a snapshot."""
+        return (
+            run,
+            cards.status(run.status, run.active, run.notices),
+            table.render(run),
+            picture_value(cards.render(run)),
+        )
+
+    def show_pair(self, run: Run | None, left: str, right: str, shown: Any) -> tuple[Any, Any, Any]:
+        """The two pictures of the slider, left alone if they are there already."""
+        if run is None:
+            return gr.skip(), gr.skip(), gr.skip()
+        pictures, caption = compare.pair(run, left, right)
+        line = f'<p class="fg-info">{caption}</p>'
+        return (gr.skip(), line, shown) if pictures == shown else (pictures, line, pictures)
+
+    def choices(self, scale: int, chosen: list[str] | None) -> tuple[Any, str]:
+        """The methods that can be ticked at a scale, and why the others cannot."""
+        statuses = self.models.status(scale)
+        usable = [(s.label, s.method) for s in statuses if not s.reason]
+        names = [name for _, name in usable]
+        wanted = list(FIRST_METHODS) if chosen is None else chosen
+        ticked = [name for name in names if name in wanted]
+        return gr.CheckboxGroup(choices=usable, value=ticked), cards.missing(
+            [(s.label, s.reason) for s in statuses if s.reason]
+        )
+
+    def opened(self) -> tuple[str, Any, str]:
+        """Badge and methods, when the page opens."""
+        return cards.badge(*self.models.summary()), *self.choices(FIRST_SCALE, None)
+
+    def describe(self, path: str | None) -> str:
+        """A line about the picture that was just chosen."""
+        if not path:
+            return '<div class="fg-info">PNG, JPEG, WebP, TIFF, ... up to 16 megapixels and 20 MB.</div>'
+        try:
+            pixels, notices, kind = compare.open_picture(path)
+        except compare.RequestError as error:
+            return cards.problem(str(error))
+        size = readable_size(os.path.getsize(path))
+        return cards.facts(f"{pixels.shape[1]} × {pixels.shape[0]} pixels, {kind}, {size}", notices)
+
+    def describe_lr(self, path: str | None) -> str:
+        """What a LR file says about itself."""
+        if not path:
+            return '<div class="fg-info">The LR PNG says itself which method and scale made it.</div>'
+        try:
+            return cards.facts(restore.describe(restore.open_lr(path)), ())
+        except compare.RequestError as error:
+            return cards.problem(str(error))
+
+    def on_restore(
+        self, path: str | None, method: str, scale: str, other_weights: bool
+    ) -> tuple[str, dict[str, Any]]:
+        """The picture of a LR PNG."""
+        with shown_errors():
+            done = restore.run(self.models, self.store, path, method, scale, other_weights)
+        page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
+        return cards.status("Restored from the LR picture alone", False, done.notices), picture_value(page)
+
+
+def _nothing() -> Drawn:
+    return gr.skip(), gr.skip(), gr.skip(), gr.skip()

@@ -1,0 +1,100 @@
+"""The rescalers of the page: loaded once, shared by all visitors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fgrn.checkpoint import CheckpointError
+from fgrn.methods import METHODS, SCALES
+from fgrn.pipeline import Rescaler, default_device, load
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether a method can be used at a scale; `reason` is "" if it can, else says why not."""
+
+    method: str
+    label: str
+    summary: str
+    reason: str
+    digest: str = ""
+
+
+class Models:
+    """Rescalers by (method, scale).
+
+    A failure is not remembered: weights that are put in place later are found without a restart. `one_at_a_time`
+    is held while a network runs.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[str, int], Rescaler] = {}
+        self._lock = threading.Lock()
+        self.one_at_a_time = threading.Lock()
+
+    def get(self, method: str, scale: int) -> Rescaler:
+        """The rescaler of a method.
+
+        Raises:
+            ValueError: for an unknown method or scale.
+            CheckpointError: if its weights cannot be used.
+        """
+        with self._lock:
+            key = (method, scale)
+            if key not in self._loaded:
+                self._loaded[key] = load(method, scale)
+            return self._loaded[key]
+
+    def status(self, scale: int) -> list[Status]:
+        """All methods at a scale. Loads the weights: only that tells whether they are sound."""
+        found = []
+        for method in METHODS.values():
+            reason, digest = "", ""
+            try:
+                digest = self.get(method.name, scale).digest
+            except CheckpointError as error:
+                reason = str(error)
+            found.append(Status(method.name, method.label, method.summary, reason, digest))
+        return found
+
+    def available(self, scale: int) -> list[str]:
+        """Names of the methods that can be used at a scale."""
+        return [status.method for status in self.status(scale) if not status.reason]
+
+    def summary(self) -> tuple[str, dict[str, list[int]]]:
+        """The device in words, and for every trained method the scales that have sound weights."""
+        device = default_device()
+        name = "CPU"
+        if device.type == "cuda":
+            name = torch.cuda.get_device_name(device)
+        elif device.type != "cpu":
+            name = device.type.upper()
+        sound = {scale: self.available(scale) for scale in SCALES}
+        scales = {m.label: [s for s in SCALES if m.name in sound[s]] for m in METHODS.values() if m.trained}
+        return name, scales
+
+
+class Interrupted(Exception):
+    """A network was stopped before its end."""
+
+
+@contextmanager
+def interruptible(stop: Callable[[], bool]) -> Iterator[None]:
+    """A network that runs in this thread ends before its next layer when `stop()` is true, by Interrupted."""
+    thread = threading.get_ident()
+
+    def check(module: torch.nn.Module, inputs: Any) -> None:
+        if threading.get_ident() == thread and stop():
+            raise Interrupted
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(check)
+    try:
+        yield
+    finally:
+        handle.remove()

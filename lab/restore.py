@@ -1,0 +1,113 @@
+"""From a LR PNG alone back to the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fgrn.checkpoint import CheckpointError
+from fgrn.images import ImageError, LoadedImage, encode_png, read_image
+from fgrn.methods import METHODS, SCALES
+from fgrn.pipeline import Pixels, RescaleError, Source, restore, source_of
+from lab.compare import MAX_PIXELS, RequestError
+from lab.files import Store, stem
+from lab.models import Models
+
+OTHER_WEIGHTS = "Allow other weights"
+FROM_FILE = "file"
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restored picture; sizes are (height, width)."""
+
+    path: str
+    lr_path: str
+    title: str
+    lr_size: tuple[int, int]
+    size: tuple[int, int]
+    notices: tuple[str, ...]
+
+
+def open_lr(path: str | None) -> LoadedImage:
+    """Read a LR file.
+
+    Raises:
+        RequestError: if there is none, or it cannot be read.
+    """
+    if not path:
+        raise RequestError("There is no LR picture yet. Upload the LR PNG that was downloaded.")
+    try:
+        return read_image(path, max_pixels=MAX_PIXELS)
+    except ImageError as error:
+        raise RequestError(str(error)) from error
+
+
+def describe(lr: LoadedImage) -> str:
+    """What the file says about itself, in a sentence."""
+    height, width = lr.pixels.shape[:2]
+    if lr.info is None:
+        return f"{width} × {height} {lr.format}. It does not say what made it: name the method and the scale."
+    info = lr.info
+    label = METHODS[info.method].label if info.method in METHODS else info.method
+    weights = f", weights {info.digest[:8]}" if info.digest else ""
+    return f"{width} × {height} {lr.format}, made by {label} ×{info.scale} from {info.width} × {info.height}{weights}."
+
+
+def run(
+    models: Models, store: Store, path: str | None, method: str | None, scale: object, other_weights: bool
+) -> Restored:
+    """Restore a picture. `method` and `scale` are FROM_FILE, "" or None to take them from the file.
+
+    Raises:
+        RequestError: for everything that stops it; the message says what, why and what next.
+    """
+    lr = open_lr(path)
+    try:
+        source = source_of(lr, _named(method), _scale(scale))
+        _check_size(lr.pixels, source)
+        rescaler = models.get(source.method, source.scale)
+        with models.one_at_a_time:
+            picture = restore(rescaler, lr, source, other_weights=other_weights)
+    except (RescaleError, CheckpointError) as error:
+        raise RequestError(str(error)) from error
+    name = stem(path or "").removesuffix("_lr").removesuffix(f"_{source.method}_x{source.scale}")
+    notices = list(source.notices)
+    if source.info is None:
+        notices.append("The size of the original is not known: the result is the LR size times the scale.")
+    elif source.info.digest != rescaler.digest:
+        notices.append(
+            "Restored with other weights than those that made the LR picture: expect a wrong picture."
+        )
+    return Restored(
+        path=store.save(encode_png(picture), f"{name}_{source.method}_x{source.scale}_restored.png"),
+        lr_path=store.save(encode_png(lr.pixels), f"{name}_shown.png"),
+        title=f"{METHODS[source.method].label} ×{source.scale}",
+        lr_size=(lr.pixels.shape[0], lr.pixels.shape[1]),
+        size=(picture.shape[0], picture.shape[1]),
+        notices=tuple(notices),
+    )
+
+
+def _named(method: str | None) -> str | None:
+    if method in (None, "", FROM_FILE):
+        return None
+    if method not in METHODS:
+        raise RequestError(f"There is no method {method!r}. Choose among {', '.join(METHODS)}.")
+    return method
+
+
+def _scale(scale: object) -> int | None:
+    if scale in (None, "", FROM_FILE, 0):
+        return None
+    if str(scale) not in map(str, SCALES):
+        raise RequestError(f"Scale {scale!r} is not supported. Choose one of {', '.join(map(str, SCALES))}.")
+    return int(str(scale))
+
+
+def _check_size(pixels: Pixels, source: Source) -> None:
+    height, width = pixels.shape[0] * source.scale, pixels.shape[1] * source.scale
+    if height * width > MAX_PIXELS:
+        raise RequestError(
+            f"Restored, this picture would have {width} x {height} pixels; this page makes at most {MAX_PIXELS:,}. "
+            "Use `python -m fgrn upscale` for it."
+        )

@@ -1,0 +1,170 @@
+"""The comparison table as accessible HTML: one row a method, one column a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+from fgrn.methods import METHODS
+from fgrn.metrics import METRICS, format_score
+from lab.compare import Outcome, Run, State
+from lab.files import readable_size
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number of the table, by its key in `fgrn.metrics.METRICS`."""
+
+    key: str
+    title: str
+    unit: str
+    show: Callable[[float], str]
+
+
+def _digits(count: int) -> Callable[[float], str]:
+    return lambda value: format_score(value, count)
+
+
+COLUMNS = (
+    Column("psnr_y", "PSNR-Y", "dB", _digits(2)),
+    Column("ssim_y", "SSIM-Y", "", _digits(4)),
+    Column("lr_psnr_y", "LR vs bicubic", "dB", _digits(2)),
+    Column("niqe", "NIQE of LR", "", _digits(2)),
+    Column("piqe", "PIQE of LR", "0-100", _digits(1)),
+    Column("x_exact", "x exact", "%", _digits(2)),
+    Column("seconds_down", "Down", "s", _digits(2)),
+    Column("seconds_up", "Up", "s", _digits(2)),
+    Column("lr_bytes", "LR file", "", lambda value: readable_size(int(value))),
+)
+
+
+def _trivial(outcome: Outcome, key: str) -> str:
+    """Why a number is what it is by construction, so that being best says nothing; "" for all others."""
+    if key == "lr_psnr_y" and outcome.method == "bicubic":
+        return "it is the reference itself"
+    if key == "x_exact" and outcome.files and outcome.files.x == outcome.files.lr:
+        return "x is the LR picture itself"
+    return ""
+
+
+def render(run: Run) -> str:
+    """The table with its notes. Everything that came from outside is escaped."""
+    best = {column.key: _best(run, column) for column in COLUMNS}
+    rows = "".join(_row(run, outcome, best) for outcome in run.outcomes)
+    caption = f"{escape(run.name)}, {run.size[1]} × {run.size[0]} pixels, ×{run.scale}"
+    return (
+        f'<div class="fg-table-box" role="region" aria-label="Comparison table" tabindex="0"><table class="fg-table">'
+        f"<caption>{caption}</caption>"
+        f"<thead><tr><th scope='col'>Method</th>{''.join(map(_head, COLUMNS))}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>{_notes(run)}"
+    )
+
+
+def help_text() -> str:
+    """A line of help for every number, in a box that opens on demand."""
+    lines = "".join(
+        f"<div><dt>{escape(column.title)} {_arrow(column)}</dt><dd>{escape(METRICS[column.key].caveat)}</dd></div>"
+        for column in COLUMNS
+    )
+    protocol = (
+        "8-bit pictures throughout. PSNR and SSIM on the Y channel of the restored picture, with as many pixels as the "
+        "scale cut from each side. Bold is the best of the column."
+    )
+    summary = "<summary>What the numbers mean</summary>"
+    return f'<details class="fg-help">{summary}<p>{protocol}</p><dl>{lines}</dl></details>'
+
+
+def plain_rows(run: Run) -> list[dict[str, object]]:
+    """The table for programs: numbers, None where there is none (yet), and the reasons."""
+    rows = []
+    for outcome in run.outcomes:
+        row: dict[str, object] = {
+            "method": outcome.method,
+            "scale": run.scale,
+            "state": outcome.state.value,
+            "reason": outcome.reason,
+            "weights": outcome.digest,
+        }
+        reasons = {}
+        for column in COLUMNS:
+            score = outcome.scores.get(column.key)
+            value = score.value if score else None
+            # JSON has no infinity
+            row[column.key] = "inf" if value == float("inf") else value
+            if score is not None and score.value is None:
+                reasons[column.key] = score.reason
+        rows.append({**row, "not_available": reasons})
+    return rows
+
+
+def _arrow(column: Column) -> str:
+    better = METRICS[column.key].better
+    if not better:
+        return ""
+    arrow = METRICS[column.key].arrow
+    return f'<span class="fg-arrow" title="{better} is better" aria-label="{better} is better">{arrow}</span>'
+
+
+def _head(column: Column) -> str:
+    unit = f'<span class="fg-unit">{escape(column.unit)}</span>' if column.unit else ""
+    title = escape(METRICS[column.key].caveat, quote=True)
+    return f'<th scope="col" title="{title}">{escape(column.title)} {_arrow(column)}{unit}</th>'
+
+
+def _row(run: Run, outcome: Outcome, best: dict[str, str]) -> str:
+    head = f'<th scope="row">{escape(outcome.label)}</th>'
+    if outcome.state in (State.FAILED, State.STOPPED):
+        return f'<tr>{head}<td class="fg-wide" colspan="{len(COLUMNS)}">{escape(outcome.reason)}</td></tr>'
+    cells = "".join(_cell(run, outcome, column, best[column.key]) for column in COLUMNS)
+    return f'<tr data-method="{outcome.method}">{head}{cells}</tr>'
+
+
+def _cell(run: Run, outcome: Outcome, column: Column, best: str) -> str:
+    score = outcome.scores.get(column.key)
+    name = f'data-key="{column.key}"'
+    if score is None:
+        if run.active:
+            return f'<td {name}><span class="fg-wait" aria-label="still to come"></span></td>'
+        return f'<td {name}><span class="fg-na" title="stopped before it was measured">n/a</span></td>'
+    if score.value is None:
+        return f'<td {name}><span class="fg-na" title="{escape(score.reason, quote=True)}">n/a</span></td>'
+    text = escape(column.show(score.value))
+    trivial = _trivial(outcome, column.key)
+    if trivial:
+        return f'<td {name}><span class="fg-na" title="{trivial}">{text}</span></td>'
+    if text == best:
+        return (
+            f'<td {name} class="fg-best"><strong>{text}</strong><span class="fg-hidden"> (best)</span></td>'
+        )
+    return f"<td {name}>{text}</td>"
+
+
+def _best(run: Run, column: Column) -> str:
+    """The best value as it is shown, so that equal numbers are equally bold; "" if there is nothing to choose."""
+    scores = [
+        outcome.scores[column.key].value
+        for outcome in run.outcomes
+        if column.key in outcome.scores and not _trivial(outcome, column.key)
+    ]
+    values = [value for value in scores if value is not None]
+    shown = {column.show(value) for value in values}
+    if len(shown) < 2:
+        return ""
+    choose = max if METRICS[column.key].better == "higher" else min
+    return escape(column.show(choose(values)))
+
+
+def _notes(run: Run) -> str:
+    """Why a number is n/a, in visible text: a tooltip is out of reach on a touch screen."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for outcome in run.outcomes:
+        for column in COLUMNS:
+            score = outcome.scores.get(column.key)
+            if score is not None and score.value is None:
+                reasons.setdefault((column.title, score.reason), []).append(METHODS[outcome.method].label)
+    lines = []
+    for (title, reason), labels in reasons.items():
+        who = "" if len(labels) == len(run.outcomes) else f" ({', '.join(labels)})"
+        lines.append(f"{title} n/a{who}: {reason}.")
+    return f'<p class="fg-notes">{escape(" ".join(lines))}</p>' if lines else '<p class="fg-notes"></p>'

@@ -1,0 +1,528 @@
+"""The page without a browser: its pure functions, and every endpoint of its API through gradio_client."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import httpx
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import app
+import fgrn
+from fgrn.images import encode_png, read_image
+from fgrn.metrics import METRICS, Score
+from lab import cards, compare, handlers, restore, startup, table
+from lab.compare import Outcome, RequestError, Run, State
+from lab.files import Store, readable_size, stem
+from lab.models import Models
+from tests.conftest import Photo, make_tiny_weights
+
+pytestmark = pytest.mark.usefixtures("use_tiny_weights")
+NO_SCORE = Score(None, "made up for the test")
+
+
+@pytest.fixture(autouse=True)
+def quick_blind_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NIQE and PIQE load a big package, and have their own tests."""
+    monkeypatch.setattr("fgrn.metrics.niqe", lambda image: NO_SCORE)
+    monkeypatch.setattr("fgrn.metrics.piqe", lambda image: Score(float(image.shape[0])))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "served")
+
+
+@pytest.fixture
+def picture(tmp_path: Path, photo: Photo) -> str:
+    path = tmp_path / "my photo (1).png"
+    path.write_bytes(encode_png(photo(50, 67)))
+    return str(path)
+
+
+def last(runs: Iterator[Run]) -> Run:
+    return list(runs)[-1]
+
+
+# Comparisons
+
+
+def test_pictures_come_one_method_after_the_other_and_numbers_after_them(store: Store, picture: str) -> None:
+    models = Models()
+    runs = list(compare.compare(models, store, picture, 4, ["fgrn", "bicubic", "irn"]))
+    assert [o.method for o in runs[0].outcomes] == ["bicubic", "irn", "fgrn"]
+    assert [[o.method for o in run.done] for run in runs] == [
+        [],
+        ["bicubic"],
+        ["bicubic", "irn"],
+        ["bicubic", "irn", "fgrn"],
+    ]
+    assert not any("psnr_y" in o.scores for o in runs[-1].outcomes)
+    measured = list(compare.measure(models, runs[-1]))
+    first_blind = next(i for i, run in enumerate(measured) if "niqe" in run.outcomes[0].scores)
+    assert all("psnr_y" in o.scores for o in measured[first_blind].outcomes), "fast metrics come first"
+    assert all(set(o.scores) >= set(METRICS) - {"psnr_rgb"} for o in measured[-1].outcomes)
+    assert not measured[-1].active
+
+
+def test_files_are_the_result_bit_for_bit(store: Store, picture: str) -> None:
+    run = last(compare.compare(Models(), store, picture, 4, ["fgrn"]))
+    result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
+    files = run.outcomes[0].files
+    assert files is not None
+    assert Path(files.lr).read_bytes() == result.lr_png
+    np.testing.assert_array_equal(read_image(files.x).pixels, result.x)
+    np.testing.assert_array_equal(read_image(files.reconstruction).pixels, result.reconstruction)
+    np.testing.assert_array_equal(read_image(run.hr).pixels, result.hr)
+    assert Path(files.lr).name == "my_photo_1_fgrn_x4_lr.png"
+
+
+def test_scores_are_those_of_the_protocol(store: Store, picture: str) -> None:
+    models = Models()
+    run = last(compare.measure(models, last(compare.compare(models, store, picture, 2, ["bicubic", "fgrn"]))))
+    result = fgrn.rescale(fgrn.load("fgrn", 2), picture)
+    bicubic = fgrn.load("bicubic", 2).downscale(picture)
+    scores = run.outcomes[1].scores
+    assert scores["psnr_y"].value == fgrn.metrics.psnr_y(result.hr, result.reconstruction, 2)
+    assert scores["ssim_y"].value == fgrn.metrics.ssim_y(result.hr, result.reconstruction, 2)
+    assert scores["lr_psnr_y"].value == fgrn.metrics.psnr_y(result.lr, bicubic, 0)
+    assert scores["x_exact"].value == 100 * result.x_exact
+    assert scores["lr_bytes"].value == len(result.lr_png)
+    assert run.outcomes[0].scores["lr_psnr_y"].value == float("inf")
+
+
+def test_a_method_that_fails_does_not_stop_the_others(
+    store: Store, picture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = make_tiny_weights(tmp_path / "weights")
+    (weights / "irn_x4.safetensors").write_bytes(b"damaged")
+    monkeypatch.setenv("FGRN_WEIGHTS", str(weights))
+    run = last(compare.compare(Models(), store, picture, 4, ["bicubic", "irn", "fgrn"]))
+    assert [o.state for o in run.outcomes] == [State.DONE, State.FAILED, State.DONE]
+    assert "damaged" in run.outcomes[1].reason
+    assert "damaged" in table.render(run) and "damaged" in cards.render(run).html
+
+
+def test_methods_without_sound_weights_are_not_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = make_tiny_weights(tmp_path / "weights")
+    (weights / "fgrn_x4.safetensors").write_bytes(b"damaged")
+    (weights / "irn_x4.json").unlink()
+    monkeypatch.setenv("FGRN_WEIGHTS", str(weights))
+    page = handlers.Handlers()
+    update, missing = page.choices(4, None)
+    assert [value for _, value in update.choices] == ["bicubic", "du_none", "du_bic"]
+    assert update.value == ["bicubic"]
+    assert "fgrn_x4.safetensors is damaged" in missing and "irn_x4.json is missing" in missing
+    make_tiny_weights(weights)  # put in place while the page runs
+    assert page.choices(4, None)[1] == ""
+
+
+def test_stop_keeps_what_is_there(store: Store, picture: str) -> None:
+    runs = compare.compare(Models(), store, picture, 4, ["bicubic", "irn", "fgrn"])
+    next(runs)
+    run = compare.stopped(next(runs))
+    assert [o.state for o in run.outcomes] == [State.DONE, State.STOPPED, State.STOPPED]
+    assert not run.active and run.picture("bicubic") is not None
+    assert "fg-wait" not in table.render(run), "nothing may look as if it were still to come"
+    assert "Stopped" in cards.render(run).html
+
+
+def test_stop_ends_a_network_between_two_layers(store: Store, picture: str) -> None:
+    models, asked = Models(), 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 3
+
+    runs = list(compare.compare(models, store, picture, 4, ["fgrn"], stop))
+    assert asked == 4 and [run.done for run in runs] == [[]]
+    assert not models.one_at_a_time.locked()
+    assert last(compare.compare(models, store, picture, 4, ["fgrn"])).done, "later runs are not stopped"
+
+
+def test_a_handler_that_lost_its_turn_leaves_the_page_alone(picture: str) -> None:
+    page, ticket = handlers.Handlers(), handlers.Ticket()
+    _, status = page.begin(picture, 4, ["bicubic"], ticket)
+    assert not ticket.valid and "Waiting" in status
+    run = last(compare.compare(page.models, page.store, picture, 4, ["bicubic"]))
+    for drawn in (page.on_run(picture, 4, ["bicubic"], ticket), page.measure(run, ticket)):
+        assert list(drawn) == [(gr.skip(),) * 4], "no value at all would empty the page"
+    assert list(page.measure(compare.stopped(run), handlers.Ticket())) == [(gr.skip(),) * 4]
+
+
+def test_a_bad_request_does_not_end_what_is_running(tmp_path: Path, picture: str) -> None:
+    page, ticket = handlers.Handlers(), handlers.Ticket()
+    with pytest.raises(gr.Error, match="at least one"):
+        page.begin(picture, 4, [], ticket)
+    assert ticket.valid
+
+
+def test_pairs_fall_back_to_what_is_there(store: Store, picture: str) -> None:
+    runs = list(compare.compare(Models(), store, picture, 4, ["bicubic", "fgrn"]))
+    assert compare.pair(runs[0], "bicubic", "fgrn")[0] == (runs[0].hr, runs[0].hr)
+    pictures, caption = compare.pair(runs[1], "bicubic", "fgrn")
+    assert pictures == (runs[1].picture("bicubic"), runs[1].picture("bicubic"))
+    assert "FGRN not in this comparison yet" in caption
+    assert compare.pair(runs[2], "hr", "fgrn")[0] == (runs[2].hr, runs[2].picture("fgrn"))
+
+
+def test_measuring_after_the_files_are_gone_says_so(store: Store, picture: str) -> None:
+    run = last(compare.compare(Models(), store, picture, 4, ["bicubic"]))
+    Path(run.hr).unlink()
+    with pytest.raises(RequestError, match="cleaned up"):
+        list(compare.measure(Models(), run))
+
+
+def test_the_example_is_computed_once_and_watched_by_all(store: Store, picture: str) -> None:
+    showcase = startup.Showcase(Models(), store, Path(picture), 4, ["bicubic", "fgrn", "no_such_method"])
+    showcase.start()
+    first, second = last(showcase.watch()), last(showcase.watch())
+    assert first is second and not first.active
+    assert [o.method for o in first.done] == ["bicubic", "fgrn"]
+
+
+# Bad input
+
+
+def bad_files() -> dict[str, tuple[bytes, str]]:
+    whole = encode_png(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    tiny = encode_png(np.zeros((1, 1, 3), dtype=np.uint8))
+    return {
+        "truncated": (whole[: len(whole) // 2], "cut off or damaged"),
+        "empty": (b"", "empty"),
+        "no_picture": (b"Dear Sir or Madam", "not a picture"),
+        "one_pixel": (tiny, "at least 16"),
+        "too_many_pixels": (_huge(), "16,000,000"),
+    }
+
+
+def _huge() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("1", (5000, 4000)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", bad_files())
+def test_bad_files_say_what_why_and_what_next(kind: str, tmp_path: Path, store: Store) -> None:
+    data, words = bad_files()[kind]
+    path = tmp_path / f"{kind}.png"
+    path.write_bytes(data)
+    with pytest.raises(RequestError, match=words) as caught:
+        next(compare.compare(Models(), store, str(path), 4, ["bicubic"]))
+    assert str(caught.value).count(". ") >= 1, "a reason and a way out"
+    assert words in handlers.Handlers().describe(str(path)), "also beside the upload, before Run"
+    assert not store.folder.exists(), "nothing was written"
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "notice"),
+    [
+        ("I;16", {}, "more than 8 bits"),
+        ("CMYK", {}, "CMYK"),
+        ("P", {}, None),
+        ("RGBA", {}, "Transparent"),
+        ("L", {}, None),
+    ],
+)
+def test_other_kinds_of_pictures_work_and_are_announced(
+    mode: str, options: dict[str, Any], notice: str | None, tmp_path: Path, store: Store
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (40, 40, 4), dtype=np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(values[..., 0].astype(np.uint16) * 257)
+    elif mode in ("RGBA", "CMYK"):
+        image = Image.fromarray(values, mode)
+    else:
+        image = Image.fromarray(values[..., :3].copy()).convert(mode)
+    path = tmp_path / ("picture.tif" if mode == "CMYK" else "picture.png")
+    image.save(path)
+    run = last(compare.compare(Models(), store, str(path), 4, ["fgrn"]))
+    assert run.outcomes[0].state is State.DONE and run.size == (40, 40)
+    text = cards.status(run.status, run.active, run.notices)
+    assert (notice in text) if notice else not run.notices
+
+
+def test_rotated_photographs_are_turned_upright(tmp_path: Path, store: Store) -> None:
+    path = tmp_path / "phone.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (60, 40)).save(path, exif=exif)
+    run = last(compare.compare(Models(), store, str(path), 2, ["bicubic"]))
+    assert run.size == (60, 40) and "upright" in run.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("scale", "methods", "words"),
+    [
+        (3, ["bicubic"], "Scale 3"),
+        ("x", ["bicubic"], "Scale"),
+        (None, ["bicubic"], "Scale"),
+        (4, ["best"], "'best'"),
+        (4, [], "at least one"),
+    ],
+)
+def test_bad_requests_say_what_is_wrong(
+    scale: Any, methods: list[str], words: str, store: Store, picture: str
+) -> None:
+    with pytest.raises(RequestError, match=words):
+        next(compare.compare(Models(), store, picture, scale, methods))
+
+
+# Restoring
+
+
+@pytest.mark.parametrize("method", ["bicubic", "irn", "fgrn"])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_restores_from_the_lr_png_alone(
+    method: str, scale: int, tmp_path: Path, store: Store, picture: str
+) -> None:
+    result = fgrn.rescale(fgrn.load(method, scale), picture)
+    path = tmp_path / "small.png"
+    path.write_bytes(result.lr_png)
+    done = restore.run(Models(), store, str(path), restore.FROM_FILE, restore.FROM_FILE, False)
+    np.testing.assert_array_equal(read_image(done.path).pixels, result.reconstruction)
+    assert done.size == result.hr.shape[:2] and done.notices == ()
+    assert f"×{scale}" in done.title
+
+
+def test_a_lr_file_without_its_note_needs_method_and_scale(
+    tmp_path: Path, store: Store, picture: str
+) -> None:
+    result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
+    path = tmp_path / "small.png"
+    path.write_bytes(encode_png(result.lr))
+    assert "does not say" in restore.describe(restore.open_lr(str(path)))
+    with pytest.raises(RequestError, match="name the method and the scale"):
+        restore.run(Models(), store, str(path), None, None, False)
+    done = restore.run(Models(), store, str(path), "fgrn", "4", False)
+    height, width = result.hr.shape[:2]
+    np.testing.assert_array_equal(read_image(done.path).pixels[:height, :width], result.reconstruction)
+    assert "size of the original" in done.notices[0]
+
+
+def test_a_jpeg_given_as_lr_is_restored_with_a_warning(tmp_path: Path, store: Store, picture: str) -> None:
+    result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
+    path = tmp_path / "small.jpg"
+    Image.fromarray(result.lr).save(path, quality=90)
+    done = restore.run(Models(), store, str(path), "fgrn", 4, False)
+    assert any("Lossy" in notice for notice in done.notices)
+
+
+def test_a_lr_png_of_another_method_or_scale_is_refused(tmp_path: Path, store: Store, picture: str) -> None:
+    path = tmp_path / "small.png"
+    path.write_bytes(fgrn.rescale(fgrn.load("irn", 4), picture).lr_png)
+    for method, scale in (("fgrn", None), (None, 2)):
+        with pytest.raises(RequestError, match="was made by IRN x4"):
+            restore.run(Models(), store, str(path), method, scale, False)
+
+
+def test_other_weights_are_refused_unless_allowed(
+    tmp_path: Path, store: Store, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "small.png"
+    path.write_bytes(fgrn.rescale(fgrn.load("fgrn", 4), picture).lr_png)
+    monkeypatch.setenv("FGRN_WEIGHTS", str(make_tiny_weights(tmp_path / "others", seed=1)))
+    models = Models()
+    with pytest.raises(RequestError, match="other weights"):
+        restore.run(models, store, str(path), None, None, False)
+    assert any(
+        "other weights" in notice
+        for notice in restore.run(models, store, str(path), None, None, True).notices
+    )
+
+
+def test_a_lr_file_whose_picture_would_be_too_large_is_refused(tmp_path: Path, store: Store) -> None:
+    path = tmp_path / "wide.png"
+    Image.new("RGB", (2000, 1500)).save(path)
+    with pytest.raises(RequestError, match="8000 x 6000"):
+        restore.run(Models(), store, str(path), "bicubic", 4, False)
+
+
+# HTML
+
+
+def made_up_run(**changes: Any) -> Run:
+    outcomes = (
+        Outcome(
+            "bicubic", State.DONE, scores={"psnr_y": Score(30.0), "niqe": NO_SCORE, "seconds_up": Score(1.0)}
+        ),
+        Outcome(
+            "fgrn", State.DONE, scores={"psnr_y": Score(33.0), "niqe": NO_SCORE, "seconds_up": Score(2.0)}
+        ),
+    )
+    values = {"name": "n", "scale": 4, "size": (32, 48), "hr": "", "notices": (), "outcomes": outcomes}
+    return Run(**{**values, "status": "", **changes})
+
+
+def test_the_best_value_follows_the_arrow() -> None:
+    html = table.render(made_up_run())
+    assert '<td data-key="psnr_y" class="fg-best"><strong>33.00</strong>' in html
+    assert '<td data-key="seconds_up" class="fg-best"><strong>1.00</strong>' in html
+
+
+def test_equal_values_are_not_best() -> None:
+    outcomes = tuple(Outcome(m, State.DONE, scores={"psnr_y": Score(30.001)}) for m in ("bicubic", "irn"))
+    assert "fg-best" not in table.render(made_up_run(outcomes=outcomes))
+
+
+def test_a_missing_number_shows_its_reason_as_text() -> None:
+    html = table.render(made_up_run())
+    assert 'title="made up for the test">n/a' in html
+    assert "NIQE of LR n/a: made up for the test." in html
+
+
+def test_names_and_notices_are_escaped() -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    run = made_up_run(name=evil, notices=(evil,), outcomes=(Outcome("irn", State.FAILED, reason=evil),))
+    drawn = table.render(run) + cards.render(run).html + cards.status(evil, True, run.notices)
+    drawn += (
+        cards.problem(evil)
+        + cards.facts(evil, (evil,))
+        + cards.missing([(evil, evil)])
+        + cards.badge(evil, {})
+    )
+    assert evil not in drawn and drawn.count("&lt;img src=x") == 11
+
+
+def test_every_number_has_an_arrow_and_a_line_of_help() -> None:
+    text = table.help_text()
+    for column in table.COLUMNS:
+        assert METRICS[column.key].caveat.split(":")[0].split("&")[0] in text
+        assert METRICS[column.key].arrow in table.render(made_up_run())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a/b/photo.jpg", "photo"),
+        ("ä ö.png", "picture"),
+        ("../../x y.png", "x_y"),
+        ("", "picture"),
+        ("a" * 99, "a" * 40),
+    ],
+)
+def test_file_names_are_harmless(name: str, expected: str) -> None:
+    assert stem(name) == expected
+
+
+def test_sizes_are_readable() -> None:
+    assert [readable_size(n) for n in (999, 34_100, 2_340_000)] == ["999 bytes", "34.1 kB", "2.3 MB"]
+
+
+# The API
+
+
+@pytest.fixture(scope="module")
+def url(tiny_weights: Path) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch, socket.socket() as probe:
+        patch.setenv("FGRN_WEIGHTS", str(tiny_weights))
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        demo = app.build_demo()
+        _, address, _ = app.serve(
+            demo, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True
+        )
+        yield address
+        demo.close()
+
+
+@pytest.fixture
+def client(url: str, tmp_path: Path) -> Client:
+    return Client(url, verbose=False, download_files=str(tmp_path / "received"))
+
+
+def test_the_api_names_its_endpoints(client: Client) -> None:
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(endpoints) == {"/methods", "/downscale", "/restore", "/compare"}
+    for endpoint in endpoints.values():
+        assert endpoint["description"] and all(p["parameter_name"] for p in endpoint["parameters"])
+
+
+def test_methods_are_listed_with_reasons(client: Client) -> None:
+    rows = {(row["method"], row["scale"]): row for row in client.predict(api_name="/methods")}
+    assert rows["fgrn", 4]["available"] and rows["fgrn", 4]["weights"] == fgrn.load("fgrn", 4).digest
+    assert not rows["du_none", 2]["available"] and "missing" in rows["du_none", 2]["reason"]
+
+
+@pytest.mark.parametrize("method", ["bicubic", "irn", "fgrn"])
+def test_the_lr_png_received_is_bit_exact(method: str, client: Client, picture: str) -> None:
+    received = client.predict(handle_file(picture), method, 4, api_name="/downscale")
+    expected = fgrn.rescale(fgrn.load(method, 4), picture)
+    assert Path(received).read_bytes() == expected.lr_png
+    restored, notices = client.predict(handle_file(received), api_name="/restore")
+    np.testing.assert_array_equal(read_image(restored).pixels, expected.reconstruction)
+    assert notices == []
+
+
+def test_compare_streams_pictures_first(client: Client, picture: str) -> None:
+    job = client.submit(handle_file(picture), 4, ["fgrn", "bicubic"], api_name="/compare")
+    updates = [*job]
+    assert [row["method"] for row in updates[0][0]] == ["bicubic", "fgrn"]
+    counts = [len(files or []) for _, files in updates]
+    assert counts == sorted(counts) and counts[0] == 0 and counts[-1] == 4
+    first_number = next(i for i, (rows, _) in enumerate(updates) if rows[0]["psnr_y"] is not None)
+    assert counts[first_number] == 4, "no number before the last picture"
+    rows, files = updates[-1]
+    by_name = {Path(file).name: Path(file).read_bytes() for file in files}
+    assert by_name["my_photo_1_fgrn_x4_lr.png"] == fgrn.rescale(fgrn.load("fgrn", 4), picture).lr_png
+    assert rows[0]["lr_psnr_y"] == "inf" and rows[1]["not_available"] == {"niqe": NO_SCORE.reason}
+    json.dumps(rows, allow_nan=False)
+
+
+@pytest.mark.parametrize("kind", bad_files())
+def test_the_api_explains_bad_files(kind: str, client: Client, tmp_path: Path) -> None:
+    data, words = bad_files()[kind]
+    path = tmp_path / f"{kind}.png"
+    path.write_bytes(data)
+    with pytest.raises(AppError, match=words):
+        client.predict(handle_file(str(path)), "bicubic", 4, api_name="/downscale")
+
+
+def test_the_api_refuses_unknown_methods_and_missing_weights(client: Client, picture: str) -> None:
+    with pytest.raises(AppError, match="no method 'best'"):
+        client.predict(handle_file(picture), "best", 4, api_name="/downscale")
+    with pytest.raises(AppError, match="du_none_x2.json is missing"):
+        client.predict(handle_file(picture), "du_none", 2, api_name="/downscale")
+
+
+def test_the_api_reads_no_file_that_was_not_uploaded(url: str) -> None:
+    file = {"path": str(handlers.FIRST_EXAMPLE), "meta": {"_type": "gradio.FileData"}}
+    call = f"{url}gradio_api/call/downscale"
+    event = httpx.post(call, json={"data": [file, "bicubic", 4]}).json()["event_id"]
+    assert "event: error" in httpx.get(f"{call}/{event}", timeout=60).text
+
+
+def test_uploads_over_the_limit_are_refused(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "big.png"
+    path.write_bytes(b"\0" * 21_500_000)
+    with pytest.raises(Exception, match="maximum"):
+        client.predict(handle_file(str(path)), "bicubic", 4, api_name="/downscale")
+
+
+def test_networks_share_one_queue() -> None:
+    demo = app.build_demo()
+    users = [
+        f for f in demo.fns.values() if f.name in ("on_run", "on_restore", "compare", "downscale", "restore")
+    ]
+    assert len(users) >= 5
+    assert {f.concurrency_id for f in users} == {"model"} and {f.concurrency_limit for f in users} == {1}
+
+
+def test_no_picture_component_is_lossy() -> None:
+    demo = app.build_demo()
+    shown = [b for b in demo.blocks.values() if isinstance(b, gr.Image | gr.ImageSlider)]
+    assert shown and {block.format for block in shown} == {"png"}
