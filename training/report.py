@@ -32,17 +32,18 @@ def markdown(header: list[str], rows: Rows) -> str:
 def reconstruction_table(results: dict[str, Any], paper: dict[str, Any]) -> str:
     """Counterpart of the paper's Table 1: Y-PSNR in dB / SSIM of the reconstruction, with the paper's own rows."""
     rows: Rows = []
+    sets = [dataset for dataset in SETS if dataset in results["datasets"]]
     for name in _methods(results):
         card = results["weights"].get(name)
         effort = ["-", "-", "-"] if card is None else _effort(card)
-        figures = [_mean(results, dataset, name) for dataset in SETS]
-        cells = [f"{row['psnr_y']:.2f} / {row['ssim_y']:.4f}" if row else "" for row in figures]
+        figures = [_mean(results, dataset, name) for dataset in sets]
+        cells = [f"{row['psnr_y']:.2f} / {row['ssim_y']:.4f}" if row else "-" for row in figures]
         rows.append([f"**{METHODS[name].label}**", *effort, *cells])
     for label, entry in paper[str(results["scale"])].items():
         parameters = _millions(entry["parameters"]) if entry["parameters"] else "-"
-        cells = [f"{entry[dataset][0]:.2f} / {entry[dataset][1]:.4f}" for dataset in SETS]
-        rows.append([f"{label}, as the paper reports", parameters, "", "", *cells])
-    return markdown([f"x{results['scale']}", "parameters", "patches seen", "hours", *SETS], rows)
+        cells = [f"{entry[dataset][0]:.2f} / {entry[dataset][1]:.4f}" for dataset in sets]
+        rows.append([f"{label}, as the paper reports", parameters, "-", "-", *cells])
+    return markdown([f"x{results['scale']}", "parameters", "patches seen", "hours", *sets], rows)
 
 
 def lr_table(results: dict[str, Any]) -> str:
