@@ -189,9 +189,9 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
 
 
 def main() -> None:
-    """Serve the page, with the example already on its way."""
+    """Serve the page, the pictures of its example already computed."""
     page = Handlers()
-    page.showcase.start()
+    page.showcase.wait_for_pictures()
     serve(build_demo(page))
 
 

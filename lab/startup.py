@@ -47,6 +47,10 @@ class Showcase:
             if finished:
                 return
 
+    def wait_for_pictures(self) -> Run | None:
+        """Return when every network has run (the metrics go on), or None if the example failed."""
+        return next((run for run in self.watch() if run.complete), None)
+
     @property
     def failed(self) -> bool:
         """Whether it ended without a single snapshot."""

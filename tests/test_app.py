@@ -194,6 +194,13 @@ def test_the_example_is_computed_once_and_watched_by_all(store: Store, picture: 
     assert [o.method for o in first.done] == ["bicubic", "fgrn"]
 
 
+def test_the_server_opens_with_the_pictures_of_the_example(store: Store, picture: str) -> None:
+    showcase = startup.Showcase(Models(), store, Path(picture), 4, ["bicubic", "fgrn"])
+    run = showcase.wait_for_pictures()
+    assert run is not None and run.complete
+    assert [o.method for o in run.done] == ["bicubic", "fgrn"]
+
+
 # Bad input
 
 
