@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from fgrn.files import write_atomic
 from fgrn.models import FGRN, IRN, Config, architecture_of, build, config_from_dict, config_to_dict
 
 CARD_FORMAT = 1
@@ -77,7 +77,8 @@ def save(net: FGRN | IRN, path: Path, provenance: Provenance) -> Card:
         raise CheckpointError(f"{path.name}: {broken[0]} is not finite in float16, nothing was written")
     data = safetensors.torch.save(tensors)
     card = Card(net.config, provenance, hashlib.sha256(data).hexdigest())
-    _replace(path, data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, data)
     write_card(path.with_suffix(".json"), card)
     return card
 
@@ -96,7 +97,8 @@ def write_card(path: Path, card: Card) -> None:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON atomically."""
-    _replace(path, (json.dumps(content, indent=2) + "\n").encode())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def read_card(path: Path) -> Card:
@@ -197,14 +199,3 @@ def load_tensors(net: torch.nn.Module, tensors: dict[str, torch.Tensor], name: s
     if any(tensor.is_meta for tensor in wanted.values()):
         net.to_empty(device="cpu")
     net.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, strict=True)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new content, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+from fgrn.files import write_atomic as write_atomic
 from fgrn.srgb import ImageError as ImageError
 from fgrn.srgb import raw_mode, to_8_bits, to_rgb, turn_upright
 
@@ -134,25 +134,6 @@ def encode_png(pixels: npt.NDArray[Any], info: LRInfo | None = None) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=6, pnginfo=chunks)
     return buffer.getvalue()
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that readers see the old content or all of the new. Raises OSError; leaves nothing behind."""
-    path = Path(path)
-    temporary = (
-        path.parent / f".{secrets.token_hex(8)}.tmp"
-    )  # same folder: os.replace cannot cross file systems
-    # Not mkstemp: its files are 0600 whatever the umask says.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def format_info(info: LRInfo) -> str:
