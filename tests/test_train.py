@@ -20,7 +20,8 @@ from fgrn import checkpoint
 from fgrn.models import FGRNConfig, IRNConfig
 from training import recipes, train
 from training.recipes import RECIPES, Recipe, Stage
-from training.train import Budget, Position, Run, learning_rate
+from training.schedule import MOST_SKIPS_IN_A_ROW, Budget, Position, learning_rate
+from training.train import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -171,8 +172,34 @@ def test_bad_steps_are_skipped_and_counted() -> None:
     assert not position.accepts(3.0, jump_ratio=2.5)
     assert position.accepts(1.5, jump_ratio=2.5)
     assert position.skipped == 2
-    accepted = [position.accepts(9.0, jump_ratio=2.5) for _ in range(train.MOST_SKIPS_IN_A_ROW + 1)]
-    assert accepted == [False] * train.MOST_SKIPS_IN_A_ROW + [True]
+    accepted = [position.accepts(9.0, jump_ratio=2.5) for _ in range(MOST_SKIPS_IN_A_ROW + 1)]
+    assert accepted == [False] * MOST_SKIPS_IN_A_ROW + [True]
+
+
+def test_a_broken_run_goes_back_to_its_own_checkpoint_and_slows_down(data: Path, tmp_path: Path) -> None:
+    run = Run("tiny_irn", TINY_IRN, [data], tmp_path / "run", Budget(samples=4), hold_out=0)
+    optimizer = torch.optim.Adam(run.net.parameters())
+    start = {name: value.clone() for name, value in run.net.state_dict().items()}
+
+    def disturb() -> None:
+        with torch.no_grad():
+            for parameter in run.net.parameters():
+                parameter.add_(1)
+
+    run.save(optimizer.state_dict())
+    disturb()
+    run.position.best_loss_mean, run.position.loss_mean = 1.0, 1.4
+    assert (run.position.broken, run.position.healthy) == (True, False)
+    run._roll_back(optimizer)
+    assert all(value.equal(start[name]) for name, value in run.net.state_dict().items())
+    assert (run.position.rollbacks, run.position.rate_factor) == (1, 0.5)
+    assert (run.position.broken, run.position.healthy) == (False, True)
+
+    run = Run("tiny_irn", TINY_IRN, [data], tmp_path / "run", Budget(samples=4), hold_out=0)
+    disturb()
+    disturbed = {name: value.clone() for name, value in run.net.state_dict().items()}
+    run._roll_back(torch.optim.Adam(run.net.parameters()))  # the checkpoint there is another run's
+    assert all(value.equal(disturbed[name]) for name, value in run.net.state_dict().items())
 
 
 def test_learning_rate_warms_up_and_anneals() -> None:
