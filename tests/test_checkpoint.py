@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -331,12 +332,10 @@ def test_nothing_is_written_if_a_weight_overflows_float16(tmp_path: Path) -> Non
 def test_failed_write_keeps_the_old_file(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path.name: path.read_bytes() for path in weights.parent.iterdir()}
 
-    def full_disk(path: Path, data: bytes) -> int:
-        with path.open("wb") as file:
-            file.write(data[: len(data) // 2])
+    def full_disk(descriptor: int) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    monkeypatch.setattr(os, "fsync", full_disk)  # the last step before the new file takes the old one's place
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(random_net(seed=1), weights, PROVENANCE)
     monkeypatch.undo()
