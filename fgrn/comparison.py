@@ -19,9 +19,9 @@ def measure(result: Result, bicubic_lr: Pixels, *, no_reference: bool = False) -
     """The figures of one picture through one method; `bicubic_lr` is its LR image by bicubic."""
     hr, scale = result.hr, result.scale
     scores = {
-        "psnr_y": _score(metrics.psnr_y(hr, result.reconstruction, scale)),
-        "ssim_y": _score(metrics.ssim_y(hr, result.reconstruction, scale)),
-        "lr_psnr_y": _score(metrics.psnr_y(result.lr, bicubic_lr, 0)),
+        "psnr_y": as_score(metrics.psnr_y(hr, result.reconstruction, scale)),
+        "ssim_y": as_score(metrics.ssim_y(hr, result.reconstruction, scale)),
+        "lr_psnr_y": as_score(metrics.psnr_y(result.lr, bicubic_lr, 0)),
         "x_exact": Score(100 * result.x_exact),
         "seconds_down": Score(result.seconds_down),
         "seconds_up": Score(result.seconds_up),
@@ -33,9 +33,9 @@ def measure(result: Result, bicubic_lr: Pixels, *, no_reference: bool = False) -
 
 
 def mean(rows: list[Scores]) -> Scores:
-    """The mean of every figure over the pictures where it is a finite number."""
+    """The mean of every figure over the pictures where it is a finite number; nothing if there is no picture."""
     means = {}
-    for key in rows[0]:
+    for key in rows[0] if rows else ():
         values = [score.value for row in rows if (score := row[key]).value is not None]
         # Only infinite: bicubic's LR against itself.
         finite = [value for value in values if math.isfinite(value)] or values[:1]
@@ -71,7 +71,8 @@ def table(rows: dict[str, Scores], keys: list[str]) -> str:
     return "\n".join([*text, *reasons])
 
 
-def _score(value: float) -> Score:
+def as_score(value: float) -> Score:
+    """A full-reference metric as a `Score`: no value where no pixel was left to compare."""
     return Score(None, "the picture is too small") if math.isnan(value) else Score(value)
 
 

@@ -14,7 +14,9 @@ INITIAL_GAIN = (
 def convolution(in_channels: int, out_channels: int, gain: float | None = None) -> nn.Conv2d:
     """A 3 x 3 convolution that keeps the size; `gain` scales the initial weights (0: a zero start), the bias is 0."""
     layer = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
-    if gain is not None:
+    if (
+        gain is not None and not layer.weight.is_meta
+    ):  # there, numbers without values would take seconds to draw
         nn.init.xavier_normal_(layer.weight)
         assert layer.bias is not None
         nn.init.zeros_(layer.bias)

@@ -20,7 +20,9 @@ from fgrn.models import FGRN, IRN, FGRNConfig, IRNConfig
 
 Photo = Callable[..., np.ndarray]
 
-torch.set_num_threads(min(2, os.cpu_count() or 1))
+torch.set_num_threads(
+    1
+)  # the networks here are tiny, and threads that wait for each other cost more than they do
 
 PERTURBATION = 0.01  # F moves pictures by some grey levels, and they stay pictures
 TINY: dict[str, FGRNConfig | IRNConfig] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from training.data import PatchSampler, list_images, read_images, split_validation
+from training.data import Images, PatchSampler, list_images, read_images, split_validation
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def numbered(height: int, width: int) -> torch.Tensor:
@@ -24,18 +27,70 @@ def numbered(height: int, width: int) -> torch.Tensor:
 def test_broken_and_small_images_are_named_and_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Image.new("RGB", (40, 40)).save(tmp_path / "good.png")
-    Image.new("L", (40, 40)).save(tmp_path / "grey.png")
+    Image.new("RGB", (40, 40), (1, 2, 3)).save(tmp_path / "good.png")
+    Image.new("L", (40, 42), 7).save(tmp_path / "grey.png")
     Image.new("RGB", (40, 10)).save(tmp_path / "small.png")
-    (tmp_path / "broken.png").write_bytes((tmp_path / "good.png").read_bytes()[:50])
+    data = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "broken.png").write_bytes(data[:50])  # its header is intact
+    (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("no picture")
     with caplog.at_level(logging.WARNING):
         images = read_images(list_images(tmp_path), smallest=16)
-    assert [image.shape for image in images] == [(3, 40, 40), (3, 40, 40)]
-    assert "broken.png" in caplog.text
-    assert "small.png" in caplog.text
-    with pytest.raises(ValueError, match="none of 4 images"):
+    assert [image.shape for image in images] == [(3, 40, 40), (3, 42, 40)]
+    assert images[0][:, 5, 6].tolist() == [1, 2, 3]
+    assert images[1].unique().tolist() == [7]
+    for name in ("broken.png", "small.png", "empty.png"):
+        assert name in caplog.text
+    with pytest.raises(ValueError, match="none of 5 images"):
         read_images(list_images(tmp_path), smallest=100)
+
+
+def test_more_pixels_than_the_limit_are_mapped_from_a_file(tmp_path: Path) -> None:
+    folder, cache = tmp_path / "pictures", tmp_path / "cache"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for i in range(6):
+        Image.fromarray(random.integers(0, 256, (30 + i, 40, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    (folder / "5a.png").write_bytes((folder / "5.png").read_bytes()[:200])
+    files = list_images(folder)
+    in_memory = read_images(files, smallest=16)
+    with pytest.raises(ValueError, match="give --cache"):
+        read_images(files, smallest=16, memory_limit=1000)
+    mapped = read_images(files, smallest=16, cache=cache, memory_limit=1000)
+    assert len(mapped) == 6
+    assert all(a.equal(b) for a, b in zip(mapped, in_memory, strict=True))
+    batches = [PatchSampler(images, 16, 8, seed=1).batch(0, CPU) for images in (mapped, in_memory)]
+    assert batches[0].equal(batches[1])
+    stamp = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    mapped.pixels[0] = 0  # stays in this process
+    again = read_images(files, smallest=16, cache=cache, memory_limit=1000)
+    assert all(a.equal(b) for a, b in zip(again, in_memory, strict=True))
+    assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == stamp  # nothing is decoded twice
+
+
+def test_mapped_pixels_do_not_count_as_memory_of_the_process(tmp_path: Path) -> None:
+    """48 MB of pixels with a limit of 1 MB: anonymous memory grows by a picture or two, not by all of them."""
+    program = """
+import sys
+from pathlib import Path
+from training.data import list_images, read_images
+def anonymous():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+files = list_images(Path(sys.argv[1]))
+read_images(files[:1], 16)
+before = anonymous()
+images = read_images(files, 16, cache=Path(sys.argv[2]), memory_limit=2**20)
+print(len(images), anonymous() - before)
+"""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(16):
+        Image.new("RGB", (1000, 1000), (i, i, i)).save(folder / f"{i:02}.png")
+    command = [sys.executable, "-c", program, str(folder), str(tmp_path / "cache")]
+    count, grown = map(int, subprocess.run(command, capture_output=True, check=True, cwd=ROOT).stdout.split())
+    assert count == 16
+    assert grown < 16_000  # kB
 
 
 def test_validation_is_held_out_and_stable() -> None:
@@ -48,40 +103,45 @@ def test_validation_is_held_out_and_stable() -> None:
     assert split_validation(files, 0) == (files, [])
 
 
-def test_batches_depend_on_seed_rank_and_step_only() -> None:
-    images = [numbered(40, 50)]
-    sampler = PatchSampler(images, patch=8, batch_size=4, seed=5)
-    first = sampler.batch(3, CPU)
-    sampler.batch(4, CPU)
-    assert first.equal(PatchSampler(images, 8, 4, seed=5).batch(3, CPU))
-    assert first.shape == (4, 3, 8, 8)
-    others = [
-        sampler.batch(4, CPU),
-        PatchSampler(images, 8, 4, 6).batch(3, CPU),
-        PatchSampler(images, 8, 4, 5, 1).batch(3, CPU),
-    ]
-    assert not any(first.equal(other) for other in others)
+def test_a_sample_depends_on_seed_and_number_only() -> None:
+    """Not on the batch it is drawn in: so two processes see together what one sees with the double batch."""
+    images = Images.from_tensors([numbered(40, 50), numbered(30, 60)])
+    whole = PatchSampler(images, patch=8, batch_size=12, seed=5).batch(100, CPU)
+    assert whole.shape == (12, 3, 8, 8)
+    parts = [PatchSampler(images, 8, 4, seed=5).batch(first, CPU) for first in (100, 104, 108)]
+    assert torch.cat(parts).equal(whole)
+    assert not PatchSampler(images, 8, 12, seed=6).batch(100, CPU).equal(whole)
+    assert not PatchSampler(images, 8, 12, seed=5).batch(112, CPU).equal(whole)
 
 
 def test_patches_are_flipped_and_rotated_windows_of_the_picture() -> None:
     """Rows and columns step by one in one of the eight orientations; all eight and all positions occur."""
-    sampler = PatchSampler([numbered(20, 24)], patch=6, batch_size=64, seed=1)
-    orientations, corners = set(), set()
-    for step in range(60):
-        for patch in (sampler.batch(step, CPU) * 255).round().long():
+    sampler = PatchSampler(Images.from_tensors([numbered(20, 24)]), patch=6, batch_size=64, seed=1)
+    orientations, corners = [], []
+    for batch in range(60):
+        for patch in (sampler.batch(64 * batch, CPU) * 255).round().long():
             rows, columns = patch[0], patch[1]
             down = (int(rows[1, 0] - rows[0, 0]), int(columns[1, 0] - columns[0, 0]))
             right = (int(rows[0, 1] - rows[0, 0]), int(columns[0, 1] - columns[0, 0]))
             assert sorted(map(abs, down)) == sorted(map(abs, right)) == [0, 1]
-            orientations.add((down, right))
-            corners.add((int(rows.min()), int(columns.min())))
-    assert len(orientations) == 8
-    assert len(corners) == (20 - 6 + 1) * (24 - 6 + 1)
+            steps = (rows[1:] - rows[:-1], rows[:, 1:] - rows[:, :-1])
+            assert all(step.unique().numel() == 1 for step in steps)
+            orientations.append((down, right))
+            corners.append((int(rows.min()), int(columns.min())))
+    assert len(set(corners)) == (20 - 6 + 1) * (24 - 6 + 1)
+    counts = np.array([orientations.count(kind) for kind in set(orientations)])
+    assert len(counts) == 8
+    assert chi_square(counts) < 24.3  # 7 degrees of freedom: exceeded once in a thousand seeds
 
 
-def test_images_are_drawn_evenly() -> None:
-    images = [torch.full((3, 16, 16), value, dtype=torch.uint8) for value in range(4)]
+def test_images_are_drawn_evenly_whatever_their_size() -> None:
+    images = Images.from_tensors([torch.full((3, 16 + 4 * i, 16), i, dtype=torch.uint8) for i in range(4)])
     sampler = PatchSampler(images, patch=8, batch_size=100, seed=0)
-    drawn = torch.cat([sampler.batch(step, CPU)[:, 0, 0, 0] for step in range(10)]).mul(255).round().long()
-    counts = torch.bincount(drawn, minlength=4).numpy()
-    assert np.all(np.abs(counts - 250) < 60)
+    drawn = torch.cat([sampler.batch(100 * i, CPU)[:, 0, 0, 0] for i in range(10)]).mul(255).round().long()
+    assert chi_square(torch.bincount(drawn, minlength=4).numpy()) < 16.3  # 3 degrees of freedom, as above
+
+
+def chi_square(counts: np.ndarray) -> float:
+    """Pearson's statistic against a uniform distribution."""
+    expected = counts.sum() / len(counts)
+    return float(((counts - expected) ** 2 / expected).sum())

@@ -1,17 +1,35 @@
-"""The evaluation program and the tables written from its JSON."""
+"""The evaluation program: its JSON, the protocol, what is skipped, several processes."""
 
 from __future__ import annotations
 
 import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fgrn import metrics
 from fgrn.pipeline import load
-from training import evaluate, report
+from tests.conftest import Photo
+from training import evaluate
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Several would wait for each other on a busy machine; and `--threads` is for a process of its own."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -31,11 +49,24 @@ def run(folders: list[Path], out: Path, *options: str) -> int:
     return evaluate.main(["--data", *data, "--json", str(out), "--device", "cpu", *options])
 
 
+def without_times(content: Any) -> Any:
+    """`content` without the environment and what differs from run to run."""
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: without_times(value)
+        for key, value in content.items()
+        if not key.startswith("seconds") and key != "environment"
+    }
+
+
 def test_json_has_the_documented_shape(folders: list[Path], tmp_path: Path, use_tiny_weights: Path) -> None:
     out = tmp_path / "out.json"
     assert run(folders, out, "--scale", "4", "--methods", "bicubic", "irn", "fgrn") == 0
     content = json.loads(out.read_text())
     assert content["scale"] == 4
+    assert content["limit"] is None
+    assert content["skipped"] == {name: {"count": 0, "images": {}} for name in ("SetA", "SetB")}
     assert set(content["weights"]) == {"irn", "fgrn"}
     assert set(content["datasets"]) == {"SetA", "SetB"}
     for dataset in content["datasets"].values():
@@ -44,7 +75,12 @@ def test_json_has_the_documented_shape(folders: list[Path], tmp_path: Path, use_
             assert set(figures["images"]) == {"picture0", "picture1"}
             values = [row["psnr_y"] for row in figures["images"].values()]
             assert figures["mean"]["psnr_y"] == pytest.approx(np.mean(values))
-        assert {"psnr_y", "ssim_y", "lr_psnr_y", "x_exact", "psnr_y_direct"} <= set(dataset["fgrn"]["mean"])
+            assert set(figures["mean"]) == set(figures["images"]["picture0"])
+        assert set(dataset["fgrn"]["mean"]) == {
+            *("psnr_y", "ssim_y", "psnr_y_direct", "lr_psnr_y", "niqe", "piqe", "x_exact", "lr_bytes"),
+            *("seconds_down", "seconds_up", "megapixels", "seconds_per_megapixel"),
+        }
+        assert dataset["fgrn"]["mean"]["niqe"] is None  # too small
         assert dataset["bicubic"]["mean"]["lr_psnr_y"] is None  # equal to itself: infinite
         assert dataset["bicubic"]["mean"]["x_exact"] == 1
         assert dataset["bicubic"]["mean"]["psnr_y_direct"] == dataset["bicubic"]["mean"]["psnr_y"]
@@ -74,28 +110,143 @@ def test_missing_data_and_weights_are_errors(
     assert not out.exists()
 
 
-def test_report_replaces_only_what_is_marked() -> None:
-    text = (
-        "before\n<!-- table a -->\nold\n<!-- /table -->\nbetween\n<!-- table b -->\n<!-- /table -->\nafter\n"
-    )
-    filled = report.fill(text, {"a": "| new |\n", "b": "| other |\n"})
-    assert filled == (
-        "before\n<!-- table a -->\n| new |\n<!-- /table -->\n"
-        "between\n<!-- table b -->\n| other |\n<!-- /table -->\nafter\n"
-    )
-    assert report.fill(filled, {"a": "| new |\n", "b": "| other |\n"}) == filled
-    with pytest.raises(KeyError):
-        report.fill(text, {"a": ""})
+def test_seconds_per_megapixel_are_all_seconds_over_all_megapixels(
+    folders: list[Path], photo: Photo, use_tiny_weights: Path
+) -> None:
+    Image.fromarray(photo(160, 120)).save(folders[0] / "large.png")
+    rescalers = {"fgrn": load("fgrn", 4, device="cpu")}
+    entry = evaluate.evaluate(folders[:1], rescalers, no_reference=False)["datasets"]["SetA"]["fgrn"]
+    rows = entry["images"].values()
+    seconds = [row["seconds_down"] + row["seconds_up"] for row in rows]
+    megapixels = [row["megapixels"] for row in rows]
+    assert len(set(megapixels)) == 2
+    assert entry["mean"]["seconds_per_megapixel"] == pytest.approx(sum(seconds) / sum(megapixels))
+    for row, second in zip(rows, seconds, strict=True):
+        assert row["seconds_per_megapixel"] == pytest.approx(second / row["megapixels"])
 
 
-def test_readme_tables_are_those_of_the_results() -> None:
-    assert report.main(["--check"]) == 0, "run `python -m training.report` and commit the README"
+def test_niqe_and_piqe_judge_the_lr_image(tmp_path: Path, photo: Photo, use_tiny_weights: Path) -> None:
+    pytest.importorskip("pyiqa")
+    (tmp_path / "Set").mkdir()
+    for name, height in (("large", 400), ("small", 80)):
+        Image.fromarray(photo(height, 400, seed=height)).save(tmp_path / "Set" / f"{name}.png")
+    rescalers = {name: load(name, 2, device="cpu") for name in ("bicubic", "fgrn")}
+    figures = evaluate.evaluate([tmp_path / "Set"], rescalers)["datasets"]["Set"]
+    for name, rescaler in rescalers.items():
+        images, mean = figures[name]["images"], figures[name]["mean"]
+        large, small = (rescaler.downscale(tmp_path / "Set" / f"{kind}.png") for kind in ("large", "small"))
+        scores = [metrics.piqe(large).value, metrics.piqe(small).value]
+        assert [images["large"]["piqe"], images["small"]["piqe"]] == pytest.approx(scores)
+        assert images["large"]["niqe"] == mean["niqe"] == pytest.approx(metrics.niqe(large).value)
+        assert images["small"]["niqe"] is None
+        assert mean["piqe"] == pytest.approx(np.mean([score for score in scores if score is not None]))
+    assert figures["bicubic"]["mean"]["piqe"] != figures["fgrn"]["mean"]["piqe"]
 
 
-def test_shipped_results_are_of_the_shipped_weights() -> None:
-    """The JSON that the README shows names the digests of the weight files beside it."""
-    for scale in (2, 4):
-        results = json.loads((report.RESULTS / f"benchmark_x{scale}.json").read_text())
-        for name, card in results["weights"].items():
-            shipped = json.loads((report.ROOT / "assets" / "weights" / f"{name}_x{scale}.json").read_text())
-            assert card["sha256"] == shipped["sha256"]
+def test_without_pyiqa_niqe_and_piqe_are_null_with_one_warning(
+    folders: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyiqa.archs.niqe_arch", None)
+    monkeypatch.setitem(sys.modules, "pyiqa.archs.piqe_arch", None)
+    out = tmp_path / "out.json"
+    with caplog.at_level(logging.WARNING):
+        assert run(folders[:1], out, "--scale", "2", "--methods", "bicubic") == 0
+    rows = json.loads(out.read_text())["datasets"]["SetA"]["bicubic"]["images"].values()
+    assert [(row["niqe"], row["piqe"]) for row in rows] == [(None, None)] * 2
+    [warning] = [record.getMessage() for record in caplog.records if record.name.startswith("training")]
+    assert "PIQE (LR) for 2 of 2 LR images (pyiqa cannot be used here" in warning
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert run(folders[:1], out, "--scale", "2", "--methods", "bicubic", "--reference-only") == 0
+    assert not {"niqe", "piqe"} & set(json.loads(out.read_text())["datasets"]["SetA"]["bicubic"]["mean"])
+    assert not [record for record in caplog.records if record.name.startswith("training")]
+
+
+def test_broken_and_tiny_images_are_named_counted_and_skipped(
+    folders: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = tmp_path / "whole.json"
+    assert run(folders, whole, "--scale", "4", "--methods", "bicubic", "--reference-only") == 0
+    (folders[0] / "broken.png").write_bytes((folders[0] / "picture0.png").read_bytes()[:60])
+    Image.new("RGB", (40, 17)).crop((0, 0, 40, 9)).save(folders[0] / "tiny.png")
+    out = tmp_path / "out.json"
+    with caplog.at_level(logging.WARNING):
+        assert run(folders, out, "--scale", "4", "--methods", "bicubic", "--reference-only") == 0
+    content, expected = (without_times(json.loads(path.read_text())) for path in (out, whole))
+    assert content["datasets"] == expected["datasets"]
+    assert content["skipped"]["SetA"]["count"] == 2
+    assert set(content["skipped"]["SetA"]["images"]) == {"broken", "tiny"}
+    assert content["skipped"]["SetB"] == {"count": 0, "images": {}}
+    for name in ("broken", "tiny"):
+        assert caplog.text.count(f"SetA: {name} is skipped") == 1
+
+
+def test_a_set_without_a_single_sound_image_is_a_failure(folders: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "Bad").mkdir()
+    (tmp_path / "Bad" / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "out.json"
+    assert run([tmp_path / "Bad", folders[0]], out, "--scale", "4", "--methods", "bicubic") == 1
+    content = json.loads(out.read_text())
+    assert content["datasets"]["Bad"]["bicubic"] == {"mean": {}, "images": {}}
+    assert content["datasets"]["SetA"]["bicubic"]["mean"]["psnr_y"] > 0
+
+
+def test_limit_takes_the_first_images_of_each_folder(folders: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    assert run(folders, out, "--scale", "4", "--methods", "bicubic", "--limit", "1") == 0
+    content = json.loads(out.read_text())
+    assert content["limit"] == 1
+    assert [list(sets["bicubic"]["images"]) for sets in content["datasets"].values()] == [["picture0"]] * 2
+    with pytest.raises(SystemExit):
+        run(folders, out, "--scale", "4", "--limit", "0")
+
+
+def test_images_and_folders_of_the_same_name_stay_apart(folders: list[Path], tmp_path: Path) -> None:
+    deeper = tmp_path / "deeper" / "SetA"
+    deeper.mkdir(parents=True)
+    picture = Image.open(folders[0] / "picture0.png")
+    picture.save(folders[0] / "picture0.bmp")
+    (folders[0] / "more").mkdir()
+    picture.save(folders[0] / "more" / "picture0.png")
+    names = evaluate.image_sets(folders[:1])["SetA"]
+    assert set(names) == {"more/picture0", "picture0.bmp", "picture0.png", "picture1"}
+    assert all(path.is_file() for path in names.values())
+    picture.save(deeper / "picture0.png")
+    with pytest.raises(ValueError, match="SetA"):
+        evaluate.image_sets([folders[0], deeper])
+
+
+def test_variants_of_one_method_are_told_apart(folders: list[Path], use_tiny_weights: Path) -> None:
+    """A study passes networks under names of its own; order and company change no figure."""
+    rescalers = {"z0": load("irn", 4, device="cpu"), "z": load("irn", 4, device="cpu", latent_seed=1)}
+    figures = evaluate.evaluate(folders, rescalers, no_reference=False)["datasets"]
+    assert [list(sets) for sets in figures.values()] == [["z0", "z"]] * 2
+    assert figures["SetA"]["z0"]["mean"]["psnr_y"] != figures["SetA"]["z"]["mean"]["psnr_y"]
+    turned = dict(reversed(rescalers.items()))
+    again = evaluate.evaluate(folders[::-1], turned, no_reference=False)["datasets"]
+    assert without_times(again) == without_times(figures)
+
+
+def test_two_processes_equal_one(folders: list[Path], tmp_path: Path, use_tiny_weights: Path) -> None:
+    """They share the images, one of them broken; only the first one speaks and writes."""
+    (folders[1] / "broken.png").write_bytes(b"no picture")
+    options = ["--scale", "4", "--methods", "bicubic", "irn", "fgrn", "--threads", "1"]
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    assert run(folders, one, *options) == 0
+    launch = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"
+    launch += " -m training.evaluate --device cpu"
+    line = [*launch.split(), *options, "--json", str(two), "--data", *map(str, folders)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as launcher:
+        try:
+            said, logged = launcher.communicate(timeout=200)
+        finally:
+            launcher.terminate()  # unlike a kill, it ends the two as well
+    assert launcher.returncode == 0, logged
+    alone, shared = json.loads(one.read_text()), json.loads(two.read_text())
+    assert shared["environment"]["machine"].startswith("2 x ")
+    assert without_times(shared) == without_times(alone)
+    assert list(shared["datasets"]["SetB"]["fgrn"]["images"]) == ["picture0", "picture1"]
+    assert "3/3" in logged  # the first one's share of five images
+    assert said.count("SetA       fgrn") == 1
+    assert logged.count("broken is skipped") == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -12,8 +13,17 @@ from torch import Tensor, nn
 from fgrn.models import FGRN, IRN, FGRNConfig, IRNConfig
 from fgrn.ops import quantise
 from fgrn.resize import bicubic_downscale, bicubic_upscale
-from training.losses import FlowObjective, IRNObjective, Objective, RescalingObjective, bicubic_guidance
+from training.losses import (
+    FlowObjective,
+    IRNObjective,
+    JointObjective,
+    Objective,
+    RescalingObjective,
+    RoundTripObjective,
+    bicubic_guidance,
+)
 from training.recipes import RECIPES
+from training.schedule import learning_rate
 
 Net = TypeVar("Net", FGRN, IRN)
 CONFIG = FGRNConfig(scale=2, channels=8, down_blocks=1, up_blocks=1, flow_cells=3, flow_growth=4)
@@ -68,9 +78,13 @@ def test_stages_give_the_gradients_of_the_joint_objective() -> None:
     """The paper trains jointly. No parameter is in both losses, so L_rec + L_guide has the gradients of the two."""
     joint, apart = with_random_weights(FGRN(CONFIG)), with_random_weights(FGRN(CONFIG))
     hr = picture()
-    (RescalingObjective(joint)(hr)[0] + FlowObjective(joint, 1e-3)(hr)[0]).backward()
-    RescalingObjective(apart)(hr)[0].backward()
-    FlowObjective(apart, 1e-3)(hr)[0].backward()
+    together, figures = JointObjective(joint, 1e-3)(hr)
+    together.backward()
+    losses = [RescalingObjective(apart)(hr), FlowObjective(apart, 1e-3)(hr)]
+    for loss, _ in losses:
+        loss.backward()
+    assert torch.isclose(together, losses[0][0] + losses[1][0])
+    assert figures == losses[0][1] | losses[1][1]
     for (name, one), other in zip(joint.named_parameters(), apart.parameters(), strict=True):
         assert one.grad is not None and other.grad is not None, name
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-7)
@@ -80,6 +94,8 @@ def test_trained_modules_are_those_that_get_gradients() -> None:
     cases: list[tuple[FGRN | IRN, Objective]] = []
     first, second = with_random_weights(FGRN(CONFIG)), with_random_weights(FGRN(CONFIG))
     cases += [(first, RescalingObjective(first)), (second, FlowObjective(second, 1e-3))]
+    third, fourth = with_random_weights(FGRN(CONFIG)), with_random_weights(FGRN(CONFIG))
+    cases += [(third, JointObjective(third, 1e-3)), (fourth, RoundTripObjective(fourth, 1e-3))]
     for coarse in (False, True):
         irn = with_random_weights(IRN(IRNConfig(4, blocks=2, growth=4)))
         cases.append((irn, IRNObjective(irn, coarse=coarse)))
@@ -154,6 +170,35 @@ def test_flow_objective_rewards_volume() -> None:
     assert torch.isclose(without - with_volume, log_det, atol=1e-6)
 
 
+def test_round_trip_goes_through_the_8_bit_lr() -> None:
+    """The way of fgrn.pipeline, and L_guide on top; G_d learns nothing from L_guide here either."""
+    net, hr, gamma = with_random_weights(FGRN(CONFIG)), picture(), 1e-3
+    x = quantise(net.encode(hr))
+    recovered = quantise(net.from_lr(quantise(net.to_lr(x))))
+    assert not recovered.equal(x)
+    reconstruction = (net.decode(recovered) - hr).abs().mean()
+    guide, _ = FlowObjective(net, gamma)(hr)
+    loss, figures = RoundTripObjective(net, gamma)(hr)
+    assert torch.isclose(loss, reconstruction + guide)
+    assert set(figures) == {"hr_mse", "lr_mse", "x_exact"}
+    expected = torch.autograd.grad(reconstruction, list(net.downscaler.parameters()))
+    actual = torch.autograd.grad(loss, list(net.downscaler.parameters()))
+    for one, other in zip(actual, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_sampled_latent_is_drawn_and_follows_the_seed() -> None:
+    net = with_random_weights(IRN(IRNConfig(2, blocks=1, growth=4)))
+    losses = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        losses.append(IRNObjective(net, sampled=True)(picture())[0].item())
+    assert losses[0] == losses[1] != losses[2]
+    # at the start the couplings are the identity, and z is the differences: unit noise there costs far more
+    start = IRN(IRNConfig(2, blocks=1, growth=4))
+    assert IRNObjective(start, sampled=True)(picture())[0] > IRNObjective(start)(picture())[0] + 0.3
+
+
 def test_irn_loss_at_the_start_by_hand() -> None:
     """Couplings are the identity at the start: LR is the block mean, z the Haar differences."""
     hr = picture()
@@ -191,11 +236,39 @@ def test_saturated_x_comes_back() -> None:
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
-def test_recipes(name: str) -> None:
+def test_recipes_do_what_their_names_say(name: str) -> None:
     recipe = RECIPES[name]
-    assert sum(stage.share for stage in recipe.stages) == pytest.approx(1)
-    for stage in recipe.stages:
-        assert stage.patch % recipe.config.scale == 0
-    if isinstance(recipe.config, FGRNConfig) and recipe.config.guidance == "flow":
+    assert recipe.config.scale == int(name[-1])
+    assert isinstance(recipe.config, IRNConfig) == name.startswith("irn")
+    assert recipe.sampled_latent == ("sampled" in name)
+    if isinstance(recipe.config, FGRNConfig):
         assert recipe.gamma == 1e-3  # the paper's
+        assert recipe.config.guidance == {"none": "none", "bic": "bicubic"}.get(name.split("_")[1], "flow")
     assert (recipe.bicubic_weight > 0) == (name.startswith("du_bic"))
+
+
+def test_schedules() -> None:
+    staged = RECIPES["fgrn_x4"]
+    assert staged.scheduled("staged") is staged
+    (joint,) = staged.scheduled("joint").stages
+    assert (joint.objective, joint.share) == ("joint", 1.0)
+    assert (joint.patch, joint.batch_size) == (staged.stages[0].patch, staged.stages[0].batch_size)
+    (paper,) = staged.scheduled("paper").stages  # section 4.1
+    assert (paper.objective, paper.batch_size, paper.patch) == ("joint", 36, 192)
+    assert [learning_rate(paper, 0.5, step, 0) for step in (0, 199_999, 200_000, 400_000)] == [
+        3e-4,
+        3e-4,
+        1.5e-4,
+        0.75e-4,
+    ]
+    objectives = {name: RECIPES[name].scheduled("paper").stages[0].objective for name in RECIPES}
+    assert objectives["irn_x4"] == "irn" and objectives["du_none_x4"] == "rescaling"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"patch": 30}, "multiples of the scale"), ({"stages": ()}, "add up to 1")]
+)
+def test_impossible_recipes_are_refused(change: dict[str, Any], message: str) -> None:
+    recipe = RECIPES["fgrn_x4"]
+    with pytest.raises(ValueError, match=message):
+        recipe.with_stages(**change) if "patch" in change else replace(recipe, **change)

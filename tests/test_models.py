@@ -98,7 +98,7 @@ def test_shapes(method: str, scale: int) -> None:
 @pytest.mark.parametrize("guidance", ["flow", "bicubic", "none"])
 @pytest.mark.parametrize("scale", [2, 4])
 def test_fgrn_starts_as_bicubic(scale: int, guidance: Any) -> None:
-    net = FGRN(FGRNConfig(scale, 8, 2, 2, 3, 4, guidance))
+    net = FGRN(FGRNConfig(scale, 8, 2, 2, 3, 4, guidance=guidance))
     hr, lr = random_image(2, 3, 6 * scale, 5 * scale), random_image(2, 3, 6, 5)
     assert torch.equal(net.encode(hr), bicubic_downscale(hr, scale))
     assert torch.equal(net.decode(lr), bicubic_upscale(lr, scale))
@@ -151,7 +151,7 @@ def test_every_colour_is_scaled_and_shifted() -> None:
 
 @pytest.mark.parametrize("guidance", ["none", "bicubic"])
 def test_no_flow_means_identity(guidance: Any) -> None:
-    net = with_random_weights(FGRN(FGRNConfig(2, 8, 1, 1, 4, 4, guidance)))
+    net = with_random_weights(FGRN(FGRNConfig(2, 8, 1, 1, 4, 4, guidance=guidance)))
     assert not list(net.flow.parameters())
     x = random_image(2, 3, 5, 6)
     lr, log_det = net.flow(x)
@@ -161,7 +161,7 @@ def test_no_flow_means_identity(guidance: Any) -> None:
 
 def test_ablations_share_the_weights_of_encoder_and_decoder() -> None:
     """DU_none, DU_bic and DU_flow are the same network: the names and shapes of G_d and G_u agree."""
-    flow, none = (FGRN(FGRNConfig(2, 8, 1, 1, 2, 4, guidance)) for guidance in ("flow", "none"))
+    flow, none = (FGRN(FGRNConfig(2, 8, 1, 1, 2, 4, guidance=guidance)) for guidance in ("flow", "none"))
     shapes = {key: value.shape for key, value in flow.state_dict().items() if not key.startswith("flow.")}
     assert shapes == {key: value.shape for key, value in none.state_dict().items()}
 

@@ -1,10 +1,18 @@
-"""Training patches: folders of images, decoded once; crops and flips that depend on (seed, step) alone."""
+"""Training patches: folders of images, decoded once; crops and flips that depend on (seed, sample number) alone.
+
+Memory: the decoded pixels (3 bytes each) stay in memory up to `MEMORY_LIMIT`; above it they go to a file that is
+mapped into memory, of which the system keeps as much as fits. So at most MEMORY_LIMIT plus one decoded picture is
+this program's own, whatever the folders hold. 3,450 pictures at 2K are about 28 GB on disk.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +20,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fgrn.batch import SUFFIXES
+from fgrn.files import write_atomic
+
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+MEMORY_LIMIT = 4 * 2**30  # bytes of decoded pixels
+DEVICE_SHARE = 0.5  # of the free memory of a GPU that the pixels may take
+
+_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -25,37 +39,10 @@ def list_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder: --data takes folders of images")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
-        raise FileNotFoundError(f"{folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise FileNotFoundError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
     return files
-
-
-def read_images(files: Sequence[Path], smallest: int) -> list[Tensor]:
-    """Decode files to uint8 tensors (3, H, W). Broken ones, and those below `smallest` pixels, are named and skipped.
-
-    Raises:
-        ValueError: if none is left.
-    """
-    images = []
-    for path in files:
-        try:
-            with Image.open(path) as picture:
-                pixels = np.array(picture.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            logger.warning("skipped %s: %s", path.name, error)
-            continue
-        if min(pixels.shape[:2]) < smallest:
-            logger.warning(
-                "skipped %s: %d x %d is below %d", path.name, pixels.shape[1], pixels.shape[0], smallest
-            )
-            continue
-        images.append(torch.from_numpy(pixels).permute(2, 0, 1).contiguous())
-    if not images:
-        raise ValueError(
-            f"none of {len(files)} images can be used: each needs at least {smallest} pixels a side"
-        )
-    return images
 
 
 def split_validation(files: Sequence[Path], count: int) -> tuple[list[Path], list[Path]]:
@@ -68,29 +55,158 @@ def split_validation(files: Sequence[Path], count: int) -> tuple[list[Path], lis
 
 
 @dataclass(frozen=True)
-class PatchSampler:
-    """Random square patches with the eight flips and rotations (paper, section 4.1).
+class Images:
+    """Decoded pictures, one after the other: picture i is `heights[i] * widths[i]` rows of `pixels` from `starts[i]`.
 
-    Stateless: `batch(step)` is a function of (seed, rank, step), so a resumed run sees the samples that the
-    uninterrupted one would have seen, and every method compared sees the same ones.
+    One buffer, so that a whole batch of crops is one gather, wherever the pixels are.
     """
 
-    images: Sequence[Tensor]  # uint8 (3, H, W)
+    pixels: Tensor  # (N, 3) uint8
+    starts: np.ndarray
+    heights: np.ndarray
+    widths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int) -> Tensor:
+        """Picture i: uint8 (3, H, W), a view."""
+        start, height, width = int(self.starts[i]), int(self.heights[i]), int(self.widths[i])
+        return self.pixels[start : start + height * width].view(height, width, 3).permute(2, 0, 1)
+
+    @classmethod
+    def from_tensors(cls, pictures: Sequence[Tensor]) -> Images:
+        """Images of uint8 tensors (3, H, W)."""
+        heights, widths = np.array([picture.shape[1:] for picture in pictures], dtype=np.int64).T
+        ends = np.cumsum(heights * widths)
+        pixels = torch.cat([picture.permute(1, 2, 0).reshape(-1, 3) for picture in pictures])
+        return cls(pixels, ends - heights * widths, heights, widths)
+
+    def to(self, device: torch.device) -> Images:
+        """The pixels on `device`, if it is a GPU with room for them; else these."""
+        if device.type != "cuda":
+            return self
+        free, _ = torch.cuda.mem_get_info(device)
+        if self.pixels.numel() > DEVICE_SHARE * free:
+            logger.warning("the pixels (%.1f GB) stay in main memory", self.pixels.numel() / 1e9)
+            return self
+        return Images(self.pixels.to(device), self.starts, self.heights, self.widths)
+
+
+def read_images(
+    files: Sequence[Path], smallest: int, cache: Path | None = None, memory_limit: int = MEMORY_LIMIT
+) -> Images:
+    """Decode files. Broken ones, and those below `smallest` pixels a side, are named and skipped.
+
+    Above `memory_limit` bytes the pixels are written to a file in `cache` and mapped; a later call with the same
+    files finds it there.
+
+    Raises:
+        ValueError: if no picture is left, or the limit is exceeded without a `cache`.
+    """
+    found: list[tuple[Path, int, int]] = []
+    for path in files:
+        try:
+            with Image.open(path) as picture:
+                width, height = picture.size
+        except _UNREADABLE as error:
+            logger.warning("skipped %s: %s", path.name, error)
+            continue
+        if min(width, height) < smallest:
+            logger.warning("skipped %s: %d x %d is below %d", path.name, width, height, smallest)
+            continue
+        found.append((path, height, width))
+    total = sum(height * width for _, height, width in found)
+    if 3 * total <= memory_limit:
+        return _decode(found, np.empty((total, 3), np.uint8), len(files), smallest)
+    if cache is None:
+        raise ValueError(
+            f"{3 * total / 1e9:.1f} GB of pixels are more than {memory_limit / 1e9:.1f} GB: give --cache"
+        )
+    return _decode_to_file(found, total, cache, len(files), smallest)
+
+
+def _decode(found: Sequence[tuple[Path, int, int]], pixels: np.ndarray, listed: int, smallest: int) -> Images:
+    """Fill `pixels` with the pictures that can be decoded."""
+    layout, position = [], 0
+    for path, height, width in found:
+        try:
+            with Image.open(path) as picture:
+                decoded = np.asarray(picture.convert("RGB"))
+        except _UNREADABLE as error:
+            logger.warning("skipped %s: %s", path.name, error)
+            continue
+        pixels[position : position + height * width] = decoded.reshape(-1, 3)
+        layout.append((position, height, width))
+        position += height * width
+    if not layout:
+        raise ValueError(f"none of {listed} images can be used: each needs at least {smallest} pixels a side")
+    return _images(pixels, layout)
+
+
+def _images(pixels: np.ndarray, layout: Sequence[Sequence[int]]) -> Images:
+    starts, heights, widths = np.array(layout, dtype=np.int64).T
+    return Images(torch.from_numpy(pixels), starts, heights, widths)
+
+
+def _decode_to_file(
+    found: Sequence[tuple[Path, int, int]], total: int, cache: Path, listed: int, smallest: int
+) -> Images:
+    """The pictures in a mapped file; its layout is written last, so that a file with one is complete."""
+    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path, _, _ in found]
+    name = hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:16]
+    file, layout_file = cache / f"pixels-{name}.uint8", cache / f"pixels-{name}.json"
+    if not layout_file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        logger.info("decoding %d pictures, %.1f GB, into %s", len(found), 3 * total / 1e9, file)
+        mapped = np.memmap(file, np.uint8, "w+", shape=(total, 3))
+        images = _decode(found, mapped, listed, smallest)
+        mapped.flush()
+        layout = np.stack([images.starts, images.heights, images.widths], axis=1).tolist()
+        write_atomic(layout_file, json.dumps(layout).encode())
+    # copy-on-write: torch wants a writable array, and nothing may reach the file
+    return _images(np.memmap(file, np.uint8, "c", shape=(total, 3)), json.loads(layout_file.read_text()))
+
+
+@dataclass(frozen=True)
+class PatchSampler:
+    """Random square patches with the eight flips and rotations (paper, section 4.1), cut where the pixels are.
+
+    Stateless: sample n is a function of (seed, n), whatever the batch size and the number of processes. So a resumed
+    run sees the samples that the uninterrupted one would have seen, two processes see together what one would see
+    with the double batch, and every method compared sees the same ones.
+    """
+
+    images: Images
     patch: int
     batch_size: int
     seed: int
-    rank: int = 0
 
-    def batch(self, step: int, device: torch.device) -> Tensor:
-        """Patches (batch_size, 3, patch, patch), float32 in [0, 1], on `device`."""
-        random = np.random.Generator(np.random.Philox(key=[self.seed, self.rank], counter=[0, 0, 0, step]))
-        patches = []
-        for _ in range(self.batch_size):
-            image = self.images[int(random.integers(len(self.images)))]
-            top = int(random.integers(image.shape[1] - self.patch + 1))
-            left = int(random.integers(image.shape[2] - self.patch + 1))
-            patch = image[:, top : top + self.patch, left : left + self.patch]
-            turns, mirrored = int(random.integers(4)), bool(random.integers(2))
-            patch = patch.rot90(turns, dims=(1, 2))
-            patches.append(patch.flip(2) if mirrored else patch)
-        return torch.stack(patches).to(device, non_blocking=True).float() / 255
+    def batch(self, first: int, device: torch.device) -> Tensor:
+        """Samples first, ..., first + batch_size - 1: (batch_size, 3, patch, patch), float32 in [0, 1], on `device`."""
+        # A sample takes one block of Philox's counter, four numbers: picture, row, column, orientation.
+        random = np.random.Generator(np.random.Philox(key=self.seed, counter=first))
+        picture, top, left, orientation = random.random((self.batch_size, 4)).T
+        chosen = (picture * len(self.images)).astype(np.int64)
+        widths = self.images.widths[chosen]
+        rows = (top * (self.images.heights[chosen] - self.patch + 1)).astype(np.int64)
+        columns = (left * (widths - self.patch + 1)).astype(np.int64)
+        corners = self.images.starts[chosen] + rows * widths + columns
+        source = self.images.pixels.device
+        numbers = torch.from_numpy(np.stack([corners, widths, (8 * orientation).astype(np.int64)])).to(source)
+        corner, width, turned = numbers[..., None, None]
+        place = _orientations(self.patch, source)[turned[:, 0, 0]]  # (batch_size, patch, patch)
+        index = corner + place // self.patch * width + place % self.patch
+        patches = self.images.pixels[index].permute(0, 3, 1, 2)
+        return patches.to(device, non_blocking=True).float() / 255
+
+
+@lru_cache
+def _orientations(patch: int, device: torch.device) -> Tensor:
+    """(8, patch, patch): the places 0 ... patch^2 - 1 of a patch's pixels, turned by quarters, then mirrored too."""
+    places = torch.arange(patch * patch, device=device).view(patch, patch)
+    turned = [places.rot90(quarter) for quarter in range(4)]
+    return torch.stack([*turned, *(view.flip(1) for view in turned)])

@@ -2,40 +2,120 @@
 
 `python -m training.evaluate --data DIR [DIR ...] --scale 4 --methods bicubic irn fgrn --json out.json`
 
-Protocol: HR cropped to a multiple of the scale; x and LR rounded to 8 bit; the reconstruction clamped and rounded;
-Y channel, `scale` pixels cropped on each side; mean over images. The JSON is
+Several processes share the images: `accelerate launch --num_processes 2 -m training.evaluate ...` on GPUs,
+`ACCELERATE_USE_CPU=true torchrun --nproc-per-node 2 -m training.evaluate ...` on a CPU.
 
-    {"datasets": {"Set5": {"fgrn": {"mean": {"psnr_y": ..}, "images": {"baby": {"psnr_y": ..}}}}}, ...}
+Protocol: HR cropped to a multiple of the scale; x and LR rounded to 8 bit; the reconstruction clamped and rounded;
+Y channel, `scale` pixels cropped on each side; mean over the images that have the figure. The JSON is
+
+    {"datasets": {"Set5": {"fgrn": {"mean": {"psnr_y": ..}, "images": {"baby": {"psnr_y": ..}}}}},
+     "skipped": {"Set5": {"count": 1, "images": {"broken": "why"}}},
+     "weights": {"fgrn": {"sha256": .., "parameters": .., "provenance": ..}}, "scale": 4, "limit": null, ...}
 
 with psnr_y and ssim_y of the reconstruction through F and F^-1, psnr_y_direct of G_u(x) without them, lr_psnr_y of
-LR against bicubic, x_exact, seconds, bytes of the LR PNG, and NIQE / PIQE of the LR image on request.
+LR against bicubic, NIQE and PIQE of LR (null where they mean nothing, or pyiqa is not installed), x_exact, bytes of the
+LR PNG, seconds, megapixels of HR, and seconds_per_megapixel, down and up; its mean is all seconds over all megapixels.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import platform
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object, parse_flag_from_env
 from tqdm import tqdm
 
 from fgrn import comparison, metrics
 from fgrn.checkpoint import CheckpointError, write_json
-from fgrn.images import read_image
+from fgrn.comparison import Scores
+from fgrn.images import ImageError, read_image
 from fgrn.methods import METHODS, load_card
-from fgrn.pipeline import Pixels, Rescaler, Result, load, rescale
+from fgrn.metrics import METRICS, Score
+from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler, Result, load, rescale
 from training.data import list_images
+from training.train import device_name
 
 logger = logging.getLogger(__name__)
 
-Row = dict[str, float | None]
+Outcome = dict[str, Scores] | str
+"""The figures of one image by rescaler, or why the image was skipped."""
+
+LONGEST_WAIT = timedelta(hours=3)  # processes meet only at the end, and not all of them at the same time
+
+
+def evaluate(
+    folders: Sequence[Path],
+    rescalers: dict[str, Rescaler],
+    *,
+    no_reference: bool = True,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Figures of every rescaler on every image of every folder, or on the first `limit` of each folder.
+
+    Processes of Accelerate share the images (see `join_processes`). All of them get the same result, which does not
+    depend on their number, but for the timings: the structures under "datasets" and "skipped" of the JSON.
+    `no_reference` stands for NIQE and PIQE.
+
+    Raises:
+        FileNotFoundError: for a folder without images.
+        ValueError: for two folders of the same name.
+    """
+    state = PartialState()
+    sets = image_sets(folders, limit)
+    jobs = [(dataset, name) for dataset, images in sets.items() for name in images]
+    # In turn, not in blocks: sets differ in the size of their images.
+    mine = jobs[state.process_index :: state.num_processes]
+    for rescaler in rescalers.values():  # what a process does once is no property of the method
+        rescale(rescaler, np.zeros((4 * MIN_SIDE, 4 * MIN_SIDE, 3), dtype=np.uint8))
+    measured = [
+        ((dataset, name), measure_file(sets[dataset][name], rescalers, no_reference=no_reference))
+        for dataset, name in tqdm(mine, unit="image", disable=not state.is_main_process)
+    ]
+    outcomes: dict[tuple[str, str], Outcome] = dict(gather_object(measured))
+    content: dict[str, Any] = {"datasets": {}, "skipped": {}}
+    for dataset, images in sets.items():
+        found = {name: outcomes[dataset, name] for name in images}
+        scores = {name: rows for name, rows in found.items() if not isinstance(rows, str)}
+        skipped = {name: reason for name, reason in found.items() if isinstance(reason, str)}
+        if state.is_main_process:
+            _warn(dataset, list(scores.values()), skipped)
+        content["datasets"][dataset] = {
+            variant: _summary({name: rows[variant] for name, rows in scores.items()}) for variant in rescalers
+        }
+        content["skipped"][dataset] = {"count": len(skipped), "images": skipped}
+    return content
+
+
+def image_sets(folders: Sequence[Path], limit: int | None = None) -> dict[str, dict[str, Path]]:
+    """The images of every folder by the names of both: a path in the folder, with its ending only if need be.
+
+    Raises:
+        FileNotFoundError: for a folder without images.
+        ValueError: for two folders of the same name.
+    """
+    sets: dict[str, dict[str, Path]] = {}
+    for folder in folders:
+        dataset = folder.resolve().name
+        if dataset in sets:
+            raise ValueError(f"two folders are called {dataset}: their figures could not be told apart")
+        files = [path.relative_to(folder) for path in list_images(folder)]
+        uses = Counter(path.with_suffix("") for path in files)
+        names = [path.with_suffix("") if uses[path.with_suffix("")] == 1 else path for path in files]
+        sets[dataset] = {
+            name.as_posix(): folder / path for name, path in list(zip(names, files, strict=True))[:limit]
+        }
+    return sets
 
 
 def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:
@@ -44,47 +124,48 @@ def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:
     return pixels[: height - height % scale, : width - width % scale]
 
 
-def measure(result: Result, rescaler: Rescaler, bicubic_lr: Pixels, *, no_reference: bool) -> Row:
-    """The figures of one picture through one method: what the page and the CLI show, and two more."""
+def measure_file(path: Path, rescalers: dict[str, Rescaler], *, no_reference: bool) -> Outcome:
+    """One image through every rescaler; a text if it cannot be read or is too small."""
+    scores: dict[str, Scores] = {}
+    bicubic_lr: dict[int, Pixels] = {}
+    try:
+        pixels = read_image(path).pixels
+        for variant, rescaler in rescalers.items():
+            scale, hr = rescaler.scale, crop_to_multiple(pixels, rescaler.scale)
+            if scale not in bicubic_lr:
+                bicubic_lr[scale] = load("bicubic", scale, device="cpu").downscale(hr)
+            result = rescale(rescaler, hr)
+            scores[variant] = measure(result, rescaler, bicubic_lr[scale], no_reference=no_reference)
+    except (ImageError, RescaleError) as error:
+        return str(error)
+    return scores
+
+
+def measure(result: Result, rescaler: Rescaler, bicubic_lr: Pixels, *, no_reference: bool) -> Scores:
+    """The figures of one image through one rescaler: what the page and the CLI show, and three more."""
     height, width = result.hr.shape[:2]
     exact = result.x_exact == 1  # always so without a flow: then the direct way is the same picture
     direct = result.reconstruction if exact else rescaler.decode(result.x, (height, width))
     scores = comparison.measure(result, bicubic_lr, no_reference=no_reference)
-    row = comparison.plain({result.method: scores})[result.method]
-    row["psnr_y_direct"] = metrics.psnr_y(direct, result.hr, crop=result.scale)
-    row["megapixels"] = height * width / 1e6
-    return row
+    scores["psnr_y_direct"] = comparison.as_score(metrics.psnr_y(direct, result.hr, crop=result.scale))
+    scores["megapixels"] = Score(height * width / 1e6)
+    return scores | {"seconds_per_megapixel": _seconds_per_megapixel([scores])}
 
 
-def mean(rows: list[Row]) -> Row:
-    """Mean of every figure over the images that have it."""
-    averages: Row = {}
-    for name in rows[0]:
-        values = [value for row in rows if (value := row[name]) is not None]
-        averages[name] = float(np.mean(values)) if values else None
-    return averages
+def join_processes(device: str | None = None, threads: int | None = None) -> PartialState:
+    """Join the processes that were launched together, if there are several, and share the cores with them.
 
-
-def evaluate(
-    folders: list[Path], rescalers: dict[str, Rescaler], *, no_reference: bool, progress: Callable[[], object]
-) -> dict[str, Any]:
-    """Figures of every method on every image of every folder; the structure under "datasets" of the JSON."""
-    datasets: dict[str, Any] = {}
-    for folder in folders:
-        images: dict[str, dict[str, Row]] = {name: {} for name in rescalers}
-        for path in list_images(folder):
-            pixels = read_image(path).pixels
-            for name, rescaler in rescalers.items():
-                hr = crop_to_multiple(pixels, rescaler.scale)
-                bicubic_lr = load("bicubic", rescaler.scale, device="cpu").downscale(hr)
-                images[name][path.stem] = measure(
-                    rescale(rescaler, hr), rescaler, bicubic_lr, no_reference=no_reference
-                )
-                progress()
-        datasets[folder.name] = {
-            name: {"mean": mean(list(rows.values())), "images": rows} for name, rows in images.items()
-        }
-    return datasets
+    `threads` are those of each process; by default all cores are shared out evenly.
+    """
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    # Accelerate takes CPU processes for single ones unless it is told; alone, its own choice of a device is left be.
+    cpu = device == "cpu" or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    state = PartialState(cpu=several and cpu, timeout=LONGEST_WAIT)
+    if several and threads is None:  # the launcher gives each one thread
+        threads = max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return state
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -92,26 +173,26 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument(
-        "--data", required=True, nargs="+", type=Path, help="folders of HR images, one per set"
-    )
-    parser.add_argument("--scale", required=True, type=int, choices=(2, 4))
-    parser.add_argument("--methods", nargs="+", default=["bicubic", "irn", "fgrn"], choices=METHODS)
-    parser.add_argument(
-        "--weights", type=Path, help="weights (*.safetensors) for the one method that is named"
-    )
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument(
-        "--no-reference", action="store_true", help="also NIQE and PIQE of the LR images (pyiqa)"
-    )
-    parser.add_argument("--device", help="default: what Accelerate finds")
+    add = parser.add_argument
+    add("--data", required=True, nargs="+", type=Path, help="folders of HR images, one per set")
+    add("--scale", required=True, type=int, choices=(2, 4))
+    add("--methods", nargs="+", default=["bicubic", "irn", "fgrn"], choices=METHODS)
+    add("--weights", type=Path, help="weights (*.safetensors) for the one method that is named")
+    add("--json", type=Path, help="where to write the figures")
+    add("--limit", type=_count, metavar="N", help="only the first N images of each folder")
+    add("--reference-only", action="store_true", help="leave out NIQE and PIQE, which judge LR by itself")
+    add("--device", help="default: what Accelerate finds")
+    add("--threads", type=_count, help="CPU threads of each process (default: all cores, shared out)")
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; returns the exit status."""
+    """Entry point; returns the exit status: 1 if a set has no image that can be measured."""
     arguments = parse_arguments(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    state = join_processes(arguments.device, arguments.threads)
+    logging.basicConfig(
+        level=logging.INFO if state.is_main_process else logging.CRITICAL, format="%(message)s"
+    )
     if arguments.weights and len(arguments.methods) != 1:
         logger.error("cannot start: --weights goes with exactly one method in --methods")
         return 2
@@ -120,38 +201,38 @@ def main(argv: list[str] | None = None) -> int:
             name: load(name, arguments.scale, device=arguments.device, weights=arguments.weights)
             for name in arguments.methods
         }
-        total = sum(len(list_images(folder)) for folder in arguments.data) * len(rescalers)
+        weights = provenance(arguments)
+        image_sets(arguments.data, arguments.limit)
     except (CheckpointError, FileNotFoundError, ValueError) as error:
         logger.error("cannot start: %s", error)
         return 2
-    with tqdm(total=total, unit="image") as bar:
-        datasets = evaluate(
-            arguments.data,
-            rescalers,
-            no_reference=arguments.no_reference,
-            progress=bar.update,
-        )
-    for dataset, methods in datasets.items():
-        for name, figures in methods.items():
-            print(f"{dataset:10} {name:8} " + "  ".join(_shown(figures["mean"])))
-    if arguments.json:
-        content = {"environment": environment(), "scale": arguments.scale, "weights": provenance(arguments)}
-        write_json(arguments.json, {**content, "datasets": datasets})
-    return 0
+    no_reference = not arguments.reference_only
+    figures = evaluate(arguments.data, rescalers, no_reference=no_reference, limit=arguments.limit)
+    if state.is_main_process:
+        for dataset, methods in figures["datasets"].items():
+            for name, entry in methods.items():
+                shown = _shown({**entry["mean"], "parameters": weights.get(name, {}).get("parameters")})
+                print(f"{dataset:10} {name:8} " + "  ".join(shown))
+        if arguments.json:
+            device = next(iter(rescalers.values())).device
+            content = {"environment": environment(device, state.num_processes), "scale": arguments.scale}
+            write_json(arguments.json, {**content, "limit": arguments.limit, "weights": weights, **figures})
+    state.destroy_process_group()
+    return int(not all(entry["images"] for sets in figures["datasets"].values() for entry in sets.values()))
 
 
-def environment() -> dict[str, str]:
+def environment(device: torch.device, processes: int) -> dict[str, str]:
     """What the figures were measured on."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "machine": device_name(device, processes),
     }
 
 
 def provenance(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The cards of the weights that were measured."""
+    """The cards of the weights that are measured."""
     cards = {name: load_card(name, arguments.scale, arguments.weights) for name in arguments.methods}
     return {
         name: {"sha256": card.sha256, "parameters": card.parameters, "provenance": asdict(card.provenance)}
@@ -160,9 +241,47 @@ def provenance(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _shown(row: Row) -> list[str]:
-    names = ("psnr_y", "ssim_y", "psnr_y_direct", "lr_psnr_y", "x_exact", "niqe", "piqe")
-    return [f"{name} {value:.4f}" for name in names if (value := row.get(name)) is not None]
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return count
+
+
+def _seconds_per_megapixel(rows: list[Scores]) -> Score:
+    down, up, megapixels = (
+        sum(row[key].value or 0.0 for row in rows) for key in ("seconds_down", "seconds_up", "megapixels")
+    )
+    return Score((down + up) / megapixels)
+
+
+def _summary(rows: dict[str, Scores]) -> dict[str, Any]:
+    """The figures of one rescaler on one set for the JSON; no means if there is no image."""
+    means = comparison.mean(list(rows.values()))
+    if means:
+        means["seconds_per_megapixel"] = _seconds_per_megapixel(list(rows.values()))
+    return {"mean": comparison.plain({"": means})[""], "images": comparison.plain(rows)}
+
+
+def _warn(dataset: str, images: list[dict[str, Scores]], skipped: dict[str, str]) -> None:
+    """Name what was skipped, and say once for a set why NIQE or PIQE have no value."""
+    for name, reason in skipped.items():
+        logger.warning("%s: %s is skipped: %s", dataset, name, reason)
+    rows = [row for image in images for row in image.values()]
+    missing = []
+    for key in ("niqe", "piqe"):
+        reasons = [row[key].reason for row in rows if key in row and row[key].value is None]
+        if reasons:
+            [(reason, _)] = Counter(reasons).most_common(1)
+            missing.append(f"{METRICS[key].name} for {len(reasons)} of {len(rows)} LR images ({reason})")
+    if missing:
+        logger.warning("%s: no value of %s", dataset, "; ".join(missing))
+
+
+def _shown(row: dict[str, float | None]) -> list[str]:
+    names = ("psnr_y", "ssim_y", "psnr_y_direct", "lr_psnr_y", "niqe", "piqe", "x_exact")
+    figures = [f"{name} {value:.4f}" for name in names if (value := row.get(name)) is not None]
+    cost = (("parameters", ",.0f"), ("seconds_per_megapixel", ".2f"))
+    return figures + [f"{name} {value:{form}}" for name, form in cost if (value := row.get(name)) is not None]
 
 
 if __name__ == "__main__":

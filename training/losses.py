@@ -1,4 +1,4 @@
-"""Training objectives: equations 7 and 9 of the paper, and IRN's published losses.
+"""Training objectives: equations 7 and 9 of the paper, the round trip, and IRN's published losses.
 
 Each objective is a module that owns the network and maps a batch of HR patches to (loss, figures), so that
 Accelerate can wrap it for mixed precision and several processes. All losses are means over values; published sums
@@ -44,13 +44,19 @@ class RescalingObjective(nn.Module):
         self.trained = nn.ModuleList([net.downscaler, net.upscaler])
 
     def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+        loss, figures, _ = self.rescale(hr)
+        return loss, figures
+
+    def rescale(self, hr: Tensor) -> tuple[Tensor, Figures, Tensor]:
+        """Loss, figures and the rounded x."""
         x = self.net.encode(hr)
-        restored = self.net.decode(quantise(x))
+        rounded = quantise(x)
+        restored = self.net.decode(rounded)
         loss = (restored - hr).abs().mean()
         outside = ((x < 0) | (x > 1)).float().mean()
         if self.bicubic_weight:
             loss = loss + self.bicubic_weight * (x - bicubic_guidance(hr, self.net.scale)).abs().mean()
-        return loss, {"hr_mse": mean_squared_error(restored, hr), "x_outside": outside}
+        return loss, {"hr_mse": mean_squared_error(restored, hr), "x_outside": outside}, rounded
 
 
 class FlowObjective(nn.Module):
@@ -68,6 +74,10 @@ class FlowObjective(nn.Module):
     def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
         with torch.no_grad():
             x = quantise(self.net.encode(hr))
+        return self.guide(hr, x)
+
+    def guide(self, hr: Tensor, x: Tensor) -> tuple[Tensor, Figures]:
+        """L_guide of a rounded x that carries no gradient."""
         lr, log_det = self.net.flow(x)
         guidance = bicubic_guidance(hr, self.net.scale)
         values = x[0].numel()
@@ -78,21 +88,62 @@ class FlowObjective(nn.Module):
         return loss, {"lr_mse": mean_squared_error(lr, guidance), "x_exact": exact}
 
 
-class IRNObjective(nn.Module):
-    """IRN's published losses (section 3.3 there): Charbonnier on HR, L2 on LR, sum of z^2; z = 0 on the way up.
+class JointObjective(nn.Module):
+    """The paper's joint schedule (section 3.4): L_rec of G_d and G_u plus L_guide of F, in every step."""
 
+    def __init__(self, net: FGRN, gamma: float) -> None:
+        super().__init__()
+        self.net = net
+        self.rescaling = RescalingObjective(net)
+        self.flow = FlowObjective(net, gamma)
+        self.trained = nn.ModuleList([net])
+
+    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+        reconstruction, figures, x = self.rescaling.rescale(hr)
+        guide, more = self.flow.guide(hr, x.detach())
+        return reconstruction + guide, figures | more
+
+
+class RoundTripObjective(nn.Module):
+    """What is used in the end: L1 between y and G_u(round(F^-1(round(F(round(G_d(y))))))), plus L_guide.
+
+    Trains all three. The gradient of L1 reaches F and G_d through the whole way; that of L_guide only F, as ever.
+    Not in the paper.
+    """
+
+    def __init__(self, net: FGRN, gamma: float) -> None:
+        super().__init__()
+        self.net = net
+        self.flow = FlowObjective(net, gamma)
+        self.trained = nn.ModuleList([net])
+
+    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+        x = quantise(self.net.encode(hr))
+        recovered = quantise(self.net.from_lr(quantise(self.net.to_lr(x))))
+        restored = self.net.decode(recovered)
+        guide, figures = self.flow.guide(hr, x.detach())
+        loss = (restored - hr).abs().mean() + guide
+        return loss, {"hr_mse": mean_squared_error(restored, hr), **figures}
+
+
+class IRNObjective(nn.Module):
+    """IRN's published losses (section 3.3 there): Charbonnier on HR, L2 on LR, sum of z^2.
+
+    On the way up z = 0 (the paper's z_0, section 4.5), or with `sampled` a draw from N(0, 1), as published.
     Published per-image sums have the weights 1, scale^2 and 1; as means over HR, LR and HR values they are 1, 1, 1.
     With `coarse` only the couplings of the last level, at LR resolution, are computed and trained.
     """
 
-    def __init__(self, net: IRN, *, coarse: bool = False) -> None:
+    def __init__(self, net: IRN, *, coarse: bool = False, sampled: bool = False) -> None:
         super().__init__()
         self.net = _coarse_view(net) if coarse else net
+        self.sampled = sampled
         self.trained = nn.ModuleList([self.net.levels])
 
     def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
         lr, z = self.net(hr)
-        restored = self.net.decode(quantise(lr))
+        drawn = torch.randn_like(z) if self.sampled else torch.zeros_like(z)
+        restored = self.net.inverse(quantise(lr), drawn)
         guidance = bicubic_guidance(hr, self.net.scale)
         reconstruction = ((restored - hr).square() + CHARBONNIER_EPSILON).sqrt().mean()
         fidelity = (lr - guidance).square().mean()
@@ -111,4 +162,4 @@ def _coarse_view(net: IRN) -> IRN:
     return view
 
 
-Objective = RescalingObjective | FlowObjective | IRNObjective
+Objective = RescalingObjective | FlowObjective | JointObjective | RoundTripObjective | IRNObjective

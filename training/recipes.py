@@ -1,4 +1,4 @@
-"""Named training recipes: frozen configs, one per weight set."""
+"""Named training recipes: frozen configs, one per weight set, and the schedules in which they can be trained."""
 
 from __future__ import annotations
 
@@ -6,19 +6,33 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fgrn.models import FGRN, IRN, Config, FGRNConfig, IRNConfig
-from training.losses import FlowObjective, IRNObjective, Objective, RescalingObjective
+from training.losses import (
+    FlowObjective,
+    IRNObjective,
+    JointObjective,
+    Objective,
+    RescalingObjective,
+    RoundTripObjective,
+)
+
+ObjectiveName = Literal["rescaling", "flow", "joint", "round-trip", "irn", "irn-coarse"]
+ScheduleName = Literal["staged", "joint", "paper"]
+SCHEDULES: tuple[ScheduleName, ...] = ("staged", "joint", "paper")
+
+HALVING_STEPS = 200_000  # paper, section 4.1
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a run. `share` of the budget goes to it; within it the learning rate anneals to the end."""
+    """One stage of a run, which gets `share` of the budget."""
 
-    objective: Literal["rescaling", "flow", "irn", "irn-coarse"]
+    objective: ObjectiveName
     share: float
     learning_rate: float
     patch: int  # HR pixels
-    batch_size: int
-    clip_norm: float
+    batch_size: int  # per process
+    clip_norm: float = 0.5
+    decay: Literal["cosine", "halving"] = "cosine"  # to the end of the stage's budget, or every HALVING_STEPS
 
 
 @dataclass(frozen=True)
@@ -29,20 +43,60 @@ class Recipe:
     stages: tuple[Stage, ...]
     gamma: float = 1e-3  # equation 9
     bicubic_weight: float = 0.0  # DU_bic
+    sampled_latent: bool = False  # IRN: z ~ N(0, 1) on the way up instead of z = 0
     warm_up_steps: int = 100
     ema_decay: float = 0.999
     jump_ratio: float = 2.5  # a step whose loss exceeds this multiple of its running mean is skipped
     seed: int = 2021
 
+    def __post_init__(self) -> None:
+        if abs(sum(stage.share for stage in self.stages) - 1) > 1e-9:
+            raise ValueError(f"the shares of the stages do not add up to 1: {self.stages}")
+        if any(stage.patch % self.config.scale for stage in self.stages):
+            raise ValueError(f"patches must be multiples of the scale {self.config.scale}: {self.stages}")
+
     def objective(self, net: FGRN | IRN, stage: Stage) -> Objective:
         """The objective of a stage on `net`."""
         if isinstance(net, IRN):
-            return IRNObjective(net, coarse=stage.objective == "irn-coarse")
-        return (
-            FlowObjective(net, self.gamma)
-            if stage.objective == "flow"
-            else RescalingObjective(net, self.bicubic_weight)
-        )
+            return IRNObjective(net, coarse=stage.objective == "irn-coarse", sampled=self.sampled_latent)
+        match stage.objective:
+            case "flow":
+                return FlowObjective(net, self.gamma)
+            case "joint":
+                return JointObjective(net, self.gamma)
+            case "round-trip":
+                return RoundTripObjective(net, self.gamma)
+            case _:
+                return RescalingObjective(net, self.bicubic_weight)
+
+    def scheduled(self, name: ScheduleName) -> Recipe:
+        """This recipe in another schedule.
+
+        "staged": as it is. "joint": one stage that trains everything at once, with patches, batch and learning rate
+        of the first. "paper": section 4.1, batch 36, patches of 192, learning rate 3e-4 halved every 2e5 steps.
+        """
+        if name == "staged":
+            return self
+        first = self.stages[0]
+        objective = _joint_objective(self.config, first.objective)
+        if name == "joint":
+            return replace(self, stages=(replace(first, objective=objective, share=1.0),))
+        stage = Stage(objective, share=1.0, learning_rate=3e-4, patch=192, batch_size=36, decay="halving")
+        return replace(self, stages=(stage,))
+
+    def with_stages(
+        self, *, patch: int | None = None, batch_size: int | None = None, learning_rate: float | None = None
+    ) -> Recipe:
+        """This recipe with other patches, batch or learning rate in all its stages."""
+        given = {"patch": patch, "batch_size": batch_size, "learning_rate": learning_rate}
+        changes = {name: value for name, value in given.items() if value is not None}
+        return replace(self, stages=tuple(replace(stage, **changes) for stage in self.stages))  # type: ignore[arg-type]
+
+
+def _joint_objective(config: Config, first: ObjectiveName) -> ObjectiveName:
+    if isinstance(config, IRNConfig):
+        return "irn"
+    return "joint" if config.guidance == "flow" else first
 
 
 # Budgets of hours on a few CPU cores: small patches and batches, learning rates that anneal to the budget's end.
@@ -51,34 +105,30 @@ class Recipe:
 _FGRN_X4 = Recipe(
     FGRNConfig(scale=4),
     (
-        Stage("rescaling", share=0.88, learning_rate=4e-4, patch=80, batch_size=4, clip_norm=0.5),
-        Stage("flow", share=0.12, learning_rate=6e-4, patch=128, batch_size=4, clip_norm=0.5),
+        Stage("rescaling", share=0.88, learning_rate=4e-4, patch=80, batch_size=4),
+        Stage("flow", share=0.12, learning_rate=6e-4, patch=128, batch_size=4),
     ),
 )
 _FGRN_X2 = Recipe(
     FGRNConfig(scale=2, down_blocks=5, up_blocks=10),
     (
-        Stage("rescaling", share=0.86, learning_rate=4e-4, patch=48, batch_size=4, clip_norm=0.5),
-        Stage("flow", share=0.14, learning_rate=6e-4, patch=64, batch_size=4, clip_norm=0.5),
+        Stage("rescaling", share=0.86, learning_rate=4e-4, patch=48, batch_size=4),
+        Stage("flow", share=0.14, learning_rate=6e-4, patch=64, batch_size=4),
     ),
 )
-
-
-_IRN_X2 = Recipe(
-    IRNConfig(scale=2),
-    (Stage("irn", share=1.0, learning_rate=4e-4, patch=64, batch_size=2, clip_norm=0.5),),
-)
+_IRN_X2 = Recipe(IRNConfig(scale=2), (Stage("irn", share=1.0, learning_rate=4e-4, patch=64, batch_size=2),))
 # The couplings of the first level cost 70 % of the time at x4 and start as the identity: they join later.
 _IRN_X4 = Recipe(
     IRNConfig(scale=4),
     (
-        Stage("irn-coarse", share=0.6, learning_rate=4e-4, patch=64, batch_size=2, clip_norm=0.5),
-        Stage("irn", share=0.4, learning_rate=2e-4, patch=64, batch_size=2, clip_norm=0.5),
+        Stage("irn-coarse", share=0.6, learning_rate=4e-4, patch=64, batch_size=2),
+        Stage("irn", share=0.4, learning_rate=2e-4, patch=64, batch_size=2),
     ),
 )
 
 
 def _ablation(recipe: Recipe, guidance: Literal["bicubic", "none"], bicubic_weight: float) -> Recipe:
+    """FGRN without a flow (section 4.4): the first stage alone."""
     assert isinstance(recipe.config, FGRNConfig)
     stage = replace(recipe.stages[0], share=1.0)
     config = replace(recipe.config, guidance=guidance)
@@ -90,6 +140,9 @@ RECIPES: dict[str, Recipe] = {
     "fgrn_x4": _FGRN_X4,
     "irn_x2": _IRN_X2,
     "irn_x4": _IRN_X4,
+    "irn_sampled_x2": replace(_IRN_X2, sampled_latent=True),
+    "irn_sampled_x4": replace(_IRN_X4, sampled_latent=True),
     "du_none_x4": _ablation(_FGRN_X4, "none", bicubic_weight=0.0),
     "du_bic_x4": _ablation(_FGRN_X4, "bicubic", bicubic_weight=1.0),
+    "du_flow_x4": _FGRN_X4,
 }

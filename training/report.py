@@ -1,4 +1,4 @@
-"""Write the README's tables from the JSON in assets/results: `python -m training.report`.
+"""Write the tables of README.md and training/README.md from the JSON in assets/results: `python -m training.report`.
 
 Each table stands between `<!-- table NAME -->` and `<!-- /table -->`; only what is between is replaced. With
 `--check` nothing is written: the exit status is 1 if a table differs from its data.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from fgrn.methods import METHODS, SCALES
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "assets" / "results"
 README = ROOT / "README.md"
+DOCUMENTS = (README, ROOT / "training" / "README.md")
 SETS = ("Set5", "Set14", "BSD100", "Urban100")
+STUDIES = ("guidance", "latent", "schedule", "rotation", "round_trip", "ema", "gamma")
+NOT_MEASURED = "not measured yet\n"
 _TABLE = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
 Rows = list[list[str]]
+Json = dict[str, Any]
 
 
 def markdown(header: list[str], rows: Rows) -> str:
@@ -29,46 +34,99 @@ def markdown(header: list[str], rows: Rows) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in [header, align, *rows])
 
 
-def reconstruction_table(results: dict[str, Any], paper: dict[str, Any]) -> str:
+def reconstruction_table(results: Json, paper: Json) -> str:
     """Counterpart of the paper's Table 1: Y-PSNR in dB / SSIM of the reconstruction, with the paper's own rows."""
+    sets = _sets(results)
     rows: Rows = []
-    sets = [dataset for dataset in SETS if dataset in results["datasets"]]
-    for name in _methods(results):
-        card = results["weights"].get(name)
-        effort = ["-", "-", "-"] if card is None else _effort(card)
-        figures = [_mean(results, dataset, name) for dataset in sets]
-        cells = [f"{row['psnr_y']:.2f} / {row['ssim_y']:.4f}" if row else "-" for row in figures]
-        rows.append([f"**{METHODS[name].label}**", *effort, *cells])
-    for label, entry in paper[str(results["scale"])].items():
+    for name in _variants(results):
+        cells = [_quality(_mean(results, dataset, name)) for dataset in sets]
+        rows.append([f"**{_label(results, name)}**", *_effort(results, name), *cells])
+    for label, entry in _paper_rows(paper, "reconstruction", results).items():
         parameters = _millions(entry["parameters"]) if entry["parameters"] else "-"
-        cells = [f"{entry[dataset][0]:.2f} / {entry[dataset][1]:.4f}" for dataset in sets]
+        cells = [_quality(entry.get(dataset, {})) for dataset in sets]
         rows.append([f"{label}, as the paper reports", parameters, "-", "-", *cells])
     return markdown([f"x{results['scale']}", "parameters", "patches seen", "hours", *sets], rows)
 
 
-def lr_table(results: dict[str, Any]) -> str:
-    """The LR side: LR against bicubic, what the 8-bit round trip costs, exact share of x, NIQE and PIQE (Table 2)."""
+def lr_quality_table(results: Json, paper: Json) -> str:
+    """Counterpart of the paper's Table 2: NIQE / PIQE of the LR image, lower is better, with the paper's own rows.
+
+    Where only some images of a set have a NIQE, the cell says how many.
+    """
+    sets = _sets(results)
     rows: Rows = []
-    for name in _methods(results):
-        for dataset in SETS:
+    for name in _variants(results):
+        cells = [
+            _no_reference(_mean(results, dataset, name), _share(results, dataset, name)) for dataset in sets
+        ]
+        rows.append([f"**{_label(results, name)}**", *cells])
+    for label, entry in _paper_rows(paper, "lr-quality", results).items():
+        cells = [_no_reference(entry.get(dataset, {})) for dataset in sets]
+        rows.append([f"{label}, as the paper reports", *cells])
+    return markdown([f"LR of x{results['scale']}, NIQE / PIQE", *sets], rows)
+
+
+def lr_table(results: Json) -> str:
+    """What the LR image costs: LR against bicubic, the loss by the 8-bit round trip, the exact share of x."""
+    rows: Rows = []
+    for name in _variants(results):
+        for dataset in _sets(results):
             row = _mean(results, dataset, name)
             if row:
-                cost = row["psnr_y_direct"] - row["psnr_y"]
-                cells = [_number(row["lr_psnr_y"], 2), _number(cost, 3), _number(100 * row["x_exact"], 2)]
-                rows.append([f"{METHODS[name].label}, {dataset}", *cells, _number(row.get("piqe"), 2)])
-    header = [f"x{results['scale']}", "LR against bicubic (dB)", "cost of the round trip (dB)"]
-    return markdown([*header, "x recovered exactly (%)", "PIQE of the LR (lower is better)"], rows)
+                cells = [_number(value(row), digits) for _, value, digits in LR_COLUMNS]
+                rows.append([f"{_label(results, name)}, {dataset}", *cells])
+    return markdown([f"x{results['scale']}", *(head for head, _, _ in LR_COLUMNS)], rows)
 
 
-def tables() -> dict[str, str]:
-    """Every table by name."""
-    paper = json.loads((RESULTS / "paper.json").read_text(encoding="utf-8"))
-    written = {}
-    for scale in SCALES:
-        results = json.loads((RESULTS / f"benchmark_x{scale}.json").read_text(encoding="utf-8"))
-        written[f"reconstruction-x{scale}"] = reconstruction_table(results, paper)
-        written[f"lr-x{scale}"] = lr_table(results)
-    return written
+def study_table(results: Json, paper: Json) -> str:
+    """A study: for every variant its Y-PSNR in dB / SSIM on each set, and the LR side as a mean over the sets.
+
+    Rows of the paper follow where it has the same study; columns of the LR side without any figure are left out.
+    """
+    sets, variants = _sets(results), _variants(results)
+    columns = []
+    for head, value, digits in (*LR_COLUMNS, ("PIQE of the LR", _figure("piqe"), 2)):
+        figures = [_over_sets(results, name, value) for name in variants]
+        if any(figure is not None for figure in figures):
+            columns.append((head, [_number(figure, digits) for figure in figures]))
+    rows: Rows = []
+    for i, name in enumerate(variants):
+        entry = results["weights"].get(name, {})
+        cells = [_quality(_mean(results, dataset, name)) for dataset in sets]
+        lr_side = [cells[i] for _, cells in columns]
+        change, seen = entry.get("change") or "-", _effort(results, name)[1]
+        rows.append([f"**{_label(results, name)}**", change, seen, *cells, *lr_side])
+    for label, entry in _paper_rows(paper, results["study"], results).items():
+        cells = [_quality(entry.get(dataset, {})) for dataset in sets]
+        rows.append([f"{label}, as the paper reports", "-", "-", *cells, *["-"] * len(columns)])
+    heads = [head for head, _ in columns]
+    return markdown([f"x{results['scale']}", "what differs", "patches seen", *sets, *heads], rows)
+
+
+Table = Callable[[Json, Json], str]
+
+TABLES: dict[str, tuple[str, Table]] = {
+    **{
+        f"{name}-x{scale}": (f"benchmark_x{scale}.json", table)
+        for scale in SCALES
+        for name, table in (
+            ("reconstruction", reconstruction_table),
+            ("lr-quality", lr_quality_table),
+            ("lr", lambda results, paper: lr_table(results)),
+        )
+    },
+    **{f"study-{name}": (f"study_{name}.json", study_table) for name in STUDIES},
+}
+"""Every table by the name of its marker: the file in assets/results, and what makes a table of it and paper.json."""
+
+
+def tables(folder: Path = RESULTS) -> dict[str, str]:
+    """Every table by name; a line that says so where its file does not exist yet."""
+    paper = _read(folder / "paper.json")
+    return {
+        name: table(_read(folder / file), paper) if (folder / file).exists() else NOT_MEASURED
+        for name, (file, table) in TABLES.items()
+    }
 
 
 def fill(text: str, contents: dict[str, str]) -> str:
@@ -89,25 +147,105 @@ def main(argv: list[str] | None = None) -> int:
         "--check", action="store_true", help="write nothing; exit 1 if a table is out of date"
     )
     arguments = parser.parse_args(argv)
-    old = README.read_text(encoding="utf-8")
-    new = fill(old, tables())
-    if arguments.check:
-        return int(new != old)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    contents, stale = tables(), False
+    for document in DOCUMENTS:
+        old = document.read_text(encoding="utf-8")
+        new = fill(old, contents)
+        stale = stale or new != old
+        if new != old and not arguments.check:
+            document.write_text(new, encoding="utf-8")
+    return int(stale and arguments.check)
 
 
-def _methods(results: dict[str, Any]) -> list[str]:
-    present = {name for dataset in results["datasets"].values() for name in dataset}
-    return [name for name in METHODS if name in present]
+Value = Callable[[Json], float | None]
 
 
-def _mean(results: dict[str, Any], dataset: str, method: str) -> dict[str, Any]:
-    figures: dict[str, Any] = results["datasets"].get(dataset, {}).get(method, {}).get("mean", {})
+def _figure(key: str, factor: float = 1) -> Value:
+    return lambda row: None if row.get(key) is None else factor * row[key]
+
+
+def _cost(row: Json) -> float | None:
+    direct, restored = row.get("psnr_y_direct"), row.get("psnr_y")
+    return None if direct is None or restored is None else direct - restored
+
+
+LR_COLUMNS: tuple[tuple[str, Value, int], ...] = (
+    ("LR against bicubic (dB)", _figure("lr_psnr_y"), 2),
+    ("cost of the round trip (dB)", _cost, 3),
+    ("x recovered exactly (%)", _figure("x_exact", 100), 2),
+)
+"""Head, value and digits of the columns on the LR side."""
+
+
+def _read(path: Path) -> Json:
+    content: Json = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _sets(results: Json) -> list[str]:
+    """The benchmark sets in their usual order, then any others."""
+    return sorted(results["datasets"], key=lambda name: SETS.index(name) if name in SETS else len(SETS))
+
+
+def _variants(results: Json) -> list[str]:
+    """What was measured: the methods in their usual order, or the variants of a study in the order of its file."""
+    named = list(results["weights"] if "study" in results else METHODS)
+    present = {name: None for dataset in results["datasets"].values() for name in dataset}
+    return sorted(present, key=lambda name: named.index(name) if name in named else len(named))
+
+
+def _label(results: Json, name: str) -> str:
+    label: str = results["weights"].get(name, {}).get("label") or (
+        METHODS[name].label if name in METHODS else name
+    )
+    return label
+
+
+def _mean(results: Json, dataset: str, name: str) -> Json:
+    figures: Json = results["datasets"].get(dataset, {}).get(name, {}).get("mean", {})
     return figures
 
 
-def _effort(card: dict[str, Any]) -> list[str]:
+def _over_sets(results: Json, name: str, value: Value) -> float | None:
+    """Mean over the sets, each counting alike; None if one of them has no figure: then it would be another mean."""
+    figures = [value(_mean(results, dataset, name)) for dataset in _sets(results)]
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) / len(known) if known and len(known) == len(figures) else None
+
+
+def _paper_rows(paper: Json, table: str, results: Json) -> dict[str, Json]:
+    """Rows of the paper by label, in the shape of ours: figures by name for each set. {} if it has no such table."""
+    entry = paper.get(table, {})
+    rows = entry.get(f"x{results['scale']}", {})
+    return {
+        label: {
+            key: dict(zip(entry["figures"], cell, strict=True)) if isinstance(cell, list) else cell
+            for key, cell in row.items()
+        }
+        for label, row in rows.items()
+    }
+
+
+def _share(results: Json, dataset: str, name: str) -> str:
+    """How many images of a set have a NIQE, if not all or none of them."""
+    images = results["datasets"].get(dataset, {}).get(name, {}).get("images", {})
+    count = sum(row.get("niqe") is not None for row in images.values())
+    return f" ({count} of {len(images)})" if 0 < count < len(images) else ""
+
+
+def _quality(row: Json) -> str:
+    return f"{_number(row.get('psnr_y'), 2)} / {_number(row.get('ssim_y'), 4)}" if row else "-"
+
+
+def _no_reference(row: Json, share: str = "") -> str:
+    return f"{_number(row.get('niqe'), 3)}{share} / {_number(row.get('piqe'), 3)}" if row else "-"
+
+
+def _effort(results: Json, name: str) -> list[str]:
+    """Parameters, patches seen and hours of a row."""
+    card = results["weights"].get(name)
+    if card is None:
+        return ["-", "-", "-"]
     provenance = card["provenance"]
     return [_millions(card["parameters"]), f"{provenance['samples']:,}", f"{provenance['minutes'] / 60:.1f}"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from training.recipes import Stage
+from training.recipes import HALVING_STEPS, Stage
 
 MOST_SKIPS_IN_A_ROW = 10  # then the loss has really moved, and the running mean has to follow
 LOSS_MEMORY = 50  # steps over which the running mean of the loss looks back
@@ -56,10 +56,12 @@ class Position:
         self.stage_step, self.stage_samples, self.stage_minutes = 0, 0, 0.0
         self.loss_mean, self.best_loss_mean, self.skips_in_a_row = 0.0, math.inf, 0
 
-    def accepts(self, loss: float, jump_ratio: float) -> bool:
-        """False for a non-finite loss or one far above the running mean; updates the mean and the counts."""
-        jumped = self.loss_mean > 0 and loss > jump_ratio * self.loss_mean
-        if not math.isfinite(loss) or (jumped and self.skips_in_a_row < MOST_SKIPS_IN_A_ROW):
+    def accepts(self, loss: float, gradient_norm: float, jump_ratio: float) -> bool:
+        """False if either is not finite, or the loss far above its running mean; updates the mean and the counts."""
+        finite = math.isfinite(loss) and math.isfinite(gradient_norm)
+        settled = self.stage_step >= LOSS_MEMORY  # before, nothing is known of what is normal
+        jumped = settled and loss > jump_ratio * self.loss_mean
+        if not finite or (jumped and self.skips_in_a_row < MOST_SKIPS_IN_A_ROW):
             self.skipped += 1
             self.skips_in_a_row += 1
             return False
@@ -67,7 +69,7 @@ class Position:
         self.loss_mean = (
             self.loss_mean + (loss - self.loss_mean) / LOSS_MEMORY if self.loss_mean > 0 else loss
         )
-        if self.stage_step >= LOSS_MEMORY:
+        if settled:
             self.best_loss_mean = min(self.best_loss_mean, self.loss_mean)
         return True
 
@@ -95,6 +97,12 @@ class Position:
 
 
 def learning_rate(stage: Stage, progress: float, stage_step: int, warm_up_steps: int) -> float:
-    """Linear warm-up in steps, then half a cosine down to 1 % at the end of the stage's budget."""
-    annealed = stage.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * min(progress, 1.0))) / 2)
-    return annealed * min(1.0, (stage_step + 1) / max(warm_up_steps, 1))
+    """Linear warm-up in steps, then the stage's decay: half a cosine down to 1 % at the end of its budget, or halving.
+
+    `progress` is the used share of the stage's budget.
+    """
+    if stage.decay == "halving":
+        decay = 0.5 ** (stage_step // HALVING_STEPS)
+    else:
+        decay = 0.01 + 0.99 * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+    return stage.learning_rate * decay * min(1.0, (stage_step + 1) / max(warm_up_steps, 1))

@@ -37,13 +37,14 @@ class FGRNConfig:
     up_blocks: int = 18
     flow_cells: int = 4
     flow_growth: int = 16
+    flow_rotation: int = 1  # cell k of F rolls the colours by k * flow_rotation before it splits them
     guidance: Guidance = "flow"
 
     def __post_init__(self) -> None:
         if self.scale < 2 or min(self.channels, self.flow_growth) < 1:
             raise ValueError(f"{self}: scale must be >= 2, channels and flow_growth >= 1")
-        if min(self.down_blocks, self.up_blocks, self.flow_cells) < 0:
-            raise ValueError(f"{self}: numbers of blocks and cells cannot be negative")
+        if min(self.down_blocks, self.up_blocks, self.flow_cells, self.flow_rotation) < 0:
+            raise ValueError(f"{self}: numbers of blocks and cells and the rotation cannot be negative")
         if self.guidance not in ("flow", "bicubic", "none"):
             raise ValueError(f"guidance {self.guidance!r} is none of flow, bicubic, none")
 
@@ -87,13 +88,14 @@ class Upscaler(nn.Module):
 class FlowGuidance(nn.Module):
     """F = f_1 o f_2 o ... o f_K, an invertible map from x to the LR image (paper, section 3.3). Always float32.
 
-    With zero cells it is the identity. Cell k first rolls the colours by k, so that each of them takes the part of
-    l1 in turn (the paper leaves the split open); the roll is undone at the end of the cell.
+    With zero cells it is the identity. Cell k first rolls the colours by k * flow_rotation, so that each of them takes
+    the part of l1 in turn (the paper leaves the split open); the roll is undone at the end of the cell.
     """
 
     def __init__(self, config: FGRNConfig) -> None:
         super().__init__()
         cells = config.flow_cells if config.guidance == "flow" else 0
+        self.rotation = config.flow_rotation
         self.cells = nn.ModuleList(AffineCoupling(1, COLOURS - 1, config.flow_growth) for _ in range(cells))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,15 +103,17 @@ class FlowGuidance(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             log_det = x.new_zeros(x.shape[0])
             for k, cell in enumerate(self.cells):
-                rolled, cell_log_det = cell(x.roll(-k, dims=1))
-                x, log_det = rolled.roll(k, dims=1), log_det + cell_log_det
+                shift = k * self.rotation
+                rolled, cell_log_det = cell(x.roll(-shift, dims=1))
+                x, log_det = rolled.roll(shift, dims=1), log_det + cell_log_det
             return x, log_det
 
     def inverse(self, lr: Tensor) -> Tensor:
         """LR (B, 3, H, W) -> x (B, 3, H, W)."""
         with torch.autocast(lr.device.type, enabled=False):
             for k, cell in reversed(list(enumerate(self.cells))):
-                lr = cast(AffineCoupling, cell).inverse(lr.roll(-k, dims=1)).roll(k, dims=1)
+                shift = k * self.rotation
+                lr = cast(AffineCoupling, cell).inverse(lr.roll(-shift, dims=1)).roll(shift, dims=1)
             return lr
 
 

@@ -1,0 +1,56 @@
+"""The command line of `training.train`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from training.data import MEMORY_LIMIT
+from training.recipes import RECIPES, SCHEDULES, Recipe
+
+TRACKERS = ("tensorboard", "trackio")
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """What is trained, on what, for how long."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train", description="Train one recipe; see training/README.md."
+    )
+    add = parser.add_argument
+    add("--recipe", required=True, choices=RECIPES, help="what to train")
+    add("--data", required=True, nargs="+", type=Path, help="folders of training images")
+    add("--out", required=True, type=Path, help="folder of the run")
+    add("--minutes", type=float, help="budget in minutes of wall time, over all stages")
+    add("--samples", type=int, help="budget in HR patches, over all stages")
+    add("--schedule", choices=SCHEDULES, default="staged", help="default: staged; see training/README.md")
+    add("--batch-size", type=int, help="patches per step and process, in all stages (default: the recipe's)")
+    add("--patch", type=int, help="HR pixels of a patch's side, in all stages (default: the recipe's)")
+    add("--learning-rate", type=float, help="in all stages (default: the recipe's)")
+    add("--seed", type=int, help="of the start and of the samples (default: the recipe's)")
+    add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
+    add("--init", type=Path, help="start from these weights (*.safetensors)")
+    add("--hold-out", type=int, default=8, help="images kept for validation (default: 8)")
+    add("--checkpoint-minutes", type=float, default=3.0, help="time between checkpoints (default: 3)")
+    add("--threads", type=int, help="CPU threads (default: all cores)")
+    add("--cache", type=Path, help="folder for decoded pixels beyond --memory-limit (default: the run's)")
+    add(
+        "--memory-limit",
+        type=float,
+        default=MEMORY_LIMIT / 2**30,
+        help="GiB of pixels in memory (default: 4)",
+    )
+    add("--track", choices=TRACKERS, help="also log to this local tracker, if it is installed")
+    return parser.parse_args(argv)
+
+
+def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
+    """The recipe with what the command line changes, and a note of that for the card."""
+    recipe = RECIPES[arguments.recipe].scheduled(arguments.schedule)
+    changes = {name: getattr(arguments, name) for name in ("batch_size", "patch", "learning_rate")}
+    recipe = recipe.with_stages(**changes)
+    if arguments.seed is not None:
+        recipe = replace(recipe, seed=arguments.seed)
+    given = {"schedule": arguments.schedule, **changes, "seed": arguments.seed}
+    stated = [f"{name} {value}" for name, value in given.items() if value not in (None, "staged")]
+    return recipe, ", ".join(stated)

@@ -1,0 +1,122 @@
+"""What a run is at any moment: network, moving average, position. Checkpoints of it are written and read here."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from fgrn import checkpoint
+from fgrn.checkpoint import Provenance
+from fgrn.files import write_atomic
+from fgrn.models import FGRN, IRN, build
+from training.recipes import Recipe
+from training.schedule import Position
+
+
+def averaged(net: FGRN | IRN, decay: float) -> AveragedModel:
+    """An exponential moving average of the weights, whose memory grows with the run up to `decay`."""
+
+    def update(averages: list[Tensor], current: list[Tensor], count: Any) -> None:
+        n = float(count)
+        torch._foreach_lerp_(averages, current, 1 - min(decay, (1 + n) / (10 + n)))
+
+    return AveragedModel(net, multi_avg_fn=update)  # type: ignore[arg-type]  # the stub wants tuples
+
+
+class RunState:
+    """The state of a run and its folder. Samples and random numbers follow from the position and the recipe's seed."""
+
+    def __init__(self, name: str, recipe: Recipe, out: Path) -> None:
+        self.name, self.recipe, self.out = name, recipe, out
+        torch.manual_seed(recipe.seed)
+        self.net = build(recipe.config)
+        self.average = averaged(self.net, recipe.ema_decay)
+        self.position = Position()
+        self.optimizer_state: dict[str, Any] | None = (
+            None  # of the stage in progress, until its optimizer is made
+        )
+        self.origin = ""  # the weights it started from
+        self.has_checkpoint = False  # of this run: a folder may hold that of an older one
+
+    @property
+    def averaged_net(self) -> FGRN | IRN:
+        """The network with the averaged weights: what is validated and shipped."""
+        net = self.average.module
+        assert isinstance(net, FGRN | IRN)
+        return net
+
+    def to(self, device: torch.device) -> None:
+        """Move both networks to where the run takes place."""
+        self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average.to(device)
+
+    def start_from(self, weights: Path) -> None:
+        """Begin with the weights of another run or of the repository (`--init`); its effort counts as this one's.
+
+        Raises:
+            CheckpointError: if they are damaged, or those of another network.
+        """
+        source, card = checkpoint.load(weights)
+        if card.config != self.recipe.config:
+            raise checkpoint.CheckpointError(
+                f"{weights.name} has {card.config}, the recipe {self.recipe.config}"
+            )
+        self.net.load_state_dict(source.state_dict())
+        self.average.module.load_state_dict(source.state_dict())
+        earlier = card.provenance
+        self.position = Position(step=earlier.steps, samples=earlier.samples, minutes=earlier.minutes)
+        self.origin = f"starts from {weights.name} ({card.digest})"
+
+    def resume(self) -> None:
+        """Go on from `state.pt` in the run's folder.
+
+        Raises:
+            ValueError: if it is the state of another recipe.
+        """
+        state = self._read(torch.device("cpu"))
+        if state["recipe"] != self.name:
+            raise ValueError(f"{self.out} is a run of {state['recipe']}, not of {self.name}")
+        self._load_tensors(state)
+        self.position = Position(**state["position"])
+        self.optimizer_state = state["optimizer"]
+        self.origin = state["origin"]
+        self.has_checkpoint = True
+
+    def save(self, optimizer_state: dict[str, Any] | None, provenance: Provenance) -> None:
+        """Write the averaged weights to ship, and the state to resume from; each atomically."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        checkpoint.save(self.averaged_net, self.out / f"{self.name}.safetensors", provenance)
+        state = {
+            "recipe": self.name,
+            "origin": self.origin,
+            "position": asdict(self.position),
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": optimizer_state,
+        }
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_atomic(self.out / "state.pt", buffer.getvalue())
+
+    def roll_back(self, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+        """Take the tensors of the last checkpoint; clocks and counts go on."""
+        self.position.roll_back()
+        if self.has_checkpoint:
+            state = self._read(device)
+            self._load_tensors(state)
+            if state["optimizer"] is not None:
+                optimizer.load_state_dict(state["optimizer"])
+
+    def _read(self, device: torch.device) -> dict[str, Any]:
+        state: dict[str, Any] = torch.load(self.out / "state.pt", map_location=device, weights_only=True)
+        return state
+
+    def _load_tensors(self, state: dict[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
