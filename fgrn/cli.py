@@ -1,4 +1,4 @@
-"""The command line: `python -m fgrn downscale | upscale | compare`.
+"""The command line: `python -m fgrn downscale | upscale | compare | repeat`.
 
 Only options are handled here; the work is in `fgrn.commands`, imported when it is needed, since it loads torch.
 """
@@ -20,6 +20,7 @@ EPILOG = """\
 exit codes:
   0    all pictures done
   1    some pictures failed; each is named on stderr, the others are done
+       (repeat: or a figure differs)
   2    wrong usage, or weights that cannot be used
   130  interrupted by Ctrl-C
 
@@ -28,13 +29,14 @@ examples:
   python -m fgrn upscale small.png -o back.png
   python -m fgrn downscale photos/ -o small/         every picture below photos/
   python -m fgrn compare photo.jpg --scale 4 --json out.json
+  python -m fgrn repeat benchmark.zip photos/        the run of a ZIP from the page, once more
 
 The weights are looked for in assets/weights, or in the folder that FGRN_WEIGHTS names.
 """
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser with its three commands."""
+    """The parser with its four commands."""
     parser = argparse.ArgumentParser(
         prog="python -m fgrn",
         description="Shrink pictures so that they can be restored, restore them, and compare methods.",
@@ -85,6 +87,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_seed(compare)
     _add_common(compare)
+
+    repeat = commands.add_parser(
+        "repeat",
+        help="repeat a benchmark of the page from its ZIP",
+        description="Measure the pictures of a recorded run once more and say whether the figures are equal, timings "
+        "apart. Pictures and weights are recognised by their digests.",
+    )
+    repeat.add_argument("archive", metavar="ZIP", help="the ZIP with run.json that the page's Benchmark made")
+    repeat.add_argument("inputs", nargs="+", metavar="INPUT", help="the picture files, or folders with them")
+    _add_common(repeat)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What the command line does: downscale, upscale, compare. Results go to files and stdout, all else to stderr."""
+"""What the command line does: downscale, upscale, compare, repeat. Results go to files and stdout, all else to stderr."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from fgrn.pipeline import (
     restore,
     source_of,
 )
+from fgrn.repeat import repeat
 
 DEFAULT_METHODS = ("bicubic", "irn", "fgrn")
 
@@ -72,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows or the infinity sign
     reporter = Reporter(arguments.quiet)
-    command = {"downscale": downscale, "upscale": upscale, "compare": compare}[arguments.command]
+    commands = {"downscale": downscale, "upscale": upscale, "compare": compare, "repeat": repeat_run}
+    command = commands[arguments.command]
     try:
         command(arguments, reporter)
     except CheckpointError as error:
@@ -193,6 +195,12 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
             write_json(Path(arguments.json), content)
         except OSError as error:
             raise UsageError(f"{arguments.json} cannot be written: {error.strerror or error}") from error
+
+
+def repeat_run(arguments: argparse.Namespace, reporter: Reporter) -> None:
+    """Repeat a run of the page's Benchmark from its ZIP, and say whether the figures are equal."""
+    rescalers = Rescalers(arguments.weights, _device(arguments.device))
+    repeat(Path(arguments.archive), arguments.inputs, rescalers.get, reporter)
 
 
 def _compared(arguments: argparse.Namespace, reporter: Reporter) -> dict[str, Rescaler]:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fgrn.tiles import in_strips
+
 INITIAL_GAIN = (
     0.1  # residual branches start small, as in the published IRN: deep stacks then train from step one
 )
@@ -27,6 +29,8 @@ def convolution(in_channels: int, out_channels: int, gain: float | None = None) 
 class ResidualBlock(nn.Module):
     """features + conv(relu(conv(features))), without normalisation (EDSR; paper, section 3.3)."""
 
+    REACH = 2  # pixels
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1 = convolution(channels, channels)
@@ -39,9 +43,15 @@ class ResidualBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Five densely connected 3 x 3 convolutions, zero at the start (IRN's `DenseBlock`; paper, section 3.3)."""
+    """Five densely connected 3 x 3 convolutions, zero at the start (IRN's `DenseBlock`; paper, section 3.3).
+
+    Inside it has many more channels than outside. Outside of training, large pictures are computed in strips of rows,
+    so that this memory stays bounded.
+    """
 
     DEPTH = 5
+    REACH = DEPTH  # pixels
+    STRIP_PIXELS = 2**18
 
     def __init__(self, in_channels: int, out_channels: int, growth: int) -> None:
         super().__init__()
@@ -53,6 +63,11 @@ class DenseBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, out_channels, H, W)."""
+        if torch.is_grad_enabled():
+            return self._dense(features)
+        return in_strips(self._dense, features, pixels=self.STRIP_PIXELS, reach=self.REACH)
+
+    def _dense(self, features: Tensor) -> Tensor:
         *inner, last = self.convs
         for conv in inner:
             grown = functional.leaky_relu(conv(features), negative_slope=0.2)
@@ -71,6 +86,8 @@ class AffineCoupling(nn.Module):
     than e. FGRN's flow cell splits 1 + 2 colour channels; IRN's block splits 3 low-frequency channels from the rest.
     The dense blocks start at zero, hence the coupling starts as the identity.
     """
+
+    REACH = 2 * DenseBlock.REACH  # alpha, then beta and phi of its result
 
     def __init__(self, channels1: int, channels2: int, growth: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Tensor operations without parameters: squeeze, 8-bit quantiser, Haar transform, padding.
+"""Tensor operations without parameters: squeeze, 8-bit quantiser, Haar transform.
 
 All images are float tensors of shape (B, C, H, W); pictures have values in [0, 1], one grey level is 1/255.
 """
@@ -78,17 +78,6 @@ def quantise(image: Tensor) -> Tensor:
         )
     quantised: Tensor = _StraightThroughQuantise.apply(image)
     return quantised
-
-
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Extend the bottom and right by reflection until both sides are multiples of `multiple`.
-
-    (B, C, H, W) -> (B, C, ceil(H/multiple)*multiple, ceil(W/multiple)*multiple). Cropping back is the caller's
-    `[..., :H, :W]`. Needs sides longer than the padding, which 16 x 16 pixels always are.
-    """
-    height, width = image.shape[-2:]
-    bottom, right = -height % multiple, -width % multiple
-    return functional.pad(image, (0, right, 0, bottom), mode="reflect") if bottom or right else image
 
 
 def in_float32(function: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:

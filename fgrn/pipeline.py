@@ -17,13 +17,16 @@ from fgrn import images
 from fgrn.images import LoadedImage, LRInfo
 from fgrn.methods import METHODS, load_net
 from fgrn.models import IRN, RescalingNet
-from fgrn.ops import pad_to_multiple, quantise, require_float32
+from fgrn.ops import quantise, require_float32
+from fgrn.tiles import in_tiles
 
 Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
 TensorFunction = Callable[[Tensor], Tensor]
 ImageLike = Pixels | Image.Image | LoadedImage | str | Path
 
 LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF", "PPM")
+TILE = 768  # LR pixels: pictures of more are computed in tiles, at about 1 GB for FGRN
+SMALLEST_TILE = 96
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
 
 
@@ -57,7 +60,10 @@ class Rescaler:
     net: RescalingNet
     digest: str  # of the weights; "" for bicubic
     device: torch.device
-    latent_seed: int | None = None  # IRN only: draw z ~ N(0, 1) with this seed instead of z = 0
+    latent_seed: int | None = (
+        None  # IRN only: draw z ~ N(0, 1) with this seed instead of z = 0; never in tiles
+    )
+    tile: int = TILE  # LR pixels
 
     def downscale(self, hr: ImageLike) -> Pixels:
         """HR (H, W, 3) -> LR (ceil(H/scale), ceil(W/scale), 3).
@@ -83,11 +89,13 @@ class Rescaler:
                 f"The picture is {pixels.shape[1]} x {pixels.shape[0]} pixels, but each side needs at least "
                 f"{MIN_SIDE}: choose a larger picture."
             )
-        return self._apply(lambda image: self.net.encode(pad_to_multiple(image, self.scale)), pixels)
+        bottom, right = -pixels.shape[0] % self.scale, -pixels.shape[1] % self.scale
+        padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+        return self._apply(self.net.encode, padded, self.net.reach.encode, zoom_in=self.scale)
 
     def to_lr(self, x: Pixels) -> Pixels:
         """x -> LR through F."""
-        return self._apply(self.net.to_lr, x)
+        return self._apply(self.net.to_lr, x, self.net.reach.flow)
 
     def from_lr(self, lr: ImageLike) -> Pixels:
         """LR -> x through the inverse of F."""
@@ -97,7 +105,7 @@ class Rescaler:
                 f"The LR image is {pixels.shape[1]} x {pixels.shape[0]} pixels; x{self.scale} needs at least "
                 f"{-(-MIN_SIDE // self.scale)} on each side: choose the LR PNG that was downloaded."
             )
-        return self._apply(self.net.from_lr, pixels)
+        return self._apply(self.net.from_lr, pixels, self.net.reach.flow)
 
     def decode(self, x: Pixels, size: tuple[int, int] | None = None) -> Pixels:
         """x -> HR, cropped to `size` = (height, width) if it is given."""
@@ -108,7 +116,7 @@ class Rescaler:
                 f"{-(-height // self.scale)} at x{self.scale}, but this one is {x.shape[1]} x {x.shape[0]}: it was "
                 "resized or cropped afterwards. Use the LR PNG as it was downloaded."
             )
-        return self._apply(self._decode, x)[:height, :width]
+        return self._apply(self._decode, x, self.net.reach.decode, zoom_out=self.scale)[:height, :width]
 
     def info(self, size: tuple[int, int]) -> LRInfo:
         """What the LR PNG of an original of `size` = (height, width) has to carry."""
@@ -120,7 +128,27 @@ class Rescaler:
             return self.net.inverse(x, self.net.sample_latent(x, generator))
         return self.net.decode(x)
 
-    def _apply(self, function: TensorFunction, pixels: Pixels) -> Pixels:
+    def _apply(
+        self, function: TensorFunction, pixels: Pixels, reach: int, zoom_in: int = 1, zoom_out: int = 1
+    ) -> Pixels:
+        """`function` on 8-bit pixels, in tiles if there are many; in smaller ones if a GPU's memory is not enough."""
+        side = self.tile if self.latent_seed is None else max(pixels.shape)
+        while True:
+            try:
+                return in_tiles(
+                    lambda tile: self._quantised(function, tile),
+                    pixels,
+                    side=side,
+                    reach=reach,
+                    zoom_in=zoom_in,
+                    zoom_out=zoom_out,
+                )
+            except torch.OutOfMemoryError:
+                if side <= SMALLEST_TILE or self.latent_seed is not None:
+                    raise
+                side = max(side // 2, SMALLEST_TILE)
+
+    def _quantised(self, function: TensorFunction, pixels: Pixels) -> Pixels:
         with torch.inference_mode():
             copy = np.array(pixels, order="C")  # pictures may be read-only, which torch warns about
             image = torch.from_numpy(copy).to(self.device)

@@ -13,6 +13,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
+REACH = 2
+"""LR pixels that both functions look beyond a pixel: the kernel's support is (-2, 2)."""
+
 
 def bicubic_downscale(image: Tensor, scale: int) -> Tensor:
     """Antialiased bicubic: (B, C, scale*H, scale*W) -> (B, C, H, W).

@@ -25,7 +25,7 @@ from training.losses import (
 from training.recipes import RECIPES
 from training.schedule import learning_rate
 
-Net = TypeVar("Net", FGRN, IRN)
+Net = TypeVar("Net", bound=nn.Module)
 CONFIG = FGRNConfig(scale=2, channels=8, down_blocks=1, up_blocks=1, flow_cells=3, flow_growth=4)
 
 

@@ -14,7 +14,6 @@ from fgrn.ops import (
     haar,
     in_float32,
     inverse_haar,
-    pad_to_multiple,
     quantise,
     squeeze,
     unsqueeze,
@@ -114,21 +113,6 @@ def test_quantise_gradient_hand_computed() -> None:
 def test_quantise_refuses_types_that_cannot_hold_256_levels(dtype: torch.dtype) -> None:
     with pytest.raises(TypeError, match="float32"):
         quantise(torch.zeros(3, dtype=dtype))
-
-
-@settings(deadline=None, max_examples=60)
-@given(height=st.integers(16, 40), width=st.integers(16, 40), multiple=st.sampled_from([1, 2, 3, 4, 8, 12]))
-def test_padding_reflects_below_and_right(height: int, width: int, multiple: int) -> None:
-    image = random_image(1, 2, height, width)
-    padded = pad_to_multiple(image, multiple)
-    assert padded.shape[-2] % multiple == padded.shape[-1] % multiple == 0
-    assert 0 <= padded.shape[-2] - height < multiple
-    assert 0 <= padded.shape[-1] - width < multiple
-    assert torch.equal(padded[..., :height, :width], image)
-    for extra in range(padded.shape[-2] - height):  # mirrored at the last row, which is not repeated
-        assert torch.equal(padded[..., height + extra, :width], image[..., height - 2 - extra, :])
-    for extra in range(padded.shape[-1] - width):
-        assert torch.equal(padded[..., width + extra], padded[..., width - 2 - extra])
 
 
 def test_in_float32_leaves_autocast_and_converts() -> None:

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far each step looks: a value depends on nothing more than so many LR pixels away, up, down or sideways."""
+
+    encode: int
+    decode: int
+    flow: int = 0  # `to_lr` and `from_lr`
 
 
 class RescalingNet(nn.Module, ABC):
@@ -15,6 +25,11 @@ class RescalingNet(nn.Module, ABC):
     """
 
     scale: int
+
+    @property
+    @abstractmethod
+    def reach(self) -> Reach:
+        """What a tile of a large picture needs around it."""
 
     @abstractmethod
     def encode(self, hr: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fgrn.models.base import RescalingNet
-from fgrn.resize import bicubic_downscale, bicubic_upscale
+from fgrn.models.base import Reach, RescalingNet
+from fgrn.resize import REACH, bicubic_downscale, bicubic_upscale
 
 
 class Bicubic(RescalingNet):
@@ -14,6 +14,10 @@ class Bicubic(RescalingNet):
     def __init__(self, scale: int) -> None:
         super().__init__()
         self.scale = scale
+
+    @property
+    def reach(self) -> Reach:
+        return Reach(encode=REACH, decode=REACH)
 
     def encode(self, hr: Tensor) -> Tensor:
         """HR (B, 3, scale*H, scale*W) -> LR (B, 3, H, W)."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fgrn.layers import AffineCoupling, ResidualBlock, convolution
-from fgrn.models.base import RescalingNet
+from fgrn.models.base import Reach, RescalingNet
 from fgrn.ops import in_float32, squeeze, unsqueeze
 from fgrn.resize import bicubic_downscale, bicubic_upscale
 
@@ -127,6 +127,15 @@ class FGRN(RescalingNet):
         self.downscaler = Downscaler(config)
         self.flow = FlowGuidance(config)
         self.upscaler = Upscaler(config)
+
+    @property
+    def reach(self) -> Reach:
+        ends = 2  # the first and the last convolution, which is also what bicubic looks at
+        return Reach(
+            encode=ends + ResidualBlock.REACH * self.config.down_blocks,
+            decode=ends + ResidualBlock.REACH * self.config.up_blocks,
+            flow=AffineCoupling.REACH * len(self.flow.cells),
+        )
 
     def encode(self, hr: Tensor) -> Tensor:
         """x = G_d(y), equation 3."""

@@ -6,6 +6,7 @@ first three channels of the result are the LR image, the others the latent z.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fgrn.layers import AffineCoupling
-from fgrn.models.base import RescalingNet
+from fgrn.models.base import Reach, RescalingNet
 from fgrn.ops import haar, inverse_haar
 
 COLOURS = 3
@@ -56,6 +57,13 @@ class IRN(RescalingNet):
             )
             for level in range(1, config.levels + 1)
         )
+
+    @property
+    def reach(self) -> Reach:
+        # A pixel of level 1, the finest, is 2 / scale LR pixels wide, one of the last level is one.
+        widths = [2.0**level / self.scale for level in range(1, self.config.levels + 1)]
+        pixels = math.ceil(sum(AffineCoupling.REACH * self.config.blocks * width for width in widths))
+        return Reach(encode=pixels, decode=pixels)
 
     @property
     def latent_channels(self) -> int:

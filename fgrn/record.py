@@ -1,0 +1,294 @@
+"""What repeating a run needs, and its figures: `run.json`, `figures.csv` and `figures.json` in one ZIP.
+
+The page writes such a ZIP, `python -m fgrn repeat` reads it. A ZIP comes from anywhere: `parse` takes nothing that
+`as_json` would not have written, and `unpack` reads no more than it must.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import platform
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fgrn import __version__, comparison
+from fgrn.comparison import Scores
+from fgrn.methods import METHODS, SCALES
+from fgrn.metrics import METRICS, Score
+from fgrn.pipeline import Pixels, Rescaler, rescale
+
+RECORD_FORMAT = 1
+PROTOCOLS = {
+    "paper": "Cut to a multiple of the scale, as in the literature",
+    "whole": "Whole pictures, padded as in Compare",
+}
+"""What happens to a picture whose sides are no multiple of the scale."""
+
+TIMINGS = ("seconds_down", "seconds_up")
+"""Figures that differ from one run to the next."""
+
+Figures = dict[str, dict[str, Scores]]
+"""Scores by the name of the picture and the method."""
+
+PACKAGES = ("torch", "gradio", "numpy", "pillow")
+RUN, FIGURES, TABLE = "run.json", "figures.json", "figures.csv"
+_MAX_BYTES = 16_000_000  # of one file in the ZIP: 2000 pictures with all methods have about 4 MB
+_MAX_INPUTS = 10_000
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same run gives the same ZIP
+
+
+class RecordError(ValueError):
+    """A recorded run that cannot be used; the message says what, why and what next."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pictures are measured. `no_reference` stands for NIQE and PIQE of the LR pictures."""
+
+    scale: int
+    methods: tuple[str, ...]
+    protocol: str = "paper"
+    no_reference: bool = False
+
+    def __post_init__(self) -> None:
+        if type(self.scale) is not int or self.scale not in SCALES:
+            raise ValueError(f"scale must be one of {', '.join(map(str, SCALES))}, not {self.scale!r}")
+        if not self.methods or not all(isinstance(m, str) and m in METHODS for m in self.methods):
+            raise ValueError(f"methods must be some of {', '.join(METHODS)}")
+        if len(set(self.methods)) < len(self.methods):
+            raise ValueError("methods holds one twice")
+        if not isinstance(self.protocol, str) or self.protocol not in PROTOCOLS:
+            raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, not {self.protocol!r}")
+        if type(self.no_reference) is not bool:
+            raise ValueError("no_reference must be true or false")
+
+    def prepare(self, pixels: Pixels) -> Pixels:
+        """The part of a picture (H, W, 3) that is measured."""
+        if self.protocol == "whole":
+            return pixels
+        height, width = pixels.shape[:2]
+        return pixels[: height - height % self.scale, : width - width % self.scale]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A picture of a run: what it was called, and the SHA-256 of its file."""
+
+    name: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not isinstance(self.sha256, str):
+            raise ValueError("an input needs a name and a SHA-256")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"the SHA-256 of {self.name!r} is none")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run without its figures. `weights` holds the digest of every method, "" for bicubic."""
+
+    settings: Settings
+    inputs: tuple[Input, ...]
+    weights: dict[str, str]
+    versions: dict[str, str]
+    machine: dict[str, str]
+    dataset: str = ""  # the named set that was measured
+
+
+def sha256(data: bytes) -> str:
+    """The digest by which a file is recognised."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program and of what the figures may depend on."""
+    found = {"fgrn": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # gradio is of no use to the command line
+            continue
+    return found
+
+
+def machine(device: torch.device) -> dict[str, str]:
+    """What the networks run on: sums in another order may round differently."""
+    return {"device": str(device), "threads": str(torch.get_num_threads()), "processor": platform.machine()}
+
+
+def measure(rescaler: Rescaler, bicubic: Rescaler, hr: Pixels, settings: Settings) -> Scores:
+    """The figures of one prepared picture through one method; `bicubic` makes the LR picture to compare with.
+
+    Raises:
+        RescaleError: if a side is below 16 pixels.
+    """
+    result = rescale(rescaler, hr)
+    return comparison.measure(result, bicubic.downscale(hr), no_reference=settings.no_reference)
+
+
+def spread(rows: list[Scores]) -> Scores:
+    """The standard deviation (n - 1) of every figure over the pictures that `comparison.mean` takes."""
+    result = {}
+    for key in rows[0] if rows else ():
+        values = [row[key].value for row in rows]
+        finite = [value for value in values if value is not None and math.isfinite(value)]
+        enough = len(finite) > 1
+        result[key] = Score(float(np.std(finite, ddof=1))) if enough else Score(None, "needs two pictures")
+    return result
+
+
+def by_method(figures: Figures, methods: Sequence[str]) -> dict[str, list[Scores]]:
+    """The scores of every method over the pictures that all methods have done: means over others say nothing."""
+    complete = [rows for rows in figures.values() if all(method in rows for method in methods)]
+    return {method: [rows[method] for rows in complete] for method in methods}
+
+
+def figures_json(figures: Figures, methods: Sequence[str], skipped: dict[str, str]) -> dict[str, Any]:
+    """All figures as plain values, in the shape of `python -m fgrn compare --json`; no number is null."""
+    columns = by_method(figures, methods)
+    return {
+        "images": {name: comparison.plain(rows) for name, rows in figures.items()},
+        "mean": comparison.plain({name: comparison.mean(rows) for name, rows in columns.items()}),
+        "spread": comparison.plain({name: spread(rows) for name, rows in columns.items()}),
+        "skipped": skipped,
+    }
+
+
+def figures_csv(figures: Figures) -> str:
+    """A line for every picture and method, in full precision; empty where there is no number."""
+    text = io.StringIO()
+    present = {key for rows in figures.values() for scores in rows.values() for key in scores}
+    keys = [key for key in METRICS if key in present]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "method", *keys])
+    for name, rows in figures.items():
+        # A spreadsheet would take such a name for a formula.
+        shown = f"'{name}" if name[:1] in "=+-@\t\r" else name
+        for method, values in comparison.plain(rows).items():
+            writer.writerow([shown, method, *(values.get(key) for key in keys)])
+    return text.getvalue()
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    """A record as the content of run.json."""
+    return {"format": RECORD_FORMAT, **asdict(record)}
+
+
+def parse(content: Any) -> Record:
+    """The inverse of `as_json`, strict.
+
+    Raises:
+        RecordError: for a missing, unknown or ill-typed value.
+    """
+    try:
+        _keys(content, {"format", *(entry.name for entry in fields(Record))}, RUN)
+        if content["format"] != RECORD_FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, this version reads {RECORD_FORMAT}")
+        _keys(content["settings"], {entry.name for entry in fields(Settings)}, "settings")
+        if not isinstance(content["settings"]["methods"], list) or not isinstance(content["inputs"], list):
+            raise ValueError("methods and inputs must be lists")
+        if not 0 < len(content["inputs"]) <= _MAX_INPUTS:
+            raise ValueError(f"it names {len(content['inputs'])} pictures; 1 to {_MAX_INPUTS} are possible")
+        for entry in content["inputs"]:
+            _keys(entry, {"name", "sha256"}, "an input")
+        for key in ("weights", "versions", "machine"):
+            _texts(content[key], key)
+        values = content["settings"]
+        settings = Settings(**{**values, "methods": tuple(values["methods"])})
+        inputs = tuple(Input(**entry) for entry in content["inputs"])
+        if set(content["weights"]) != set(settings.methods):
+            raise ValueError("weights must hold a digest for every method")
+        if len({entry.name for entry in inputs}) < len(inputs):
+            raise ValueError("two pictures have the same name")
+        if not isinstance(content["dataset"], str):
+            raise ValueError("dataset must be text")
+    except ValueError as error:
+        raise RecordError(f"{RUN} is damaged or of another version: {error}.") from error
+    texts = {key: content[key] for key in ("weights", "versions", "machine")}
+    return Record(settings, inputs, **texts, dataset=content["dataset"])
+
+
+def pack(record: Record, figures: Figures, skipped: dict[str, str]) -> bytes:
+    """The ZIP of a run; the same run gives the same bytes."""
+    methods = record.settings.methods
+    files = {
+        RUN: _text(as_json(record)),
+        FIGURES: _text(figures_json(figures, methods, skipped)),
+        TABLE: figures_csv(figures),
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def unpack(path: Path) -> tuple[Record, dict[str, Any]]:
+    """Read the ZIP of a run: its record, and the figures of every picture as `figures_json` has them.
+
+    Raises:
+        RecordError: if it is no such ZIP.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            record = parse(_load(archive, RUN))
+            content = _load(archive, FIGURES)
+    except FileNotFoundError:
+        raise RecordError(f"{path} does not exist. Name the ZIP that was downloaded.") from None
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise RecordError(f"{path} cannot be read as a ZIP ({error}). Download it again.") from error
+    images = content.get("images") if isinstance(content, dict) else None
+    if not isinstance(images, dict) or set(images) != {entry.name for entry in record.inputs}:
+        raise RecordError(f"{path}: {FIGURES} does not hold the pictures of {RUN}. Download the ZIP again.")
+    for rows in images.values():
+        if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+            raise RecordError(f"{path}: {FIGURES} is damaged. Download the ZIP again.")
+    return record, images
+
+
+def _load(archive: zipfile.ZipFile, name: str) -> Any:
+    try:
+        with archive.open(name) as stream:
+            data = stream.read(_MAX_BYTES + 1)
+    except KeyError:
+        raise RecordError(
+            f"There is no {name} in this ZIP. Use one that the page's Benchmark made."
+        ) from None
+    except zlib.error as error:
+        raise RecordError(f"{name} in this ZIP is damaged ({error}). Download it again.") from error
+    if len(data) > _MAX_BYTES:
+        raise RecordError(f"{name} in this ZIP is larger than any that the page's Benchmark makes.")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{name} in this ZIP is no JSON. Download it again.") from error
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _keys(content: Any, expected: set[str], what: str) -> None:
+    if not isinstance(content, dict) or set(content) != expected:
+        raise ValueError(f"{what} must have exactly the keys {', '.join(sorted(expected))}")
+
+
+def _texts(content: Any, what: str) -> None:
+    if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
+        raise ValueError(f"{what} must hold texts")
