@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fgrn.tiles import in_strips
+from fgrn.tiles import in_patches
 
 INITIAL_GAIN = (
     0.1  # residual branches start small, as in the published IRN: deep stacks then train from step one
@@ -45,13 +45,13 @@ class ResidualBlock(nn.Module):
 class DenseBlock(nn.Module):
     """Five densely connected 3 x 3 convolutions, zero at the start (IRN's `DenseBlock`; paper, section 3.3).
 
-    Inside it has many more channels than outside. Outside of training, large pictures are computed in strips of rows,
-    so that this memory stays bounded.
+    Inside it has many more channels than outside. Outside of training, large pictures are computed in patches, so that
+    this memory stays bounded.
     """
 
     DEPTH = 5
     REACH = DEPTH  # pixels
-    STRIP_PIXELS = 2**18
+    PATCH = 256
 
     def __init__(self, in_channels: int, out_channels: int, growth: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class DenseBlock(nn.Module):
         """(B, in_channels, H, W) -> (B, out_channels, H, W)."""
         if torch.is_grad_enabled():
             return self._dense(features)
-        return in_strips(self._dense, features, pixels=self.STRIP_PIXELS, reach=self.REACH)
+        return in_patches(self._dense, features, side=self.PATCH, reach=self.REACH)
 
     def _dense(self, features: Tensor) -> Tensor:
         *inner, last = self.convs

@@ -178,7 +178,8 @@ def load(
     require_float32()
     net, card = load_net(method, scale, weights)
     place = torch.device(device) if device is not None else default_device()
-    return Rescaler(method, scale, net.to(place), card.digest if card else "", place, latent_seed)
+    net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Rescaler(method, scale, net, card.digest if card else "", place, latent_seed)
 
 
 def default_device() -> torch.device:

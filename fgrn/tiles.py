@@ -75,15 +75,23 @@ def in_tiles(
     return result
 
 
-def in_strips(function: Callable[[Tensor], Tensor], features: Tensor, *, pixels: int, reach: int) -> Tensor:
-    """`function(features)` of (B, C, H, W), computed in strips of rows of about `pixels` pixels.
+def in_patches(function: Callable[[Tensor], Tensor], features: Tensor, *, side: int, reach: int) -> Tensor:
+    """`function(features)` of (B, C, H, W), computed in patches of `side` pixels.
 
-    For maps that keep height and width, look at most `reach` rows far, and need much more memory inside than for
+    For maps that keep height and width, look at most `reach` pixels far, and need much more memory inside than for
     what goes in and comes out.
     """
     height, width = features.shape[-2:]
-    parts = []
-    for rows in windows(height, max(1, pixels // width), reach):
-        strip = function(features[..., rows.of_source(1), :])
-        parts.append(strip[..., rows.of_core_in_source(1), :])
-    return torch.cat(parts, dim=-2) if len(parts) > 1 else parts[0]
+    if height <= side and width <= side:
+        return function(features)
+    result = None
+    for rows in windows(height, side, reach):
+        for columns in windows(width, side, reach):
+            patch = function(features[..., rows.of_source(1), columns.of_source(1)])
+            if result is None:
+                shape = (patch.shape[0], patch.shape[1], height, width)
+                result = patch.new_empty(shape).contiguous(memory_format=torch.channels_last)
+            core = patch[..., rows.of_core_in_source(1), columns.of_core_in_source(1)]
+            result[..., rows.of_core(1), columns.of_core(1)] = core
+    assert result is not None
+    return result

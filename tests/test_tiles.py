@@ -15,7 +15,7 @@ from torch import Tensor
 from fgrn.layers import DenseBlock
 from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
 from fgrn.pipeline import SMALLEST_TILE, TILE, Rescaler, rescale
-from fgrn.tiles import in_strips, in_tiles, windows
+from fgrn.tiles import in_patches, in_tiles, windows
 from tests.test_losses import with_random_weights
 
 CPU = torch.device("cpu")
@@ -103,26 +103,27 @@ def test_a_tile_without_its_surroundings_would_differ() -> None:
 
 
 @settings(deadline=None, max_examples=20)
-@given(height=st.integers(1, 60), width=st.integers(1, 40), pixels=st.integers(1, 900))
-def test_strips_make_no_difference(height: int, width: int, pixels: int) -> None:
+@given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(1, 30))
+def test_patches_make_no_difference(height: int, width: int, side: int) -> None:
     block = with_random_weights(DenseBlock(2, 3, 4), 0.2).double()
     features = torch.rand(2, 2, height, width, dtype=torch.float64)
     with torch.no_grad():
         expected = block(features)
-        strips = in_strips(block._dense, features, pixels=pixels, reach=DenseBlock.REACH)
-    torch.testing.assert_close(strips, expected, rtol=0, atol=1e-12)
+        patches = in_patches(block._dense, features, side=side, reach=DenseBlock.REACH)
+    torch.testing.assert_close(patches, expected, rtol=0, atol=1e-12)
 
 
-def test_dense_blocks_use_strips_outside_of_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DenseBlock, "STRIP_PIXELS", 40)
-    block, heights = DenseBlock(1, 1, 2), []
-    block.convs[0].register_forward_hook(lambda _, inputs, __: heights.append(inputs[0].shape[2]))
+def test_dense_blocks_use_patches_outside_of_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DenseBlock, "PATCH", 8)
+    block, sizes = DenseBlock(1, 1, 2), []
+    block.convs[0].register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape[2:])))
     features = torch.rand(1, 1, 30, 10)
     block(features)
-    assert heights == [30]
+    assert sizes == [(30, 10)]
     with torch.inference_mode():
         block(features)
-    assert len(heights) > 5 and max(heights[1:]) <= 4 + 2 * DenseBlock.REACH
+    assert len(sizes) == 1 + 4 * 2
+    assert max(max(size) for size in sizes[1:]) <= 8 + 2 * DenseBlock.REACH
 
 
 class Hungry(Bicubic):
