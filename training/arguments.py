@@ -24,6 +24,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--minutes", type=float, help="budget in minutes of wall time, over all stages")
     add("--samples", type=int, help="budget in HR patches, over all stages")
     add("--schedule", choices=SCHEDULES, default="staged", help="default: staged; see training/README.md")
+    add("--only", metavar="STAGE", help="only this stage of the recipe, such as flow; best with --init")
     add("--batch-size", type=int, help="patches per step and process, in all stages (default: the recipe's)")
     add("--patch", type=int, help="HR pixels of a patch's side, in all stages (default: the recipe's)")
     add("--learning-rate", type=float, help="in all stages (default: the recipe's)")
@@ -47,10 +48,12 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
     """The recipe with what the command line changes, and a note of that for the card."""
     recipe = RECIPES[arguments.recipe].scheduled(arguments.schedule)
+    if arguments.only:
+        recipe = recipe.only(arguments.only)
     changes = {name: getattr(arguments, name) for name in ("batch_size", "patch", "learning_rate")}
     recipe = recipe.with_stages(**changes)
     if arguments.seed is not None:
         recipe = replace(recipe, seed=arguments.seed)
-    given = {"schedule": arguments.schedule, **changes, "seed": arguments.seed}
+    given = {"schedule": arguments.schedule, "only": arguments.only, **changes, "seed": arguments.seed}
     stated = [f"{name} {value}" for name, value in given.items() if value not in (None, "staged")]
     return recipe, ", ".join(stated)
