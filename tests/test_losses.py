@@ -242,6 +242,7 @@ def test_recipes_do_what_their_names_say(name: str) -> None:
     assert isinstance(recipe.config, IRNConfig) == name.startswith("irn")
     assert recipe.sampled_latent == ("sampled" in name)
     if isinstance(recipe.config, FGRNConfig):
+        assert recipe.gamma == 1e-3  # the paper's
         assert recipe.config.guidance == {"none": "none", "bic": "bicubic"}.get(name.split("_")[1], "flow")
     assert (recipe.bicubic_weight > 0) == (name.startswith("du_bic"))
 
@@ -254,7 +255,6 @@ def test_schedules() -> None:
     assert (joint.patch, joint.batch_size) == (staged.stages[0].patch, staged.stages[0].batch_size)
     (paper,) = staged.scheduled("paper").stages  # section 4.1
     assert (paper.objective, paper.batch_size, paper.patch) == ("joint", 36, 192)
-    assert staged.scheduled("paper").gamma == 1e-3 != staged.gamma
     assert [learning_rate(paper, 0.5, step, 0) for step in (0, 199_999, 200_000, 400_000)] == [
         3e-4,
         3e-4,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fgrn.models import FGRNConfig, IRNConfig
-from training.recipes import PAPER_GAMMA, RECIPES, Recipe
+from training.recipes import RECIPES, Recipe
 
 GAMMAS = (0.0, 1e-4, 1e-3, 1e-2)
 
@@ -45,11 +45,10 @@ _FLOW_SAMPLES = 1600
 _IRN_SAMPLES = 2400
 _TAIL_SAMPLES = 1600
 
-_NONE, _BICUBIC = RECIPES["du_none_x4"], RECIPES["du_bic_x4"]
-_FLOW = replace(RECIPES["fgrn_x4"], gamma=PAPER_GAMMA)
+_NONE, _BICUBIC, _FLOW = RECIPES["du_none_x4"], RECIPES["du_bic_x4"], RECIPES["fgrn_x4"]
 
 
-def _flow_only(gamma: float = PAPER_GAMMA, rotation: int = 1) -> Recipe:
+def _flow_only(gamma: float = 1e-3, rotation: int = 1) -> Recipe:
     """F alone, on a G_d that is trained already."""
     assert isinstance(_FLOW.config, FGRNConfig)
     config = replace(_FLOW.config, flow_rotation=rotation)
@@ -119,9 +118,9 @@ STUDIES: dict[str, Study] = {
         "gamma, the weight of the log-determinant in L_guide",
         "What does it do to the LR image and to the exact share of x?",
         {
-            ("flow" if gamma == PAPER_GAMMA else f"flow_gamma_{gamma:g}"): (
+            ("flow" if gamma == 1e-3 else f"flow_gamma_{gamma:g}"): (
                 _FLOW_BASE
-                if gamma == PAPER_GAMMA
+                if gamma == 1e-3
                 else _flow_variant(f"gamma {gamma:g}", "", _flow_only(gamma=gamma))
             )
             for gamma in GAMMAS
