@@ -1,4 +1,4 @@
-"""What the command line does: downscale, upscale, compare, repeat. Results go to files and stdout, all else to stderr."""
+"""What the command line does. Results go to files and stdout, all else to stderr."""
 
 from __future__ import annotations
 
