@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from fgrn.methods import METHODS, SCALES
-from lab import api, cards, restore, table, theme
+from lab import api, cards, restore, table, theme, viewer
 from lab.components import html, pictures, upload
 from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers, Ticket
 
@@ -48,8 +48,7 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
 
 
 def _compare_tab(page: Handlers, demo: gr.Blocks, badge: gr.HTML) -> None:
-    run, shown, ticket = gr.State(), gr.State(), gr.State(Ticket())
-    labels = [("Original", "hr"), *((method.label, name) for name, method in METHODS.items())]
+    run, ticket = gr.State(), gr.State(Ticket())
     with gr.Row():
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             image = upload(
@@ -79,27 +78,12 @@ def _compare_tab(page: Handlers, demo: gr.Blocks, badge: gr.HTML) -> None:
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=80)
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             status = html(cards.status("Computing the example", True), elem_id="status")
-            with gr.Group(elem_classes="fg-pair"):
-                slider = gr.ImageSlider(
-                    label="Before and after",
-                    show_label=False,
-                    format="png",
-                    type="filepath",
-                    height=440,
-                    max_height=440,
-                    interactive=False,
-                    elem_id="slider",
-                    buttons=["fullscreen"],
-                )
-                with gr.Row():
-                    left = gr.Dropdown(labels, value="bicubic", label="Left", elem_id="left", min_width=120)
-                    right = gr.Dropdown(labels, value="fgrn", label="Right", elem_id="right", min_width=120)
-            caption = html(elem_id="caption")
+            shots = viewer.component(elem_id="viewer")
             numbers = html(elem_id="numbers")
             html(table.help_text())
-            shots = pictures(elem_id="pictures")
+            files = pictures(elem_id="files")
 
-    drawn = [run, status, numbers, shots]
+    drawn = [run, status, numbers, shots, files]
     request = [image, scale, methods, ticket]
     demo.load(page.watch_example, ticket, drawn, concurrency_limit=None, **QUIET)
     for begins in (start.click, examples.load_input_event.success):
@@ -107,19 +91,13 @@ def _compare_tab(page: Handlers, demo: gr.Blocks, badge: gr.HTML) -> None:
         ran = begun.success(page.on_run, request, drawn, trigger_mode="multiple", **NETWORK, **QUIET)
         ran.success(page.measure, [run, ticket], drawn, trigger_mode="multiple", **METRIC, **QUIET)
     stop.click(page.stop, [run, ticket], drawn, queue=False, **QUIET)
+    shots.select(
+        page.measure_region, ticket, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET
+    )
 
     demo.load(page.opened, None, [badge, methods, missing], queue=False, **QUIET)
     scale.change(page.choices, [scale, methods], [methods, missing], queue=False, **QUIET)
     image.change(page.describe, image, facts, concurrency_limit=4, **QUIET)
-    gr.on(
-        [shots.change, left.input, right.input],
-        page.show_pair,
-        [run, left, right, shown],
-        [slider, caption, shown],
-        queue=False,
-        trigger_mode="always_last",
-        **QUIET,
-    )
 
 
 def _restore_tab(page: Handlers) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of a run as HTML cards. Files are named by their place in a list, and get their address in the browser."""
+"""Files, notices and badges as HTML. Files are named by their place in a list, and get their address in the browser."""
 
 from __future__ import annotations
 
@@ -52,12 +52,11 @@ _ICON = (
 )
 
 
-def render(run: Run) -> Page:
-    """A card for every method of the run, in the space it will need when it is done."""
+def files(run: Run) -> Page:
+    """A line for every method of the run: what it is, where it stands, and its files."""
     page = Page()
-    ratio = f"{run.size[1] / run.size[0]:.4f}"
-    cards = "".join(_card(page, run, outcome) for outcome in run.outcomes)
-    page.html = f'<div class="fg-cards" style="--ratio:{ratio}">{cards}</div>'
+    rows = "".join(_files(page, run, outcome) for outcome in run.outcomes)
+    page.html = f'<section class="fg-files" aria-label="Files">{rows}</section>'
     return page
 
 
@@ -69,7 +68,7 @@ def restored(lr: str, picture: str, title: str, lr_size: tuple[int, int], size: 
     )
     page.html = (
         f'<div class="fg-cards" style="--ratio:{size[1] / size[0]:.4f}"><section class="fg-card"><header>'
-        f'<h3>{escape(title)}</h3></header><div class="fg-figures fg-two">{figures}</div>'
+        f'<h3>{escape(title)}</h3></header><div class="fg-figures">{figures}</div>'
         f"<footer>{page.download(picture, 'Restored PNG')}</footer></section></div>"
     )
     return page
@@ -114,37 +113,22 @@ def badge(device: str, scales: dict[str, list[int]]) -> str:
     )
 
 
-def _card(page: Page, run: Run, outcome: Outcome) -> str:
+_TITLES = {"lr": "LR PNG", "reconstruction": "Restored PNG", "x": "x PNG", "x_recovered": "Recovered x PNG"}
+
+
+def _files(page: Page, run: Run, outcome: Outcome) -> str:
     method = METHODS[outcome.method]
     digest = f'<code title="digest of the weights">{outcome.digest[:8]}</code>' if outcome.digest else ""
-    head = f"<header><h3>{escape(method.label)} ×{run.scale}</h3><p>{escape(method.summary)}</p>{digest}</header>"
-    files = outcome.files
-    if files is None:
-        busy = outcome.state in (State.WAITING, State.RUNNING)
-        text = {State.RUNNING: "Computing", State.WAITING: "Waiting"}.get(outcome.state, outcome.reason)
-        kind = outcome.state.value
-        frames = "".join(_placeholder(title, kind) for title in ("x", "LR", "Restored"))
-        note = f'<p class="fg-state">{escape(text)}</p>'
-        body = f'<div class="fg-figures{"" if busy else " fg-dim"}">{frames}</div><footer>{note}</footer>'
-        return (
-            f'<section class="fg-card" data-method="{method.name}" data-state="{kind}">{head}{body}</section>'
-        )
-    size = f"{outcome.lr_size[1]} × {outcome.lr_size[0]}"
-    latent = "the LR picture itself" if files.x == files.lr else size
-    figures = (
-        page.picture(files.x, "x", latent, "lr", outcome.lr_size)
-        + page.picture(files.lr, "LR", size, "lr", outcome.lr_size)
-        + page.picture(files.reconstruction, "Restored", f"{run.size[1]} × {run.size[0]}", "hr", run.size)
-    )
-    links = page.download(files.lr, "LR PNG") + page.download(files.reconstruction, "Restored PNG")
+    head = f"<header><h3>{escape(method.label)} ×{run.scale}{digest}</h3><p>{escape(method.summary)}</p></header>"
+    if outcome.files is None:
+        words = {State.RUNNING: "Computing", State.WAITING: "Waiting"}.get(outcome.state, outcome.reason)
+        body = f'<p class="fg-state">{escape(words)}</p>'
+    else:
+        paths: dict[str, str] = {}
+        for kind, title in _TITLES.items():
+            paths.setdefault(getattr(outcome.files, kind), title)  # x may be the LR picture itself
+        body = "".join(page.download(path, title) for path, title in paths.items())
     return (
-        f'<section class="fg-card" data-method="{method.name}" data-state="done">{head}'
-        f'<div class="fg-figures">{figures}</div><footer>{links}</footer></section>'
-    )
-
-
-def _placeholder(title: str, kind: str) -> str:
-    return (
-        f'<figure class="fg-figure"><div class="fg-frame fg-{kind}"></div>'
-        f"<figcaption><b>{title}</b><span>&nbsp;</span></figcaption></figure>"
+        f'<article class="fg-file" data-method="{method.name}" data-state="{outcome.state.value}">'
+        f"{head}<div>{body}</div></article>"
     )

@@ -8,6 +8,7 @@ keeps no memory busy.
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -37,10 +38,11 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Files:
-    """Paths of a method's PNGs. `x` is the same file as `lr` for a method without a flow."""
+    """Paths of a method's PNGs. `x` and `x_recovered` are the same file as `lr` for a method without a flow."""
 
     x: str
     lr: str
+    x_recovered: str
     reconstruction: str
 
 
@@ -73,6 +75,7 @@ class Run:
     outcomes: tuple[Outcome, ...]
     status: str
     active: bool = True
+    token: str = field(default_factory=lambda: secrets.token_hex(8))  # the same in all snapshots of a run
 
     @property
     def done(self) -> list[Outcome]:
@@ -83,12 +86,6 @@ class Run:
     def complete(self) -> bool:
         """Whether no network is to run any more."""
         return not any(outcome.state in (State.WAITING, State.RUNNING) for outcome in self.outcomes)
-
-    def picture(self, key: str) -> str | None:
-        """The path of "hr" or of a method's reconstruction, None if it is not there (yet)."""
-        if key == "hr":
-            return self.hr
-        return next((o.files.reconstruction for o in self.outcomes if o.method == key and o.files), None)
 
     def with_outcome(self, outcome: Outcome, status: str) -> Run:
         """This run with one method's outcome replaced."""
@@ -214,27 +211,6 @@ def stopped(run: Run) -> Run:
     return replace(run, outcomes=outcomes, status="Stopped", active=False)
 
 
-def pair(run: Run, left: str, right: str) -> tuple[tuple[str, str], str]:
-    """Two pictures to lay over each other, and a caption.
-
-    `left` and `right` are "hr" or methods. What is not there is replaced, and the caption says so: the original on the
-    left, the newest picture (or the original) on the right.
-    """
-    newest = run.done[-1].method if run.done else "hr"
-    shown_left = left if run.picture(left) else "hr"
-    shown_right = right if run.picture(right) else newest
-    caption = f"Drag the handle. Left: {picture_label(shown_left)}, right: {picture_label(shown_right)}"
-    absent = [picture_label(name) for name in dict.fromkeys((left, right)) if not run.picture(name)]
-    if absent:
-        caption += f" ({' and '.join(absent)} not in this comparison{' yet' if run.active else ''})"
-    return (run.picture(shown_left) or run.hr, run.picture(shown_right) or run.hr), caption
-
-
-def picture_label(key: str) -> str:
-    """How a picture of the slider is called."""
-    return "Original" if key == "hr" else METHODS[key].label
-
-
 def _outcome(models: Models, store: Store, name: str, hr: Pixels, scale: int, waiting: Outcome) -> Outcome:
     try:
         rescaler = models.get(waiting.method, scale)
@@ -267,7 +243,9 @@ def _save(store: Store, name: str, result: Result) -> Files:
     lr = store.save(result.lr_png, f"{prefix}_lr.png")
     same = (result.x == result.lr).all()
     x = lr if same else store.save(encode_png(result.x), f"{prefix}_latent.png")
-    return Files(x, lr, store.save(encode_png(result.reconstruction), f"{prefix}_restored.png"))
+    exact = (result.x_recovered == result.x).all()
+    recovered = x if exact else store.save(encode_png(result.x_recovered), f"{prefix}_latent_recovered.png")
+    return Files(x, lr, recovered, store.save(encode_png(result.reconstruction), f"{prefix}_restored.png"))
 
 
 def _pixels(outcome: Outcome, kind: str) -> Pixels:

@@ -12,11 +12,12 @@ from typing import Any
 
 import gradio as gr
 
-from lab import cards, compare, restore, table
+from lab import cards, compare, region, restore, table, viewer
 from lab.compare import Run
 from lab.components import picture_value, shown_errors
 from lab.files import Store, readable_size
 from lab.models import Models
+from lab.region import Region
 from lab.startup import Showcase
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
@@ -25,7 +26,7 @@ FIRST_SCALE = 4
 FIRST_METHODS = ("bicubic", "irn", "fgrn")
 
 
-Drawn = tuple[Any, Any, Any, Any]  # state, status, table, cards
+Drawn = tuple[Any, Any, Any, Any, Any]  # state, status, table, viewer, files
 
 
 class Ticket:
@@ -33,10 +34,15 @@ class Ticket:
 
     Gradio's own `cancels=` is not used: for an event that is over, the browser asks the server to cancel event null,
     and gets an error.
+
+    It also knows what was drawn last, and the region that is measured: its numbers come from another handler than the
+    snapshots, and both draw the table.
     """
 
     def __init__(self) -> None:
         self.valid = True
+        self.run: Run | None = None
+        self.region: Region | None = None
 
 
 class Handlers:
@@ -78,39 +84,48 @@ class Handlers:
         yield from self._while_valid(ticket, self.showcase.watch())
         if self.showcase.failed:
             text = "The example could not be computed: choose a picture and press Run"
-            yield gr.skip(), cards.status(text, False), gr.skip(), gr.skip()
+            yield gr.skip(), cards.status(text, False), gr.skip(), gr.skip(), gr.skip()
 
     def stop(self, run: Run | None, ticket: Ticket) -> Drawn:
         """What is there stays; what is missing says so."""
         ticket.valid = False
         if run is None or not run.active:
-            return gr.skip(), cards.status("Nothing is running", False), gr.skip(), gr.skip()
-        return self.draw(compare.stopped(run))
+            return gr.skip(), cards.status("Nothing is running", False), gr.skip(), gr.skip(), gr.skip()
+        return self.draw(compare.stopped(run), ticket)
+
+    def measure_region(self, ticket: Ticket, event: gr.EventData) -> Any:
+        """The table with the numbers of the box that was drawn, or of the whole picture again if it was cleared."""
+        token, sent = viewer.sent_box(event)
+        run = ticket.run
+        if run is None or token != run.token:
+            return gr.skip()  # drawn over pictures that another run has replaced
+        with shown_errors():
+            if sent is None:
+                ticket.region = None
+            else:
+                ticket.region = region.measure(run, Region(region.read_box(sent, run)))
+        return table.render(ticket.run or run, ticket.region)
 
     def _while_valid(self, ticket: Ticket, runs: Iterator[Run]) -> Iterator[Drawn]:
         for run in runs:
             if not ticket.valid:
                 break
-            yield self.draw(run)
+            yield self.draw(run, ticket)
         if not ticket.valid:  # at its end Gradio sends the last snapshot again, over what Stop has drawn
             yield _nothing()
 
-    def draw(self, run: Run) -> Drawn:
-        """State, status, table and cards of a snapshot."""
+    def draw(self, run: Run, ticket: Ticket) -> Drawn:
+        """State, status, table, viewer and files of a snapshot."""
+        ticket.run = run
+        if ticket.region:
+            ticket.region = region.measure(run, ticket.region)  # methods that have come since it was drawn
         return (
             run,
             cards.status(run.status, run.active, run.notices),
-            table.render(run),
-            picture_value(cards.render(run)),
+            table.render(run, ticket.region),
+            viewer.value(run),
+            picture_value(cards.files(run)),
         )
-
-    def show_pair(self, run: Run | None, left: str, right: str, shown: Any) -> tuple[Any, Any, Any]:
-        """The two pictures of the slider, left alone if they are there already."""
-        if run is None:
-            return gr.skip(), gr.skip(), gr.skip()
-        pictures, caption = compare.pair(run, left, right)
-        line = f'<p class="fg-info">{caption}</p>'
-        return (gr.skip(), line, shown) if pictures == shown else (pictures, line, pictures)
 
     def choices(self, scale: int, chosen: list[str] | None) -> tuple[Any, str]:
         """The methods that can be ticked at a scale, and why the others cannot."""
@@ -158,4 +173,4 @@ class Handlers:
 
 
 def _nothing() -> Drawn:
-    return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+    return gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()

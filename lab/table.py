@@ -10,6 +10,7 @@ from fgrn.methods import METHODS
 from fgrn.metrics import METRICS, format_score
 from lab.compare import Outcome, Run, State
 from lab.files import readable_size
+from lab.region import KEYS, Region
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,20 @@ def _trivial(outcome: Outcome, key: str) -> str:
     return ""
 
 
-def render(run: Run) -> str:
-    """The table with its notes. Everything that came from outside is escaped."""
+def render(run: Run, region: Region | None = None) -> str:
+    """The table with its notes; with a region, PSNR-Y and SSIM-Y are its own. What came from outside is escaped."""
+    caption = f"{escape(run.name)}, {run.size[1]} × {run.size[0]} pixels, ×{run.scale}"
+    if region:
+        run = region.over(run)
+        what = " and ".join(column.title for column in COLUMNS if column.key in KEYS)
+        caption += f'<b class="fg-region">{what} of the region {region.box}</b>'
     best = {column.key: _best(run, column) for column in COLUMNS}
     rows = "".join(_row(run, outcome, best) for outcome in run.outcomes)
-    caption = f"{escape(run.name)}, {run.size[1]} × {run.size[0]} pixels, ×{run.scale}"
+    heads = "".join(_head(column, bool(region) and column.key in KEYS) for column in COLUMNS)
     return (
         f'<div class="fg-table-box" role="region" aria-label="Comparison table" tabindex="0"><table class="fg-table">'
         f"<caption>{caption}</caption>"
-        f"<thead><tr><th scope='col'>Method</th>{''.join(map(_head, COLUMNS))}</tr></thead>"
+        f"<thead><tr><th scope='col'>Method</th>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{_notes(run)}"
     )
 
@@ -106,8 +112,9 @@ def _arrow(column: Column) -> str:
     return f'<span class="fg-arrow" title="{better} is better" aria-label="{better} is better">{arrow}</span>'
 
 
-def _head(column: Column) -> str:
-    unit = f'<span class="fg-unit">{escape(column.unit)}</span>' if column.unit else ""
+def _head(column: Column, of_region: bool) -> str:
+    words = ", ".join(filter(None, (column.unit, "region" if of_region else "")))
+    unit = f'<span class="fg-unit">{escape(words)}</span>' if words else ""
     title = escape(METRICS[column.key].caveat, quote=True)
     return f'<th scope="col" title="{title}">{escape(column.title)} {_arrow(column)}{unit}</th>'
 

@@ -1,24 +1,38 @@
-"""Fixtures that every test module may use: tiny weights of every method, and pictures with structure."""
+"""Fixtures that every test module may use: tiny weights, pictures with structure, the page in a real Chromium."""
 
 from __future__ import annotations
 
+import base64
 import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when huggingface_hub is imported
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from fgrn import checkpoint
 from fgrn.models import FGRN, IRN, FGRNConfig, IRNConfig
 
 Photo = Callable[..., np.ndarray]
+
+ROOT = Path(__file__).resolve().parent.parent
+SLOW = 120_000  # ms: the first NIQE loads pyiqa, and the machine may be busy
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+expect.set_options(timeout=SLOW)
 
 torch.set_num_threads(
     1
@@ -87,3 +101,122 @@ def make_photo(height: int, width: int, seed: int = 0) -> np.ndarray:
     )
     rounded: np.ndarray = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     return rounded
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """$CHROMIUM, one of the system, or Playwright's. Without any: a failure in CI, skipped elsewhere."""
+    found = [os.environ.get("CHROMIUM"), *map(shutil.which, CHROMIUM_NAMES)]
+    path = next((name for name in found if name), None)
+    with sync_playwright() as playwright:
+        try:
+            chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        except Error as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"no Chromium starts here ({path or 'none found'}): {error.message.splitlines()[0]}")
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny weights, except DU_bic x4: so deep that a run of it can be stopped."""
+    folder = make_tiny_weights(tmp_path_factory.mktemp("browser_weights"))
+    slow = FGRN(FGRNConfig(4, channels=64, down_blocks=0, up_blocks=60, guidance="bicubic"))
+    checkpoint.save(slow, folder / "du_bic_x4.safetensors", checkpoint.Provenance("untrained, for tests"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def url(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`python app.py` as a user starts it, on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("server")
+    environment = {
+        **os.environ,
+        "FGRN_WEIGHTS": str(weights),
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(folder / "files"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    log = folder / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline and server.poll() is None:
+            try:
+                if httpx.get(address, timeout=5).is_success:
+                    break
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        else:
+            pytest.fail(f"the server did not start:\n{log.read_text()}")
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def canvas_pixels(page: Page, selector: str, most: int = 10_000) -> np.ndarray:
+    """The RGBA pixels in the middle of a viewer's canvas, once all is loaded and drawn: `most` on each side."""
+    expect(page.locator("#viewer .vw")).to_have_attribute("data-loaded", "yes")
+    script = """async (canvas, most) => {
+        for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+        const [width, height] = [Math.min(canvas.width, most), Math.min(canvas.height, most)];
+        const corner = [(canvas.width - width) >> 1, (canvas.height - height) >> 1];
+        const { data } = canvas.getContext('2d').getImageData(...corner, width, height);
+        let text = '';
+        for (let i = 0; i < data.length; i += 32768)
+            text += String.fromCharCode(...data.subarray(i, i + 32768));
+        return [height, width, btoa(text)]; }"""
+    height, width, data = page.locator(selector).first.evaluate(script, most)
+    return np.frombuffer(base64.b64decode(data), dtype=np.uint8).reshape(height, width, 4)
+
+
+class Visitor:
+    """A page with its complaints collected."""
+
+    def __init__(self, browser: Browser, url: str, width: int, height: int, ratio: float = 1) -> None:
+        self.url = url
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=ratio, accept_downloads=True
+        )
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(SLOW)
+        self.complaints: list[str] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        self.page.on("request", self._request)
+
+    def _console(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(f"console: {message.text}")
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.complaints.append(f"request to another host: {request.url}")
+
+    def open(self, theme: str = "light") -> Page:
+        self.page.goto(f"{self.url}?__theme={theme}")
+        return self.page
+
+    def finish(self) -> None:
+        self.context.close()
+        assert not self.complaints
+
+
+@pytest.fixture
+def visitor(browser: Browser, url: str) -> Iterator[Visitor]:
+    visitor = Visitor(browser, url, 1440, 1000)
+    yield visitor
+    visitor.finish()

@@ -82,9 +82,15 @@ def test_files_are_the_result_bit_for_bit(store: Store, picture: str) -> None:
     assert files is not None
     assert Path(files.lr).read_bytes() == result.lr_png
     np.testing.assert_array_equal(read_image(files.x).pixels, result.x)
+    np.testing.assert_array_equal(read_image(files.x_recovered).pixels, result.x_recovered)
     np.testing.assert_array_equal(read_image(files.reconstruction).pixels, result.reconstruction)
     np.testing.assert_array_equal(read_image(run.hr).pixels, result.hr)
     assert Path(files.lr).name == "my_photo_1_fgrn_x4_lr.png"
+
+
+def test_without_a_flow_nothing_is_written_twice(store: Store, picture: str) -> None:
+    files = last(compare.compare(Models(), store, picture, 4, ["irn"])).outcomes[0].files
+    assert files is not None and files.x == files.x_recovered == files.lr
 
 
 def test_scores_are_those_of_the_protocol(store: Store, picture: str) -> None:
@@ -110,7 +116,7 @@ def test_a_method_that_fails_does_not_stop_the_others(
     run = last(compare.compare(Models(), store, picture, 4, ["bicubic", "irn", "fgrn"]))
     assert [o.state for o in run.outcomes] == [State.DONE, State.FAILED, State.DONE]
     assert "damaged" in run.outcomes[1].reason
-    assert "damaged" in table.render(run) and "damaged" in cards.render(run).html
+    assert "damaged" in table.render(run) and "damaged" in cards.files(run).html
 
 
 def test_methods_without_sound_weights_are_not_offered(
@@ -134,9 +140,9 @@ def test_stop_keeps_what_is_there(store: Store, picture: str) -> None:
     next(runs)
     run = compare.stopped(next(runs))
     assert [o.state for o in run.outcomes] == [State.DONE, State.STOPPED, State.STOPPED]
-    assert not run.active and run.picture("bicubic") is not None
+    assert not run.active and [o.method for o in run.done] == ["bicubic"]
     assert "fg-wait" not in table.render(run), "nothing may look as if it were still to come"
-    assert "Stopped" in cards.render(run).html
+    assert "Stopped" in cards.files(run).html
 
 
 def test_stop_ends_a_network_between_two_layers(store: Store, picture: str) -> None:
@@ -159,8 +165,8 @@ def test_a_handler_that_lost_its_turn_leaves_the_page_alone(picture: str) -> Non
     assert not ticket.valid and "Waiting" in status
     run = last(compare.compare(page.models, page.store, picture, 4, ["bicubic"]))
     for drawn in (page.on_run(picture, 4, ["bicubic"], ticket), page.measure(run, ticket)):
-        assert list(drawn) == [(gr.skip(),) * 4], "no value at all would empty the page"
-    assert list(page.measure(compare.stopped(run), handlers.Ticket())) == [(gr.skip(),) * 4]
+        assert list(drawn) == [(gr.skip(),) * 5], "no value at all would empty the page"
+    assert list(page.measure(compare.stopped(run), handlers.Ticket())) == [(gr.skip(),) * 5]
 
 
 def test_a_bad_request_does_not_end_what_is_running(tmp_path: Path, picture: str) -> None:
@@ -168,15 +174,6 @@ def test_a_bad_request_does_not_end_what_is_running(tmp_path: Path, picture: str
     with pytest.raises(gr.Error, match="at least one"):
         page.begin(picture, 4, [], ticket)
     assert ticket.valid
-
-
-def test_pairs_fall_back_to_what_is_there(store: Store, picture: str) -> None:
-    runs = list(compare.compare(Models(), store, picture, 4, ["bicubic", "fgrn"]))
-    assert compare.pair(runs[0], "bicubic", "fgrn")[0] == (runs[0].hr, runs[0].hr)
-    pictures, caption = compare.pair(runs[1], "bicubic", "fgrn")
-    assert pictures == (runs[1].picture("bicubic"), runs[1].picture("bicubic"))
-    assert "FGRN not in this comparison yet" in caption
-    assert compare.pair(runs[2], "hr", "fgrn")[0] == (runs[2].hr, runs[2].picture("fgrn"))
 
 
 def test_measuring_after_the_files_are_gone_says_so(store: Store, picture: str) -> None:
@@ -394,7 +391,7 @@ def test_a_missing_number_shows_its_reason_as_text() -> None:
 def test_names_and_notices_are_escaped() -> None:
     evil = "<img src=x onerror=alert(1)>"
     run = made_up_run(name=evil, notices=(evil,), outcomes=(Outcome("irn", State.FAILED, reason=evil),))
-    drawn = table.render(run) + cards.render(run).html + cards.status(evil, True, run.notices)
+    drawn = table.render(run) + cards.files(run).html + cards.status(evil, True, run.notices)
     drawn += (
         cards.problem(evil)
         + cards.facts(evil, (evil,))

@@ -5,136 +5,21 @@ Every test also fails on a console error, a page error, or a request to another 
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import fgrn
-from fgrn import checkpoint, metrics
+from fgrn import metrics
 from fgrn.images import encode_png, read_image
-from fgrn.models import FGRN, FGRNConfig
-from tests.conftest import Photo, make_tiny_weights
+from tests.conftest import ROOT, SLOW, Photo, Visitor, canvas_pixels
 
-ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
-SLOW = 120_000  # ms: the first NIQE loads pyiqa, and the machine may be busy
-expect.set_options(timeout=SLOW)
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """$CHROMIUM, one of the system, or Playwright's. Without any: a failure in CI, skipped elsewhere."""
-    found = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES)]
-    path = next((name for name in found if name), None)
-    with sync_playwright() as playwright:
-        try:
-            chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except Error as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"no Chromium starts here ({path or 'none found'}): {error.message.splitlines()[0]}")
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tiny weights, except DU_bic x4: so deep that a run of it can be stopped."""
-    folder = make_tiny_weights(tmp_path_factory.mktemp("browser_weights"))
-    slow = FGRN(FGRNConfig(4, channels=64, down_blocks=0, up_blocks=60, guidance="bicubic"))
-    checkpoint.save(slow, folder / "du_bic_x4.safetensors", checkpoint.Provenance("untrained, for tests"))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def url(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`python app.py` as a user starts it, on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    environment = {
-        **os.environ,
-        "FGRN_WEIGHTS": str(weights),
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "files"),
-        "HF_HUB_OFFLINE": "1",
-    }
-    log = folder / "log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline and server.poll() is None:
-            try:
-                if httpx.get(address, timeout=5).is_success:
-                    break
-            except httpx.HTTPError:
-                time.sleep(0.2)
-        else:
-            pytest.fail(f"the server did not start:\n{log.read_text()}")
-        yield address
-    finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-
-
-class Visitor:
-    """A page with its complaints collected."""
-
-    def __init__(self, browser: Browser, url: str, width: int, height: int) -> None:
-        self.url = url
-        self.context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(SLOW)
-        self.complaints: list[str] = []
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
-        self.page.on("request", self._request)
-
-    def _console(self, message: Any) -> None:
-        if message.type == "error":
-            self.complaints.append(f"console: {message.text}")
-
-    def _request(self, request: Any) -> None:
-        if not request.url.startswith((self.url, "data:", "blob:")):
-            self.complaints.append(f"request to another host: {request.url}")
-
-    def open(self, theme: str = "light") -> Page:
-        self.page.goto(f"{self.url}?__theme={theme}")
-        return self.page
-
-    def finish(self) -> None:
-        self.context.close()
-        assert not self.complaints
-
-
-@pytest.fixture
-def visitor(browser: Browser, url: str) -> Iterator[Visitor]:
-    visitor = Visitor(browser, url, 1440, 1000)
-    yield visitor
-    visitor.finish()
 
 
 @pytest.fixture
@@ -162,14 +47,15 @@ def tick(page: Page, *methods: str) -> None:
         box.locator("input").set_checked(box.inner_text().strip() in methods)
 
 
-def shown_pixels(page: Page, method: str, title: str) -> np.ndarray:
-    """What the browser has decoded, read from a canvas."""
-    figure = page.locator(f"[data-method={method}] figure", has=page.get_by_text(title, exact=True))
-    script = """async image => { await image.decode(); const c = document.createElement('canvas');
-        c.width = image.naturalWidth; c.height = image.naturalHeight; const x = c.getContext('2d');
-        x.drawImage(image, 0, 0); return [c.height, c.width, [...x.getImageData(0, 0, c.width, c.height).data]]; }"""
-    height, width, values = figure.locator("img").evaluate(script)
-    return np.array(values, dtype=np.uint8).reshape(height, width, 4)[..., :3]
+def shown_pixels(visitor: Visitor, key: str) -> np.ndarray:
+    """A picture as the viewer has drawn it in flip mode, pixel for pixel."""
+    page = visitor.page
+    page.locator("#viewer [data-mode=flip]").last.click()
+    page.locator(f"#viewer [data-flip='{key}']").click()
+    page.keyboard.press("z")
+    drawn = canvas_pixels(page, "#viewer canvas")
+    rows, columns = np.nonzero(drawn[..., 3])
+    return drawn[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1, :3]
 
 
 def download(page: Page, method: str, text: str, folder: Path) -> Path:
@@ -182,10 +68,11 @@ def download(page: Page, method: str, text: str, folder: Path) -> Path:
 
 def test_opens_with_a_computed_example(visitor: Visitor) -> None:
     page = visitor.open()
-    expect(page.locator("#pictures [data-state=done]").first).to_be_visible()
+    expect(page.locator("#files [data-state=done]").first).to_be_visible()
     finished(page)
-    expect(page.locator("#pictures [data-state=done]")).to_have_count(3)
-    expect(page.locator("#slider img")).to_have_count(2)
+    expect(page.locator("#files [data-state=done]")).to_have_count(3)
+    expect(page.locator("#viewer canvas[role=img]")).to_have_count(7)
+    expect(page.locator("#viewer .vw")).to_have_attribute("data-loaded", "yes")
     expect(page.locator("#badge")).to_contain_text("FGRN ×2 ×4")
     reasons = page.locator("#missing li")
     expect(reasons).to_have_count(0)  # at x4 all have weights
@@ -218,13 +105,13 @@ def test_upload_run_read_download_restore(
     )
     expect(page.locator("#numbers .fg-wait")).to_have_count(0)
 
-    np.testing.assert_array_equal(shown_pixels(page, "fgrn", "x"), expected.x)
-    np.testing.assert_array_equal(shown_pixels(page, "fgrn", "LR"), expected.lr)
-    np.testing.assert_array_equal(shown_pixels(page, "fgrn", "Restored"), expected.reconstruction)
-    rendering = page.locator("[data-method=fgrn] .fg-lr img").first.evaluate(
-        "e => getComputedStyle(e).imageRendering"
-    )
-    assert rendering == "pixelated"
+    for kind in ("x", "x_recovered"):
+        page.locator(f"#viewer button[data-kind={kind}]").click()
+    page.locator("#viewer [data-act=own]").click()  # LR and x at their own size
+    pictures = {"x": expected.x, "lr": expected.lr, "x_recovered": expected.x_recovered}
+    for kind, pixels in {**pictures, "restored": expected.reconstruction}.items():
+        np.testing.assert_array_equal(shown_pixels(visitor, f"fgrn:{kind}"), pixels, kind)
+    np.testing.assert_array_equal(shown_pixels(visitor, "hr"), expected.hr)
 
     lr_png = download(page, "fgrn", "LR PNG", tmp_path)
     assert lr_png.name == "holiday_fgrn_x4_lr.png" and lr_png.read_bytes() == expected.lr_png
@@ -273,12 +160,16 @@ def test_examples_run_when_they_are_chosen(visitor: Visitor) -> None:
 def test_the_slider_follows_its_menus(visitor: Visitor) -> None:
     page = visitor.open()
     finished(page)
-    expect(page.locator("#caption")).to_contain_text("Left: Bicubic, right: FGRN")
-    before = page.locator("#slider img").first.get_attribute("src")
-    page.locator("#left input").click()
-    page.get_by_role("option", name="Original", exact=True).click()
-    expect(page.locator("#caption")).to_contain_text("Left: Original, right: FGRN")
-    expect(page.locator("#slider img").first).not_to_have_attribute("src", before or "")
+    page.locator("#viewer button[data-mode=slider]").click()
+    titles = page.locator("#viewer .vw-title b")
+    expect(titles).to_have_text(["Bicubic restored", "FGRN restored"])
+    before = canvas_pixels(page, "#viewer canvas")
+    page.locator("#viewer [data-side=left]").select_option("HR")
+    expect(titles).to_have_text(["HR", "FGRN restored"])
+    middle = before.shape[1] // 2
+    after = canvas_pixels(page, "#viewer canvas")
+    assert (after[:, :middle] != before[:, :middle]).any()
+    np.testing.assert_array_equal(after[:, middle:], before[:, middle:])
 
 
 def test_stop_in_a_run_and_run_again(visitor: Visitor, picture: Path, tmp_path: Path, photo: Photo) -> None:
@@ -290,11 +181,11 @@ def test_stop_in_a_run_and_run_again(visitor: Visitor, picture: Path, tmp_path: 
     expect(page.locator("#facts")).to_contain_text("1600 × 1200")
     tick(page, "Bicubic", "DU_bic")
     page.locator("#run").click()
-    expect(page.locator("#pictures [data-method=du_bic][data-state=running]")).to_be_visible()
-    expect(page.locator("#pictures [data-method=bicubic][data-state=done]")).to_be_visible()
+    expect(page.locator("#files [data-method=du_bic][data-state=running]")).to_be_visible()
+    expect(page.locator("#files [data-method=bicubic][data-state=done]")).to_be_visible()
     page.locator("#stop").click()
     expect(page.locator("#status [role=status]")).to_have_text("Stopped")
-    expect(page.locator("#pictures [data-method=du_bic]")).to_have_attribute("data-state", "stopped")
+    expect(page.locator("#files [data-method=du_bic]")).to_have_attribute("data-state", "stopped")
     page.wait_for_timeout(3000)
     expect(page.locator("#status [role=status]")).to_have_text("Stopped")
     upload(page, "#picture", picture)
@@ -303,7 +194,7 @@ def test_stop_in_a_run_and_run_again(visitor: Visitor, picture: Path, tmp_path: 
     page.locator("#run").click()
     expect(page.locator("#numbers caption")).to_contain_text("holiday")
     finished(page)
-    expect(page.locator("#pictures [data-state=done]")).to_have_count(2)
+    expect(page.locator("#files [data-state=done]")).to_have_count(2)
 
 
 def test_a_bad_file_says_why_and_leaves_the_page_usable(
@@ -317,7 +208,7 @@ def test_a_bad_file_says_why_and_leaves_the_page_usable(
     expect(page.locator("#facts [role=alert]")).to_contain_text("cut off or damaged")
     page.locator("#run").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("broken.png")
-    expect(page.locator("#pictures [data-state=done]")).to_have_count(3)  # the example is still there
+    expect(page.locator("#files [data-state=done]")).to_have_count(3)  # the example is still there
     upload(page, "#picture", picture)
     expect(page.locator("#facts")).to_contain_text("301 × 203")
     page.locator("#run").click()
@@ -332,7 +223,8 @@ def test_pictures_keep_their_place_while_the_rest_arrives(visitor: Visitor, pict
     expect(page.locator("#facts")).to_contain_text("301 × 203")
     page.locator("#run").click()
     expect(page.locator("#numbers caption")).to_contain_text("holiday")
-    place = "() => [...document.querySelectorAll('#pictures .fg-card, #numbers table')].map(e => e.offsetTop)"
+    names = "#viewer .vw, #viewer .vw-stage, .fg-file, #numbers table"
+    place = f"() => [...document.querySelectorAll('{names}')].map(e => e.offsetTop + e.offsetHeight)"
     first = page.evaluate(place)
     finished(page)
     moved = np.abs(np.subtract(page.evaluate(place), first))

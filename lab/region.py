@@ -1,0 +1,101 @@
+"""Metrics of a part of the pictures: the box that a visitor drew over them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fgrn import metrics
+from fgrn.images import ImageError, read_image
+from fgrn.metrics import Score
+from fgrn.pipeline import Pixels
+from lab.compare import RequestError, Run
+
+KEYS = ("psnr_y", "ssim_y")
+SSIM_SIDE = 11  # the window of SSIM
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of whole HR pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def crop(self, pixels: Pixels) -> Pixels:
+        """The part of a picture inside the box."""
+        part: Pixels = pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+        return part
+
+    def __str__(self) -> str:
+        return f"{self.width} × {self.height} at x {self.left}, y {self.top}"
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box with the numbers of the methods measured so far. No border is cut inside a box."""
+
+    box: Box
+    scores: Mapping[str, dict[str, Score]] = field(default_factory=dict)
+
+    def over(self, run: Run) -> Run:
+        """The run with the numbers of the box in place of those of the whole picture."""
+        outcomes = tuple(
+            replace(
+                outcome,
+                scores={key: score for key, score in outcome.scores.items() if key not in KEYS}
+                | self.scores.get(outcome.method, {}),
+            )
+            for outcome in run.outcomes
+        )
+        return replace(run, outcomes=outcomes)
+
+
+def read_box(sent: Any, run: Run) -> Box:
+    """A box as the browser sent it: [left, top, width, height] in HR pixels of this run.
+
+    Raises:
+        RequestError: unless these are four whole numbers, and a rectangle inside the picture.
+    """
+    height, width = run.size
+    if not isinstance(sent, list) or len(sent) != 4 or any(type(number) is not int for number in sent):
+        raise RequestError("The region is no rectangle of pixels. Draw it again.")
+    box = Box(*sent)
+    inside = 0 <= box.left < box.left + box.width <= width and 0 <= box.top < box.top + box.height <= height
+    if not inside:
+        raise RequestError(f"The region does not lie in the picture of {width} × {height}. Draw it again.")
+    return box
+
+
+def measure(run: Run, region: Region) -> Region:
+    """The region with the numbers of all methods that are done; what was measured before is kept.
+
+    Raises:
+        RequestError: if the files of the run are gone.
+    """
+    missing = [outcome for outcome in run.done if outcome.method not in region.scores]
+    if not missing:
+        return region
+    scores = dict(region.scores)
+    try:
+        hr = region.box.crop(read_image(run.hr).pixels)
+        for outcome in missing:
+            if outcome.files:
+                picture = read_image(outcome.files.reconstruction).pixels
+                scores[outcome.method] = _scores(hr, region.box.crop(picture))
+    except ImageError as error:
+        raise RequestError("The pictures of this comparison were cleaned up. Run it again.") from error
+    return replace(region, scores=scores)
+
+
+def _scores(hr: Pixels, picture: Pixels) -> dict[str, Score]:
+    ssim = metrics.ssim_y(hr, picture, 0)
+    reason = f"the region is {hr.shape[1]} × {hr.shape[0]}, SSIM needs {SSIM_SIDE} pixels on each side"
+    return {
+        "psnr_y": Score(metrics.psnr_y(hr, picture, 0)),
+        "ssim_y": Score(None, reason) if math.isnan(ssim) else Score(ssim),
+    }

@@ -1,0 +1,117 @@
+"""The viewer of the Compare tab: all pictures of a run, drawn in the browser by the scripts in this folder.
+
+Python says which pictures there are and where their PNGs lie; the scripts fetch each PNG once and draw its pixels.
+`gr.HTML` makes one function of the scripts, so they share their names, and each of them is a file by concept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import FileData
+
+from fgrn.methods import METHODS
+from lab.compare import Outcome, Run, State
+
+FOLDER = Path(__file__).resolve().parent
+SCRIPTS = (
+    "view.js",
+    "pictures.js",
+    "errors.js",
+    "draw.js",
+    "modes.js",
+    "panes.js",
+    "loupe.js",
+    "region.js",
+    "toolbar.js",
+    "keys.js",
+    "pointer.js",
+    "painter.js",
+    "main.js",
+)
+KINDS = {"restored": "restored", "lr": "LR", "x": "x", "x_recovered": "x recovered"}
+"""The pictures of a method, in the order in which the viewer shows them, with their titles."""
+
+_FLOW = "fgrn"  # the method whose x is not its LR picture
+
+
+def component(**options: Any) -> gr.HTML:
+    """An output for the `value` of a run; its event `select` brings a box that was drawn, see `sent_box`."""
+    return gr.HTML(
+        html_template=_source("viewer.html"),
+        css_template=_source("viewer.css"),
+        js_on_load="\n".join(map(_source, SCRIPTS)),
+        apply_default_css=False,
+        **options,
+    )
+
+
+def value(run: Run) -> dict[str, Any]:
+    """What the viewer shows of a snapshot. Sizes are in pixels of the picture, `factor` is HR pixels per pixel."""
+    height, width = run.size
+    hr = _picture("hr", "", State.DONE, (height, width), 1, run.hr)
+    pictures = [
+        _of_method(run, outcome, kind)
+        for kind in KINDS
+        for outcome in run.outcomes
+        if kind in ("restored", "lr") or _has_latent(outcome)
+    ]
+    return {
+        "run": run.token,
+        "width": width,
+        "height": height,
+        "scale": run.scale,
+        "methods": [{"name": o.method, "label": o.label} for o in run.outcomes],
+        "pictures": [hr, *pictures],
+    }
+
+
+def sent_box(event: gr.EventData) -> tuple[Any, Any]:
+    """The token of a run and the box that the viewer sent, both as they came: to be checked."""
+    data = event._data
+    return (data.get("run"), data.get("box")) if isinstance(data, dict) else (None, None)
+
+
+def _has_latent(outcome: Outcome) -> bool:
+    """Whether x has pictures of its own: foreseen by the method, so that the place for them is there from the start."""
+    return outcome.method == _FLOW or bool(outcome.files and outcome.files.x != outcome.files.lr)
+
+
+def _of_method(run: Run, outcome: Outcome, kind: str) -> dict[str, Any]:
+    files = outcome.files
+    path = getattr(files, "reconstruction" if kind == "restored" else kind) if files else None
+    if kind == "restored":
+        return _picture(kind, outcome.method, outcome.state, run.size, 1, path, outcome.reason)
+    size = (-(-run.size[0] // run.scale), -(-run.size[1] // run.scale))
+    return _picture(kind, outcome.method, outcome.state, size, run.scale, path, outcome.reason)
+
+
+def _picture(
+    kind: str,
+    method: str,
+    state: State,
+    size: tuple[int, int],
+    factor: int,
+    path: str | None,
+    reason: str = "",
+) -> dict[str, Any]:
+    """One picture; its label is shown as text, never as HTML."""
+    return {
+        "key": f"{method}:{kind}" if method else kind,
+        "kind": kind,
+        "method": method,
+        "label": f"{METHODS[method].label} {KINDS[kind]}" if method else "HR",
+        "state": state.value,
+        "reason": reason,
+        "width": size[1],
+        "height": size[0],
+        "factor": factor,
+        "name": Path(path).name if path else "",
+        "file": FileData(path=path).model_dump() if path else None,
+    }
+
+
+def _source(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")

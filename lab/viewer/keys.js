@@ -1,0 +1,64 @@
+// The keyboard. What is here is also in the list of keys in viewer.html.
+
+const PAN = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const ZOOM_KEYS = { "+": 1, "=": 1, "-": -1, _: -1 };
+const MODE_KEYS = { g: "grid", s: "slider", f: "flip", e: "error" };
+
+/** Does what a key says; false if it says nothing here. */
+function pressKey(viewer, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  const { key, code } = event;
+  const { state } = viewer;
+  if (PAN[key]) return pressArrow(viewer, key, event.shiftKey);
+  if (ZOOM_KEYS[key]) return viewer.zoomTo(nextStep(state.view.zoom, ZOOM_KEYS[key])), true;
+  const digit = /^(?:Digit|Numpad)([0-9])$/.exec(code);
+  if (digit) return pressDigit(viewer, Number(digit[1]), event.shiftKey);
+  const letter = key.toLowerCase();
+  if (MODE_KEYS[letter]) return viewer.set({ mode: MODE_KEYS[letter] }), true;
+  const action = ACTIONS[letter];
+  if (!action) return false;
+  return action(viewer) !== false;
+}
+
+const ACTIONS = {
+  " ": (viewer) => (viewer.state.mode === "flip" ? viewer.set(flipBack(viewer.state)) : false),
+  z: (viewer) => viewer.zoomTo(1),
+  "[": (viewer) => viewer.moveDivider(-0.02),
+  "]": (viewer) => viewer.moveDivider(0.02),
+  l: (viewer) => viewer.set({ loupe: !viewer.state.loupe }),
+  a: (viewer) => viewer.set({ own: !viewer.state.own }),
+  r: (viewer) => viewer.set({ tool: viewer.state.tool === "region" ? "pan" : "region" }),
+  b: (viewer) => viewer.measureVisible(),
+  m: (viewer) => viewer.setError({ signed: !viewer.state.error.signed }),
+  y: (viewer) => viewer.setError({ plane: viewer.state.error.plane === "y" ? "rgb" : "y" }),
+  ",": (viewer) => viewer.setGain(-1),
+  ".": (viewer) => viewer.setGain(1),
+  v: (viewer) => viewer.speak(),
+  x: (viewer) => viewer.toggleFullscreen(),
+  "?": (viewer) => viewer.showHelp(),
+  escape: (viewer) => viewer.leave(),
+};
+
+function pressArrow(viewer, key, shift) {
+  const [dx, dy] = PAN[key];
+  if (shift) {
+    const { point, value } = viewer.state;
+    const from = point ?? pixelAt(value, viewer.state.view);
+    viewer.pointAt(pixelAt(value, point ? { x: from.x - dx, y: from.y - dy } : from));
+    return true;
+  }
+  const frame = viewer.smallestFrame();
+  viewer.look(panned(viewer.state.view, (dx * frame.width) / 10, (dy * frame.height) / 10));
+  return true;
+}
+
+/** 0 fits; a number chooses: right (with Shift left) of the slider, else the picture to flip to. */
+function pressDigit(viewer, number, shift) {
+  if (number === 0) return viewer.fit(), true;
+  const { state } = viewer;
+  const picture = shownPictures(state)[number - 1];
+  if (!picture) return false;
+  if (state.mode === "slider") viewer.set(shift ? { left: picture.key } : { right: picture.key });
+  else viewer.set({ mode: "flip", ...(state.mode === "flip" ? flipTo(state, picture.key) : { flip: picture.key }) });
+  return true;
+}

@@ -1,0 +1,98 @@
+// Modes: which pictures are shown where. Pure functions of the state, without the page.
+
+const EMPTY = { run: null, width: 1, height: 1, scale: 1, methods: [], pictures: [] };
+
+/** What a visitor can choose, as it is when the page opens. */
+function firstState() {
+  return {
+    value: EMPTY,
+    mode: "grid",
+    kinds: new Set(["hr", "restored", "lr"]),
+    hidden: new Set(), // methods that are switched off; those of later runs are on
+    left: "",
+    right: "",
+    split: 0.5, // the divider, as a part of the width
+    flip: "",
+    lastFlip: "",
+    own: false, // LR and x at their own size
+    error: { signed: true, plane: "y", gain: 8 },
+    view: { x: 0.5, y: 0.5, zoom: 1 },
+    fit: true, // the view follows the size of the frame
+    loupe: true,
+    point: null, // the HR pixel under the pointer
+    tool: "pan",
+    box: null,
+  };
+}
+
+function pictureByKey(value, key) {
+  return value.pictures.find((picture) => picture.key === key);
+}
+
+/** The pictures that are switched on, in the order of their number keys. */
+function shownPictures(state) {
+  return state.value.pictures.filter(
+    (picture) => state.kinds.has(picture.kind) && !state.hidden.has(picture.method),
+  );
+}
+
+/** Left and right of the slider: what was chosen if this run has it, else its first and last restored picture. */
+function pairOf(state) {
+  const restored = state.value.pictures.filter((picture) => picture.kind === "restored");
+  return [
+    pictureByKey(state.value, state.left) ?? (restored.length > 1 ? restored[0] : state.value.pictures[0]),
+    pictureByKey(state.value, state.right) ?? restored[restored.length - 1] ?? state.value.pictures[0],
+  ];
+}
+
+/** The picture of the flip mode. */
+function flipPicture(state) {
+  const shown = shownPictures(state);
+  return shown.find((picture) => picture.key === state.flip) ?? shown[0];
+}
+
+/** The state after choosing a picture to flip to. */
+function flipTo(state, key) {
+  const now = flipPicture(state)?.key;
+  return now === key ? { flip: key } : { flip: key, lastFlip: now };
+}
+
+/** The state after going back to the picture before; at first, to the next one. */
+function flipBack(state) {
+  const shown = shownPictures(state);
+  const now = flipPicture(state);
+  const back = shown.find((picture) => picture.key === state.lastFlip && picture !== now);
+  const next = back ?? shown[(shown.indexOf(now) + 1) % shown.length];
+  return next ? flipTo(state, next.key) : {};
+}
+
+/** The panes of the mode: [{key, pictures, labels, number, error}]. */
+function paneList(state) {
+  const shown = shownPictures(state);
+  const number = (picture) => {
+    const place = shown.indexOf(picture) + 1;
+    return place > 0 && place < 10 ? place : 0;
+  };
+  const pane = (...pictures) => ({
+    key: pictures[0].key,
+    pictures,
+    labels: pictures.map((picture) => picture.label),
+    number: number(pictures[0]),
+  });
+  if (!state.value.run) return [];
+  if (state.mode === "grid") return shown.map((picture) => pane(picture));
+  if (state.mode === "slider") return [{ ...pane(...pairOf(state)), key: "pair", number: 0 }];
+  if (state.mode === "flip") return shown.length ? [{ ...pane(flipPicture(state)), key: "flip" }] : [];
+  return state.value.pictures
+    .filter((picture) => picture.kind === "restored" && !state.hidden.has(picture.method))
+    .map((picture) => ({ ...pane(picture), labels: [errorLabel(state, picture)], number: 0, error: true }));
+}
+
+function errorLabel(state, picture) {
+  return state.error.signed ? `${picture.label} − HR` : `|${picture.label} − HR|`;
+}
+
+/** Whether a picture is laid over the HR region or shown at its own size. */
+function ownSize(state, picture) {
+  return state.own && picture.factor > 1;
+}

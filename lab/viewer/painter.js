@@ -1,0 +1,137 @@
+// The painter: brings panes, marks, toolbar and loupe to what the state says, at most once a frame.
+
+const PANE_BAR = 26; // CSS pixels of a caption; the same in viewer.css
+const PANE_GAP = 4;
+
+class Painter {
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.grid = viewer.root.querySelector(".vw-panes");
+    this.empty = viewer.root.querySelector(".vw-empty");
+    this.panes = new Map(); // by key, in the order of the page
+    this.errors = new ErrorDrawing();
+    this.sizes = new PaneSizes(() => this.paint()); // at once: until the next frame a new canvas would be empty
+    new ResizeObserver(() => this.schedule()).observe(this.grid);
+  }
+
+  /** Everything is drawn in the next frame. */
+  schedule() {
+    this.stale = true;
+    this.scheduleMarks();
+  }
+
+  /** Only marks and loupe are drawn in the next frame. */
+  scheduleMarks() {
+    this.frame ??= requestAnimationFrame(() => this.paint(this.stale));
+  }
+
+  paint(everything = true) {
+    cancelAnimationFrame(this.frame);
+    this.frame = null;
+    if (everything) this.draw();
+    const { state, loupe, pictures } = this.viewer;
+    for (const pane of this.panes.values()) {
+      if (pane.frame.width) drawMarks(state, pane, this.viewer.placeIn(pane, pane.pictures[0]));
+    }
+    loupe.draw(state, pictures);
+  }
+
+  draw() {
+    this.stale = false;
+    const { state, toolbar } = this.viewer;
+    this.arrange(paneList(state));
+    const frame = this.viewer.smallestFrame();
+    if (state.fit) {
+      const zoom = fitZoom(state.value, frame);
+      state.view = { x: state.value.width / 2, y: state.value.height / 2, zoom };
+    }
+    state.view = clampView(state.view, state.value, frame);
+    for (const pane of this.panes.values()) this.drawPane(pane);
+    toolbar.update(state);
+    this.describe(frame);
+  }
+
+  /** Makes and orders the panes. */
+  arrange(list) {
+    const keys = new Set(list.map((entry) => entry.key));
+    for (const [key, pane] of this.panes) {
+      if (keys.has(key)) continue;
+      this.sizes.remove(pane);
+      this.panes.delete(key);
+    }
+    const ordered = list.map((entry) => {
+      const pane = this.panes.get(entry.key) ?? this.newPane();
+      pane.describe(entry);
+      return [entry.key, pane];
+    });
+    this.panes = new Map(ordered);
+    ordered.forEach(([, pane], index) => {
+      const there = this.grid.children[index] ?? null;
+      if (there !== pane.element) this.grid.insertBefore(pane.element, there);
+    });
+    const { clientWidth: width, clientHeight: height } = this.grid;
+    const columns = bestColumns(list.length, this.viewer.state.value, { width, height }, PANE_BAR, PANE_GAP);
+    this.grid.style.setProperty("--columns", columns);
+  }
+
+  newPane() {
+    const pane = new Pane();
+    this.sizes.add(pane);
+    return pane;
+  }
+
+  drawPane(pane) {
+    const { context, frame, entry } = pane;
+    if (!frame.width) return;
+    clearCanvas(context);
+    const split = Math.round(this.viewer.state.split * frame.width);
+    pane.divider.hidden = entry.pictures.length < 2;
+    pane.divider.style.left = `${split / frame.ratio}px`;
+    pane.divider.setAttribute("aria-valuenow", `${Math.round(this.viewer.state.split * 100)}`);
+    entry.pictures.forEach((picture, index) => {
+      const [from, to] = entry.pictures.length < 2 ? [0, frame.width] : index ? [split, frame.width] : [0, split];
+      const drawn = this.drawSide(pane, picture, from, to);
+      const note = pane.notes[index];
+      note.textContent = drawn ? "" : absence(picture, this.viewer.pictures.failed(picture.file?.url));
+      note.hidden = !note.textContent;
+      note.style.left = `${from / frame.ratio}px`;
+      note.style.right = `${(frame.width - to) / frame.ratio}px`;
+      note.dataset.state = picture.state;
+    });
+    if (entry.pictures.length < 2) pane.notes[1].hidden = true;
+  }
+
+  /** Draws a picture or its error map between two columns of the frame; false if it is not there. */
+  drawSide(pane, picture, from, to) {
+    const bitmap = this.viewer.pictures.get(picture.file?.url);
+    const reference = pane.entry.error && this.viewer.pictures.get(this.viewer.state.value.pictures[0].file?.url);
+    if (!bitmap || (pane.entry.error && !reference)) return false;
+    const { context, frame } = pane;
+    const place = this.viewer.placeIn(pane, picture);
+    context.save();
+    context.beginPath();
+    context.rect(from, 0, to - from, frame.height);
+    context.clip();
+    if (pane.entry.error) this.errors.draw(context, reference, bitmap, place, frame, this.viewer.state.error);
+    else drawPicture(context, bitmap, place, frame);
+    context.restore();
+    return true;
+  }
+
+  /** What the style sheet, and tests, need to know. */
+  describe(frame) {
+    const { state, root, pictures } = this.viewer;
+    const { dataset } = root;
+    dataset.mode = state.mode;
+    dataset.tool = state.tool;
+    dataset.view = JSON.stringify(state.view);
+    dataset.error = JSON.stringify(state.error);
+    const wanted = [...this.panes.values()].flatMap((pane) => pane.pictures).filter((picture) => picture.file);
+    dataset.loaded = wanted.every((picture) => pictures.get(picture.file.url)) ? "yes" : "no";
+    const [width, height] = [state.value.width * state.view.zoom, state.value.height * state.view.zoom];
+    dataset.fits = width <= frame.width && height <= frame.height ? "yes" : "no"; // then a finger scrolls the page
+    this.empty.textContent = state.value.run ? "Nothing is switched on." : "No pictures yet.";
+    this.empty.hidden = this.panes.size > 0;
+  }
+}
+
