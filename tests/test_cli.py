@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fgrn import __version__, cli, commands, images, methods, metrics
+from fgrn import __version__, cli, commands, images, methods, metrics, record
 from fgrn.cli import main
 from fgrn.images import encode_png, read_image
 from fgrn.pipeline import load, rescale
@@ -548,8 +549,10 @@ def test_terminal_without_unicode(picture: Path) -> None:
 
 
 def test_ctrl_c_ends_with_130_and_whole_files(photo: Photo, tmp_path: Path) -> None:
-    for index in range(200):
-        save(photo(128, 128, index % 3), tmp_path / "in" / f"{index:03}.png")
+    count = 3000  # many minutes' worth: the signal may come late on a busy machine
+    save(photo(128, 128), tmp_path / "in" / "first.png")
+    for index in range(1, count):
+        os.link(tmp_path / "in" / "first.png", tmp_path / "in" / f"{index:04}.png")
     process = child("downscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--device", "cpu")
     deadline = time.monotonic() + 120
     while not list((tmp_path / "out").glob("*.png")) and time.monotonic() < deadline:
@@ -559,6 +562,107 @@ def test_ctrl_c_ends_with_130_and_whole_files(photo: Photo, tmp_path: Path) -> N
     assert process.returncode == 130, errors
     assert b"interrupted" in errors and b"Traceback" not in errors
     written = files_of(tmp_path / "out")
-    assert 0 < len(written) < 200
+    assert 0 < len(written) < count
     for name in written:
         assert read_image(tmp_path / "out" / name).info is not None
+
+
+# --- repeat -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recorded(folder: Path, tmp_path: Path) -> Path:
+    """The ZIP of a run over the pictures of `folder`, as the page writes it."""
+    settings = record.Settings(4, ("bicubic", "irn", "fgrn"))
+    rescalers = {name: load(name, 4, device="cpu") for name in settings.methods}
+    inputs, figures = [], {}
+    for path in (folder / "a.png", folder / "trip" / "day.1" / "b.v2.bmp", folder / "trip" / "c.JPG"):
+        hr = settings.prepare(read_image(path).pixels)
+        inputs.append(record.Input(path.name, record.sha256(path.read_bytes())))
+        figures[path.name] = {
+            name: record.measure(rescaler, rescalers["bicubic"], hr, settings)
+            for name, rescaler in rescalers.items()
+        }
+    weights = {name: rescaler.digest for name, rescaler in rescalers.items()}
+    machine = record.machine(rescalers["fgrn"].device)
+    done = record.Record(settings, tuple(inputs), weights, record.versions(), machine)
+    archive = tmp_path / "run.zip"
+    archive.write_bytes(record.pack(done, figures, {}))
+    return archive
+
+
+def rewritten(archive: Path, name: str, old: str, new: str) -> Path:
+    """The archive with a text in one of its files replaced."""
+    with zipfile.ZipFile(archive) as source:
+        files = {entry: source.read(entry).decode() for entry in source.namelist()}
+    assert old in files[name]
+    files[name] = files[name].replace(old, new, 1)
+    with zipfile.ZipFile(archive, "w") as target:
+        for entry, text in files.items():
+            target.writestr(entry, text)
+    return archive
+
+
+def test_a_run_repeats_to_the_last_digit(
+    recorded: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.png").rename(folder / "trip" / "renamed.png")  # pictures are known by what is in them
+    assert run("repeat", recorded, folder) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "Equal: 3 of 3 pictures, 45 figures, every digit the same.\n"
+    assert "then" not in captured.err
+
+
+def test_a_figure_that_differs_is_named(
+    recorded: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(recorded) as source:
+        value = json.loads(source.read("figures.json"))["images"]["a.png"]["fgrn"]["psnr_y"]
+    rewritten(recorded, "figures.json", repr(value), repr(value + 1e-13))
+    assert run("repeat", recorded, folder) == 1
+    out = capsys.readouterr().out
+    assert "Different: 1 of 45 figures" in out
+    assert f"a.png: FGRN, psnr_y: {value + 1e-13!r} then, {value!r} now" in out
+
+
+def test_a_picture_that_differs_or_is_gone_is_named(
+    recorded: Path, folder: Path, photo: Photo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(photo(33, 40, 9), folder / "a.png")
+    (folder / "trip" / "c.JPG").unlink()
+    assert run("repeat", recorded, folder) == 1
+    captured = capsys.readouterr()
+    assert re.search(r"a\.png is another file than the one that was measured", captured.err)
+    assert "c.JPG: no file here has its SHA-256" in captured.err
+    assert captured.out.startswith("Equal: 1 of 3 pictures, 15 figures")
+
+
+def test_other_weights_are_refused(
+    recorded: Path,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FGRN_WEIGHTS", str(make_tiny_weights(tmp_path / "others", seed=1)))
+    assert run("repeat", recorded, folder) == 2
+    errors = capsys.readouterr().err
+    assert "IRN x4 was run with" in errors and "FGRN x4 was run with" in errors
+    assert "Bicubic" not in errors and "FGRN_WEIGHTS" in errors
+
+
+def test_another_version_is_told(recorded: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = record.versions()["torch"]
+    rewritten(recorded, "run.json", f'"torch": "{version}"', '"torch": "1.0"')
+    assert run("repeat", recorded, folder) == 0
+    assert f"torch 1.0 then, {version} now" in capsys.readouterr().err
+
+
+def test_what_is_no_recorded_run_is_refused(
+    recorded: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("repeat", folder / "a.png", folder) == 2
+    assert "cannot be read as a ZIP" in capsys.readouterr().err
+    rewritten(recorded, "run.json", '"scale": 4', '"scale": 3')
+    assert run("repeat", recorded, folder) == 2
+    assert "run.json is damaged" in capsys.readouterr().err
