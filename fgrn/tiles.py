@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
+Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,14 @@ def windows(length: int, side: int, reach: int) -> list[Window]:
 
 
 def in_tiles(
-    function: Callable[[Pixels], Pixels],
+    function: Callable[[Pixels], NDArray[Value]],
     pixels: Pixels,
     *,
     side: int,
     reach: int,
     zoom_in: int,
     zoom_out: int,
-) -> Pixels:
+) -> NDArray[Value]:
     """`function(pixels)`, computed tile by tile.
 
     On a grid of LR pixels `function` takes (H * zoom_in, W * zoom_in, 3) to (H * zoom_out, W * zoom_out, 3) and looks
@@ -66,12 +68,15 @@ def in_tiles(
     height, width = pixels.shape[0] // zoom_in, pixels.shape[1] // zoom_in
     if height <= side and width <= side:
         return function(pixels)
-    result = np.empty((height * zoom_out, width * zoom_out, 3), np.uint8)
+    result = None
     for rows in windows(height, side, reach):
         for columns in windows(width, side, reach):
             tile = function(pixels[rows.of_source(zoom_in), columns.of_source(zoom_in)])
+            if result is None:
+                result = np.empty((height * zoom_out, width * zoom_out, 3), tile.dtype)
             core = tile[rows.of_core_in_source(zoom_out), columns.of_core_in_source(zoom_out)]
             result[rows.of_core(zoom_out), columns.of_core(zoom_out)] = core
+    assert result is not None
     return result
 
 

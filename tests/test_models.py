@@ -123,6 +123,26 @@ def test_flow_inverse_and_log_det_over_sizes(height: int, width: int, cells: int
     assert torch.allclose(alone, lr[1:], atol=1e-12) and torch.allclose(alone_log_det, log_det[1:])
 
 
+@pytest.mark.parametrize("rotation", [0, 1])
+def test_the_path_through_the_flow_leads_from_x_to_lr(rotation: int) -> None:
+    config = FGRNConfig(2, flow_cells=4, flow_growth=4, flow_rotation=rotation)
+    flow = with_random_weights(FlowGuidance(config)).double()
+    x = random_image(2, 3, 6, 7, dtype=torch.float64)
+    path = flow.path(x)
+    assert len(path) == 5
+    assert torch.equal(path[0], x) and torch.equal(path[-1], flow(x)[0])
+    for k, cell in enumerate(flow.cells):  # every step can be undone by itself
+        shift = k * rotation
+        back = cell.inverse(path[k + 1].roll(-shift, 1)).roll(shift, 1)
+        assert (back - path[k]).abs().max() < 1e-9 < (path[k + 1] - path[k]).abs().max()
+
+
+def test_a_net_without_a_flow_has_x_alone_on_its_path() -> None:
+    x = random_image(1, 3, 6, 6)
+    for net in (Bicubic(2), FGRN(FGRNConfig(2, 8, 1, 1, 2, 4, guidance="none")), IRN(IRNConfig(2, 1, 4))):
+        assert len(net.path(x)) == 1 and torch.equal(net.path(x)[0], x)
+
+
 @pytest.mark.parametrize("cells", [1, 4])
 def test_flow_log_det_equals_the_autograd_jacobian(cells: int) -> None:
     flow = with_random_weights(FlowGuidance(FGRNConfig(2, flow_cells=cells, flow_growth=3)), 0.2).double()

@@ -39,6 +39,10 @@ class RescalingNet(nn.Module, ABC):
         """x -> LR, the picture to look at. The identity for methods that constrain x itself."""
         return x
 
+    def path(self, x: Tensor) -> list[Tensor]:
+        """x, the images between the steps of `to_lr`, and LR; x alone where `to_lr` is the identity."""
+        return [x]
+
     def from_lr(self, lr: Tensor) -> Tensor:
         """LR -> x: the inverse of `to_lr`."""
         return lr

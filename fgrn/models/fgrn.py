@@ -108,6 +108,15 @@ class FlowGuidance(nn.Module):
                 x, log_det = rolled.roll(shift, dims=1), log_det + cell_log_det
             return x, log_det
 
+    def path(self, x: Tensor) -> list[Tensor]:
+        """x (B, 3, H, W) -> [l_0 = x, l_1, ..., l_K = LR], what `forward` passes through; each (B, 3, H, W)."""
+        with torch.autocast(x.device.type, enabled=False):
+            images = [x]
+            for k, cell in enumerate(self.cells):
+                shift = k * self.rotation
+                images.append(cell(images[-1].roll(-shift, dims=1))[0].roll(shift, dims=1))
+            return images
+
     def inverse(self, lr: Tensor) -> Tensor:
         """LR (B, 3, H, W) -> x (B, 3, H, W)."""
         with torch.autocast(lr.device.type, enabled=False):
@@ -146,6 +155,10 @@ class FGRN(RescalingNet):
         """LR = F(x), equation 4."""
         lr: Tensor = self.flow(x)[0]
         return lr
+
+    def path(self, x: Tensor) -> list[Tensor]:
+        """x = l_0, ..., l_K = LR: the images between the cells of F."""
+        return self.flow.path(x)
 
     def from_lr(self, lr: Tensor) -> Tensor:
         """x = F^-1(LR), equation 4."""

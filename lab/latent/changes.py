@@ -1,0 +1,163 @@
+"""Changes to the LR picture, and what comes back from it then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fgrn.metrics import format_score, psnr_y
+from fgrn.pipeline import Pixels
+from lab.compare import RequestError
+from lab.files import Store
+from lab.latent import views
+from lab.latent.studies import Study, networks, save_view
+from lab.latent.views import Stroke
+from lab.models import Models
+
+KINDS = {"level": "Grey level", "noise": "Noise", "brush": "Brush"}
+MAX_POINTS = 5_000  # of all strokes together
+MAX_LEVELS, MAX_SIGMA, MAX_RADIUS = 32, 32, 64
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change to the LR picture; only the fields of its kind count."""
+
+    kind: str  # of KINDS
+    levels: int = 1
+    sigma: float = 1.0
+    seed: int = 0
+    strokes: tuple[Stroke, ...] = ()
+
+    def apply(self, lr: Pixels) -> Pixels:
+        """The changed LR picture."""
+        if self.kind == "level":
+            return views.shifted(lr, self.levels)
+        if self.kind == "noise":
+            return views.noisy(lr, self.sigma, self.seed)
+        return views.brushed(lr, self.strokes)
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What came back from a changed LR picture; differences are to what comes back from the unchanged one."""
+
+    change: Change
+    files: dict[str, str]  # PNGs: lr, x, restored, and the differences x_change and restored_change
+    changed: float  # share of the values of the LR picture
+    lr_rms: float  # grey levels, as the others
+    x_rms: float
+    x_largest: int
+    restored_rms: float
+    psnr: float
+
+
+def perturb(models: Models, store: Store, of: Study, change: Change, gain: float) -> Returned:
+    """Restore from a changed LR picture; `gain` is that of the shown differences.
+
+    Raises:
+        RequestError: if it cannot be restored, or the files of the study were cleaned up.
+    """
+    lr, old_x, old = of.pixels("lr"), of.pixels("x_recovered"), of.pixels("restored")
+    changed = change.apply(lr)
+    with networks(models, of.method, of.scale) as rescaler, models.one_at_a_time:
+        x = rescaler.from_lr(changed)
+        restored = rescaler.decode(x, of.size)
+    pictures = {
+        "lr": changed,
+        "x": x,
+        "restored": restored,
+        "x_change": views.difference(x, old_x, gain),
+        "restored_change": views.difference(restored, old, gain),
+    }
+    return Returned(
+        change=change,
+        files={key: save_view(store, array, f"{of.prefix}_changed_{key}") for key, array in pictures.items()},
+        changed=float(np.mean(changed != lr)),
+        lr_rms=_rms(changed, lr),
+        x_rms=_rms(x, old_x),
+        x_largest=int(np.abs(x.astype(np.int16) - old_x).max()),
+        restored_rms=_rms(restored, old),
+        psnr=psnr_y(of.pixels("hr"), restored, of.scale),
+    )
+
+
+def checked(
+    kind: object, levels: object, sigma: object, seed: object, strokes: Sequence[Stroke] = ()
+) -> Change:
+    """A change from what the page sends.
+
+    Raises:
+        RequestError: for values that are no numbers or out of range.
+    """
+    if kind not in KINDS:
+        raise RequestError(f"There is no change {kind!r}. Choose among {', '.join(KINDS)}.")
+    if kind == "brush" and not strokes:
+        raise RequestError("Nothing is painted yet. Draw on the LR picture first.")
+    return Change(
+        str(kind),
+        round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS)),
+        _number(sigma, "Sigma", 0, MAX_SIGMA),
+        round(_number(seed, "Seed", 0, 2**31 - 1)),
+        tuple(strokes),
+    )
+
+
+def read_stroke(points: object, radius: object, levels: object, before: Sequence[Stroke]) -> Stroke:
+    """A stroke as the browser sends it: points as pairs of numbers.
+
+    Raises:
+        RequestError: if it is none, or there are too many points.
+    """
+    thick = _number(radius, "Radius", 0.5, MAX_RADIUS)
+    more = round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS))
+    if not isinstance(points, list) or not points:
+        raise RequestError("This stroke has no points. Draw it again.")
+    if len(points) + sum(len(stroke.points) for stroke in before) > MAX_POINTS:
+        raise RequestError(
+            f"More than {MAX_POINTS:,} points are painted. Clear the brush and use a larger one."
+        )
+    return Stroke(tuple(_point(point) for point in points), thick, more)
+
+
+def sentence(of: Study, back: Returned) -> str:
+    """What the change did, in words."""
+    change = back.change
+    what = {
+        "level": f"{_levels(change.levels)} on the whole LR picture",
+        "noise": f"Noise of sigma {change.sigma:g} on the LR picture",
+        "brush": f"The brush, over {100 * back.changed:.2g} % of the LR picture,",
+    }[change.kind]
+    if back.changed == 0:
+        return f"{what} changes no value of it, so the same picture comes back."
+    return (
+        f"{what} changes x by {back.x_rms:.1f} grey levels (root mean square; at most {back.x_largest}) and the "
+        f"restored picture by {back.restored_rms:.1f}. PSNR-Y: {format_score(of.psnr)} dB before, "
+        f"{format_score(back.psnr)} dB after."
+    )
+
+
+def _levels(count: int) -> str:
+    return f"{count:+d} grey level{'' if abs(count) == 1 else 's'}"
+
+
+def _number(value: object, name: str, least: float, most: float) -> float:
+    valid = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not valid or not least <= value <= most:  # type: ignore[operator]
+        raise RequestError(f"{name} must be a number from {least:g} to {most:g}, not {value!r}. Change it.")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _point(point: Any) -> tuple[float, float]:
+    limit = 1 << 16
+    if not isinstance(point, list) or len(point) != 2:
+        raise RequestError("This stroke cannot be read. Draw it again.")
+    return _number(point[0], "A position", -limit, limit), _number(point[1], "A position", -limit, limit)
+
+
+def _rms(a: Pixels, b: Pixels) -> float:
+    return float(np.sqrt(np.mean(views.root_mean_square(a, b) ** 2)))

@@ -1,0 +1,197 @@
+"""The pictures, legends and tables of the Latent x tab as HTML."""
+
+from __future__ import annotations
+
+from html import escape
+
+from fgrn.metrics import format_score
+from lab.cards import Page
+from lab.latent.changes import Returned, sentence
+from lab.latent.studies import PICTURES, Step, Study
+from lab.latent.views import ERROR_COLOURS, View
+
+EMPTY = (
+    '<div class="fg-empty"><p><b>What is inside the small picture?</b> FGRN\'s encoder makes a representation x from '
+    "which the picture is restored best; the flow F turns x into the LR picture to look at. Press Run, and this tab "
+    "shows both side by side, the path from one to the other, what rounding loses on the way back, and what comes "
+    "back when the LR picture is changed.</p><p>{why}</p></div>"
+)
+_RGB = ("R", "G", "B")
+_ORDINALS = {"rgb": "colour", "r": "red", "g": "green", "b": "blue"}
+
+
+def heading(title: str, text: str) -> str:
+    """The head of a section and what it shows."""
+    return f'<div class="fg-section"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'
+
+
+def summary(of: Study) -> str:
+    """What there is to know about x, before one looks at it."""
+    x, lr = of.steps[0], of.steps[-1]
+    if len(of.steps) == 1:
+        text = f"{of.title} has no flow: x is the LR picture itself, {x.psnr:.2f} dB from bicubic."
+    else:
+        text = f"Against bicubic (PSNR-Y): x {x.psnr:.2f} dB, LR {lr.psnr:.2f} dB."
+    clipped = (
+        f"{100 * of.clipped:.2f} % of the values that the encoder made lay outside 0 to 255 and were clipped."
+    )
+    return f'<p class="fg-said">{escape(text)} {clipped}</p>'
+
+
+def pair(of: Study, files: dict[str, str], view: View, gain: float) -> Page:
+    """x, LR and bicubic in a view."""
+    page = Page()
+    unrounded = {
+        "x": of.ranges["x_unrounded"],
+        "lr": of.ranges["x_unrounded"] if len(of.steps) == 1 else of.steps[-1].extents,
+        "bicubic": of.ranges["bicubic"],
+    }
+    size = f"{of.lr_size[1]} × {of.lr_size[0]}"
+    figures = "".join(
+        page.picture(
+            path,
+            _title(key, view),
+            extents(unrounded[key]) if view is View.STRETCHED else size,
+            "lr",
+            of.lr_size,
+        )
+        for key, path in files.items()
+    )
+    page.html = _figures(of, figures) + legend(view, gain, "bicubic")
+    return page
+
+
+def path(of: Study, k: int, shown: str, moved: str | None, view: View, gain: float) -> Page:
+    """l_k, what cell k changed, and the table of all cells."""
+    page = Page()
+    last = len(of.steps) - 1
+    name = {0: "l0 = x", last: f"l{k} = LR, before rounding"}.get(k, f"l{k}")
+    figures = page.picture(shown, name, extents(of.steps[k].extents), "lr", of.lr_size)
+    if moved:
+        note = f"grey: nothing; gain {gain:g}"
+        figures += page.picture(moved, f"Changed by cell {k}", note, "lr", of.lr_size)
+    else:
+        figures += (
+            '<figure class="fg-figure"><div class="fg-frame fg-none"><span>x goes into cell 1</span></div>'
+            "<figcaption><b>Changed so far</b><span>nothing</span></figcaption></figure>"
+        )
+    page.html = f'<div class="fg-path">{_figures(of, figures)}{_cells(of.steps, k)}</div>'
+    return page
+
+
+def errors(of: Study, shown: str, channel: str) -> Page:
+    """Where x did not come back, and how often by how much."""
+    page = Page()
+    exact = of.exact
+    figure = page.picture(
+        shown, "Errors of x", f"{100 * exact.share:.2f} % exact, all channels", "lr", of.lr_size
+    )
+    total = sum(exact.counts)
+    edges = [0, *(least for least, _ in ERROR_COLOURS), 256]
+    names = ["exact", "1 grey level", "2 or 3", "4 or more"]
+    colours = ["", *(colour for _, colour in ERROR_COLOURS)]
+    rows = "".join(
+        f'<tr><th scope="row"><span class="fg-key" style="--key:{colour or "var(--fg-frame)"}"></span>{name}</th>'
+        f"<td>{sum(exact.counts[low:high]):,}</td><td>{100 * sum(exact.counts[low:high]) / total:.3f} %</td></tr>"
+        for low, high, name, colour in zip(edges, edges[1:], names, colours, strict=False)
+    )
+    text = (
+        "x comes back exactly: LR is x, nothing is inverted."
+        if len(of.steps) == 1
+        else f"{100 * exact.share:.4f} % of the values of x come back exactly; the largest error is "
+        f"{exact.largest} grey level{'' if exact.largest == 1 else 's'}. Restored from that: "
+        f"{format_score(of.psnr)} dB (PSNR-Y)."
+    )
+    which = "the worst of the three colours" if channel == "rgb" else f"the {_ORDINALS[channel]} channel"
+    page.html = (
+        f'<div class="fg-beside">{_figures(of, figure)}<div><p class="fg-said">{text}</p>'
+        '<div class="fg-table-box"><table class="fg-table fg-small"><thead><tr>'
+        '<th scope="col">Error of a value</th><th scope="col">values</th>'
+        f'<th scope="col">share</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p class="fg-legend">The map shows x in grey, and {which}.</p></div></div>'
+    )
+    return page
+
+
+def returned(of: Study, back: Returned, gain: float) -> Page:
+    """A changed LR picture and what came back from it."""
+    page = Page()
+    small = f"{of.lr_size[1]} × {of.lr_size[0]}"
+    figures = (
+        page.picture(
+            back.files["lr"], "Changed LR", f"{100 * back.changed:.3g} % of its values", "lr", of.lr_size
+        )
+        + page.picture(back.files["x_change"], "Change of x", small, "lr", of.lr_size)
+        + page.picture(
+            back.files["restored"], "Restored from it", f"{format_score(back.psnr)} dB", "hr", of.size
+        )
+        + page.picture(
+            back.files["restored_change"], "Change of the restored", f"gain {gain:g}", "hr", of.size
+        )
+    )
+    said = f'<p class="fg-said">{escape(sentence(of, back))}</p>'
+    page.html = said + _figures(of, figures) + legend(View.DIFFERENCE, gain, "what comes back unchanged")
+    return page
+
+
+def canvas(of: Study, lr: str, radius: float, strokes: int) -> Page:
+    """The LR picture to paint on; brush.js draws a stroke until the server has added it.
+
+    The number of strokes makes it a new value even where a stroke changed no pixel.
+    """
+    page = Page()
+    height, width = of.lr_size
+    page.html = (
+        f'<div class="fg-brush" data-radius="{radius:g}" data-strokes="{strokes}" style="--ratio:{width / height:.4f}">'
+        f'<img src="{page.address(lr)}" alt="LR picture, to paint on" draggable="false">'
+        f'<canvas width="{width}" height="{height}"></canvas></div>'
+    )
+    return page
+
+
+def legend(view: View, gain: float, reference: str) -> str:
+    """What a colour means."""
+    if view is View.CLAMPED:
+        text = "Values as they are saved: rounded, and clipped to 0 to 255."
+    elif view is View.STRETCHED:
+        text = "Before rounding; the smallest value of each channel is shown as 0, the largest as 255."
+    else:
+        text = (
+            f"Grey: the same as {reference}. Lighter: more of that colour, darker: less. One grey level is shown as "
+            f"{gain:g}; differences of more than {127 / gain:.0f} look alike."
+        )
+    return f'<p class="fg-legend">{escape(text)}</p>'
+
+
+def extents(ranges: tuple[tuple[float, float], ...] | list[tuple[float, float]]) -> str:
+    """The smallest and the largest level of the channels, "R -3...258, G ..."."""
+    return ", ".join(f"{name} {low:.0f}…{high:.0f}" for name, (low, high) in zip(_RGB, ranges, strict=True))
+
+
+def _title(key: str, view: View) -> str:
+    if key == "bicubic":
+        return "Bicubic"
+    return f"{PICTURES[key]} − bicubic" if view is View.DIFFERENCE else PICTURES[key]
+
+
+def _figures(of: Study, figures: str) -> str:
+    ratio = of.lr_size[1] / of.lr_size[0]
+    return f'<div class="fg-views" style="--ratio:{ratio:.4f}">{figures}</div>'
+
+
+def _cells(steps: tuple[Step, ...], current: int) -> str:
+    rows = []
+    for k, step in enumerate(steps):
+        gain = f"{step.psnr - steps[k - 1].psnr:+.2f}" if k else ""
+        moved = "".join(f"<td>{value:.2f}</td>" for value in step.moved) if k else "<td></td>" * 3
+        name = f"cell {k}" if k else "x"
+        rows.append(
+            f'<tr{" class=fg-current" if k == current else ""}><th scope="row">{name}</th>{moved}'
+            f"<td>{step.psnr:.2f}</td><td>{gain}</td></tr>"
+        )
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("image", *_RGB, "dB to bicubic", "change"))
+    return (
+        '<div class="fg-table-box" tabindex="0"><table class="fg-table fg-small"><caption>How far each cell moves R, G '
+        "and B (root mean square, grey levels), and how close its image is to bicubic</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )

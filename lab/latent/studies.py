@@ -1,0 +1,269 @@
+"""One picture seen from inside a method: the networks run once, what they give lies in files, views are read from them.
+
+A `Study` holds paths and a few numbers, so that a visitor who moves a slider waits for no network and keeps no memory
+busy.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fgrn import inside
+from fgrn.checkpoint import CheckpointError
+from fgrn.images import encode_png, read_image
+from fgrn.methods import METHODS
+from fgrn.metrics import psnr_y
+from fgrn.pipeline import Pixels, RescaleError, Rescaler, Result, rescale
+from lab.compare import RequestError, check_request, open_picture
+from lab.files import Store, stem
+from lab.latent import views
+from lab.latent.views import Exactness, View
+from lab.models import Interrupted, Models, interruptible
+
+STUDIED = ("fgrn", "du_none", "du_bic")
+WHY_NOT = (
+    "IRN and bicubic are not listed: their x is the LR picture, made by no encoder of its own "
+    "(the rest of what IRN computes, z, is thrown away and replaced by 0)."
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """An image on the way through F and what the cell before it changed; l_0 = x has nothing before it."""
+
+    path: str  # of the levels, float32
+    extents: tuple[tuple[float, float], ...]  # smallest and largest level of R, G and B
+    moved: tuple[float, ...]  # root of the mean squared change of R, G and B, in grey levels
+    psnr: float  # of the image against bicubic, clipped and rounded, in dB of Y
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Histograms (3, 256) and power spectra (3, n) of the pictures in PICTURES, per channel."""
+
+    histograms: dict[str, NDArray[np.int64]]
+    frequencies: NDArray[np.float64]
+    spectra: dict[str, NDArray[np.float64]]
+
+
+PICTURES = {"x": "x", "lr": "LR", "bicubic": "bicubic"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is known about one picture in one method. Sizes are (height, width)."""
+
+    name: str
+    method: str
+    scale: int
+    size: tuple[int, int]
+    lr_size: tuple[int, int]
+    notices: tuple[str, ...]
+    files: dict[str, str]  # PNGs: hr, x, lr, bicubic, x_recovered, restored
+    unrounded: str  # x before it was clipped and rounded, as levels
+    clipped: float  # share of its values outside 0..255
+    steps: tuple[Step, ...]  # l_0 ... l_K; l_0 alone for a method without a flow
+    ranges: dict[str, tuple[tuple[float, float], ...]]  # of R, G and B: x_unrounded, x, lr, bicubic
+    exact: Exactness
+    psnr: float  # of the restored picture
+    curves: Curves
+
+    @property
+    def title(self) -> str:
+        return f"{METHODS[self.method].label} ×{self.scale}"
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its files begin."""
+        return f"{self.name}_{self.method}_x{self.scale}"
+
+    def pixels(self, key: str) -> Pixels:
+        """One of its pictures.
+
+        Raises:
+            RequestError: if the files were cleaned up.
+        """
+        with _files_needed():
+            return read_image(self.files[key]).pixels
+
+    def levels(self, path: str) -> inside.Levels:
+        """The levels of a step, or of x before rounding; raises as `pixels`."""
+        with _files_needed():
+            array: inside.Levels = np.load(path)
+            return array
+
+    def unrounded_levels(self, key: str) -> NDArray[Any]:
+        """Levels of "x", "lr" or "bicubic" as the networks make them; raises as `pixels`."""
+        if key == "bicubic":
+            return self.pixels(key)
+        return self.levels(self.unrounded if key == "x" or len(self.steps) == 1 else self.steps[-1].path)
+
+
+def check_method(method: str | None) -> str:
+    """Raise RequestError unless a method can be studied."""
+    if not method:
+        raise RequestError(
+            "No method has weights at this scale. Choose the other scale, or put weights in place."
+        )
+    if method not in METHODS:
+        raise RequestError(f"There is no method {method!r}. Choose among {', '.join(STUDIED)}.")
+    if method not in STUDIED:
+        label = METHODS[method].label
+        raise RequestError(f"{label} has no x of its own: its x is its LR picture. Choose {STUDIED[0]!r}.")
+    return method
+
+
+def study(
+    models: Models,
+    store: Store,
+    path: str | None,
+    method: str | None,
+    scale: object,
+    stop: Callable[[], bool] = lambda: False,
+) -> Study | None:
+    """Run a picture through a method and keep everything on the way; None if `stop()` became true.
+
+    Raises:
+        RequestError: for everything else that keeps it from running; the message says what, why and what next.
+    """
+    name = check_method(method)
+    number, _ = check_request(scale, [name])
+    hr, notices, _ = open_picture(path)
+    with networks(models, name, number) as rescaler:
+        try:
+            with interruptible(stop), models.one_at_a_time:
+                result = rescale(rescaler, hr)
+                unrounded = inside.unrounded_x(rescaler, hr)
+                steps = inside.path(rescaler, result.x)
+                bicubic = models.get("bicubic", number).downscale(hr)
+        except Interrupted:
+            return None
+    return _saved(store, stem(path or ""), notices, result, unrounded, steps, bicubic)
+
+
+def render(
+    store: Store, of: Study, keys: Sequence[str], view: View, channel: str, gain: float
+) -> dict[str, str]:
+    """Paths of the views of "x", "lr", "bicubic"; differences are to bicubic."""
+    bicubic = of.pixels("bicubic")
+    found = {}
+    for key in keys:
+        plain = key == "bicubic" and view is View.DIFFERENCE  # its own difference would be empty
+        picture = views.view(
+            of.unrounded_levels(key), View.CLAMPED if plain else view, channel, bicubic, gain
+        )
+        found[key] = save_view(store, picture, f"{of.prefix}_{key}_{view}_{channel}")
+    return found
+
+
+def render_step(
+    store: Store, of: Study, k: int, view: View, channel: str, gain: float
+) -> tuple[str, str | None]:
+    """Paths of l_k in a view, and of what cell k changed, with gain (None for l_0)."""
+    levels = of.levels(of.steps[k].path)
+    picture = views.view(levels, view, channel, of.pixels("bicubic"), gain)
+    shown = save_view(store, picture, f"{of.prefix}_l{k}_{view}_{channel}")
+    if k == 0:
+        return shown, None
+    before = of.levels(of.steps[k - 1].path)
+    moved = views.view(levels, View.DIFFERENCE, channel, before, gain)
+    return shown, save_view(store, moved, f"{of.prefix}_cell{k}_{channel}")
+
+
+def save_view(store: Store, picture: Pixels, name: str) -> str:
+    """A PNG made quickly rather than small: it is looked at once, and made again whenever a slider moves."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
+    return store.save(buffer.getvalue(), f"{name}.png")
+
+
+def _saved(
+    store: Store,
+    name: str,
+    notices: tuple[str, ...],
+    result: Result,
+    unrounded: inside.Levels,
+    path: list[inside.Levels],
+    bicubic: Pixels,
+) -> Study:
+    prefix = f"{name}_{result.method}_x{result.scale}"
+    pictures = {
+        "hr": result.hr,
+        "x": result.x,
+        "bicubic": bicubic,
+        "x_recovered": result.x_recovered,
+        "restored": result.reconstruction,
+    }
+    files = {key: store.save(encode_png(array), f"{prefix}_{key}.png") for key, array in pictures.items()}
+    files["lr"] = store.save(result.lr_png, f"{prefix}_lr.png")
+    steps = []
+    for k, levels in enumerate(path):
+        moved = views.root_mean_square(levels, path[max(k - 1, 0)])
+        steps.append(
+            Step(
+                path=_save_levels(store, levels, f"{prefix}_l{k}.npy"),
+                extents=tuple(views.extent(levels)),
+                moved=tuple(float(value) for value in moved),
+                psnr=psnr_y(views.clamped(levels), bicubic, 0),
+            )
+        )
+    shown = {"x": result.x, "lr": result.lr, "bicubic": bicubic}
+    spectra = {key: views.spectrum(picture) for key, picture in shown.items()}
+    return Study(
+        name=name,
+        method=result.method,
+        scale=result.scale,
+        size=(result.hr.shape[0], result.hr.shape[1]),
+        lr_size=(result.lr.shape[0], result.lr.shape[1]),
+        notices=notices,
+        files=files,
+        unrounded=_save_levels(store, unrounded, f"{prefix}_x_unrounded.npy"),
+        clipped=float(np.mean((unrounded < -0.5) | (unrounded > 255.5))),  # rounding alone does not clip
+        steps=tuple(steps),
+        ranges={
+            "x_unrounded": tuple(views.extent(unrounded)),
+            **{key: tuple(views.extent(picture)) for key, picture in shown.items()},
+        },
+        exact=views.exactness(result.x, result.x_recovered),
+        psnr=psnr_y(result.hr, result.reconstruction, result.scale),
+        curves=Curves(
+            {key: views.histogram(picture) for key, picture in shown.items()},
+            spectra["x"][0],
+            {key: power for key, (_, power) in spectra.items()},
+        ),
+    )
+
+
+def _save_levels(store: Store, levels: inside.Levels, name: str) -> str:
+    buffer = io.BytesIO()
+    np.save(buffer, levels)
+    return store.save(buffer.getvalue(), name)
+
+
+@contextmanager
+def networks(models: Models, method: str, scale: int) -> Iterator[Rescaler]:
+    """The rescaler of a method; what goes wrong with it is a RequestError."""
+    try:
+        yield models.get(method, scale)
+    except (CheckpointError, RescaleError) as error:
+        raise RequestError(str(error)) from error
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        raise RequestError("There is not enough memory for this picture. Use a smaller one.") from error
+
+
+@contextmanager
+def _files_needed() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ImageError is a ValueError
+        raise RequestError("The pictures of this run were cleaned up. Run it again.") from error

@@ -1,0 +1,165 @@
+"""The Latent x tab: components and wiring. The picture and the scale are those of Compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fgrn.methods import METHODS
+from lab import cards
+from lab.components import html, pictures, upload
+from lab.handlers import FIRST_SCALE, Handlers, Ticket
+from lab.latent import changes, markup
+from lab.latent.api import LatentApi
+from lab.latent.changes import KINDS
+from lab.latent.handlers import FIRST_RADIUS, LatentHandlers
+from lab.latent.studies import STUDIED, WHY_NOT
+from lab.latent.views import View
+from lab.queues import NETWORK, QUIET
+
+BRUSH = Path(__file__).with_name("brush.js")
+VIEWS = [("Clamped", View.CLAMPED), ("Min to max", View.STRETCHED), ("Minus bicubic", View.DIFFERENCE)]
+COLOURS = [("RGB", "rgb"), ("R", "r"), ("G", "g"), ("B", "b")]
+FAST: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
+
+
+def build(page: Handlers, image: gr.Image, scale: gr.Radio) -> None:
+    """Build the tab inside the current `gr.Tab`, wire it, and add its endpoint."""
+    tab = LatentHandlers(page)
+    study, strokes, ticket = gr.State(), gr.State(()), gr.State(_idle())
+    with gr.Row(elem_classes="fg-latent"):
+        with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
+            method = gr.Radio(
+                [(METHODS[name].label, name) for name in STUDIED],
+                value=STUDIED[0],
+                label="Method",
+                info="Picture and scale are those of the Compare tab.",
+                elem_id="latent-method",
+            )
+            missing = html(elem_id="latent-missing")
+            with gr.Row():
+                start = gr.Button("Run", variant="primary", elem_id="latent-run", scale=2, min_width=120)
+                stop = gr.Button("Stop", elem_id="latent-stop", scale=1, min_width=80)
+            view = gr.Radio(VIEWS, value=View.CLAMPED, label="View", elem_id="latent-view")
+            channel = gr.Radio(COLOURS, value="rgb", label="Channel", elem_id="latent-channel")
+            gain = gr.Slider(1, 32, 8, step=1, label="Gain of differences", elem_id="latent-gain")
+        with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
+            status = html(cards.status("Nothing computed yet", False), elem_id="latent-status")
+            empty = html(markup.EMPTY.format(why=WHY_NOT), elem_id="latent-empty")
+            with gr.Column(visible=False, elem_id="latent-results") as results:
+                said = html(elem_id="latent-said")
+                pair = pictures(elem_id="latent-pair")
+                html(markup.heading("The path through F", PATH))
+                cell = gr.Slider(0, 4, 0, step=1, label="Cells applied", elem_id="latent-cell")
+                path = pictures(elem_id="latent-path")
+                html(markup.heading("Histogram and spectrum", CURVES))
+                with gr.Row(elem_classes="fg-plots"):
+                    histogram = gr.Plot(show_label=False, container=False, elem_id="latent-histogram")
+                    spectrum = gr.Plot(show_label=False, container=False, elem_id="latent-spectrum")
+                html(markup.heading("Back through F", BACK))
+                errors = pictures(elem_id="latent-errors")
+                html(markup.heading("Change the LR picture", CHANGE))
+                change = _change_section(tab, study, strokes, gain)
+
+    seen = [pair, path, histogram, spectrum, errors]
+    drawn = [study, strokes, status, empty, results, said, cell, *seen, *change]
+    request = [image, method, scale]
+    begun = start.click(tab.begin, [*request, ticket], [ticket, status], concurrency_limit=4, **QUIET)
+    begun.success(
+        tab.on_run,
+        [*request, ticket, view, channel, gain],
+        drawn,
+        trigger_mode="multiple",
+        **NETWORK,
+        **QUIET,
+    )
+    stop.click(tab.stop, ticket, status, queue=False, **QUIET)
+    shown = [study, view, channel, gain, cell]
+    gr.on([view.input, gain.input], tab.show, shown, [pair, path], **FAST)
+    channel.input(tab.show_channel, shown, seen, **FAST)
+    cell.input(tab.show_path, shown, path, **FAST)
+
+    gr.on(None, lambda: tab.choices(FIRST_SCALE, STUDIED[0]), None, [method, missing], queue=False, **QUIET)
+    scale.change(tab.choices, [scale, method], [method, missing], queue=False, **QUIET)
+    _add_api(LatentApi(page.models, page.store))
+
+
+PATH = (
+    "F turns x into the LR picture in cells. Each cell changes one colour by what the two others say, then scales and "
+    "shifts those two by what the first has become; from cell to cell the colours take turns."
+)
+CURVES = (
+    "How often each grey level occurs, and how strong fine detail (right) is beside coarse detail (left)."
+)
+BACK = "LR is rounded to 8 bit, so the way back through F misses some values of x by a grey level or more."
+CHANGE = "Restoring depends on the lowest bits of the LR picture. Change them and see what comes back."
+
+
+def _change_section(tab: LatentHandlers, study: gr.State, strokes: gr.State, gain: gr.Slider) -> list[Any]:
+    """The components that a new run draws anew: the brush and what came back."""
+    most, sigma_most, radius_most = (
+        changes.MAX_LEVELS,
+        changes.MAX_SIGMA,
+        changes.MAX_RADIUS,
+    )
+    with gr.Row():
+        kind = gr.Radio(
+            [(label, name) for name, label in KINDS.items()],
+            value="level",
+            label="Kind",
+            elem_id="latent-kind",
+        )
+        levels = gr.Slider(-most, most, 1, step=1, label="Grey levels added", elem_id="latent-levels")
+        sigma = gr.Slider(
+            0, sigma_most, 1, step=0.5, label="Sigma, grey levels", visible=False, elem_id="latent-sigma"
+        )
+        seed = gr.Number(0, precision=0, minimum=0, label="Seed", visible=False, elem_id="latent-seed")
+        radius = gr.Slider(
+            1,
+            radius_most,
+            FIRST_RADIUS,
+            step=1,
+            label="Radius, LR pixels",
+            visible=False,
+            elem_id="latent-radius",
+        )
+    with gr.Column(visible=False) as painting:
+        brush = pictures(elem_id="latent-brush")
+        brush.js_on_load = BRUSH.read_text(encoding="utf-8")
+        with gr.Row():
+            undo = gr.Button("Undo", size="sm", elem_id="latent-undo", min_width=80)
+            clear = gr.Button("Clear", size="sm", elem_id="latent-clear", min_width=80)
+    go = gr.Button("Restore from the changed LR", elem_id="latent-change")
+    note = html(elem_id="latent-note")
+    back = pictures(elem_id="latent-returned")
+
+    kind.input(tab.show_kind, kind, [levels, sigma, seed, radius, painting], **FAST)
+    painted = [strokes, brush]
+    brush.select(tab.paint, [study, strokes, radius, levels], painted, queue=False, **QUIET)
+    radius.input(tab.show_brush, [study, strokes, radius], brush, **FAST)
+    undo.click(tab.undo, [study, strokes, radius], painted, queue=False, **QUIET)
+    clear.click(tab.clear, [study, radius], painted, queue=False, **QUIET)
+    begun = go.click(lambda: cards.status("Waiting for its turn", True), None, note, queue=False, **QUIET)
+    begun.success(
+        tab.on_change, [study, kind, levels, sigma, seed, strokes, gain], [note, back], **NETWORK, **QUIET
+    ).failure(lambda: "", None, note, queue=False, **QUIET)
+    return [radius, brush, note, back]
+
+
+def _idle() -> Ticket:
+    ticket = Ticket()
+    ticket.valid = False
+    return ticket
+
+
+def _add_api(api: LatentApi) -> None:
+    """The named endpoint, with components because they check that a file is an upload."""
+    with gr.Group(visible=False):
+        image = upload(label="Picture")
+        method = gr.Textbox(STUDIED[0], label="Method, one of " + ", ".join(STUDIED))
+        scale = gr.Number(FIRST_SCALE, precision=0, label="Scale")
+        figures = gr.JSON(label="Figures")
+        files = gr.File(label="PNGs", file_count="multiple")
+    gr.on([], api.latent, [image, method, scale], [figures, files], api_name="latent", **NETWORK)

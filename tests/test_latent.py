@@ -1,0 +1,523 @@
+"""The Latent x tab: the mathematics, what a run keeps, its endpoint, and the tab in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Browser, Page, expect
+
+import fgrn
+from fgrn.images import encode_png, read_image
+from fgrn.metrics import psnr_y
+from lab.compare import RequestError
+from lab.files import Store
+from lab.latent import changes, markup, plots, studies, views
+from lab.latent.changes import Change, checked, perturb, read_stroke, sentence
+from lab.latent.studies import Study
+from lab.latent.views import GREY, Stroke, View
+from lab.models import Models
+from tests.conftest import ROOT, Photo, Visitor
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+
+pytestmark = pytest.mark.usefixtures("use_tiny_weights")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "served")
+
+
+@pytest.fixture
+def picture(tmp_path: Path, photo: Photo) -> str:
+    path = tmp_path / "my photo.png"
+    path.write_bytes(encode_png(photo(50, 67)))
+    return str(path)
+
+
+def run(store: Store, picture: str, method: str = "fgrn", scale: int = 4) -> Study:
+    found = studies.study(Models(), store, picture, method, scale)
+    assert found is not None
+    return found
+
+
+def random_levels(seed: int = 0) -> np.ndarray:
+    """Levels as networks make them: outside 0..255 too, and between the grey levels."""
+    return np.random.default_rng(seed).normal(128, 90, (21, 34, 3)).astype(np.float32)
+
+
+# Views
+
+
+def test_clamped_is_what_the_pipeline_rounds_to() -> None:
+    levels = np.array([[[-3.2, 0.49, 0.5], [1.5, 254.6, 300.0]]], np.float32)
+    np.testing.assert_array_equal(views.clamped(levels), [[[0, 0, 0], [2, 255, 255]]])
+
+
+def test_stretched_takes_every_channel_from_its_least_to_its_largest() -> None:
+    levels = random_levels()
+    levels[..., 1] = 77
+    shown = views.stretched(levels)
+    for c in (0, 2):
+        low, high = levels[..., c].min(), levels[..., c].max()
+        np.testing.assert_array_equal(shown[..., c], np.rint((levels[..., c] - low) / (high - low) * 255))
+        assert views.extent(levels)[c] == (low, high)
+    assert (shown[..., 1] == GREY).all(), "a constant channel has no contrast to stretch"
+
+
+def test_a_difference_is_grey_where_there_is_none_and_signed_elsewhere() -> None:
+    a = np.array([[[10, 10, 10], [11, 9, 200]]], np.uint8)
+    shown = views.difference(a, np.full_like(a, 10), 8)
+    np.testing.assert_array_equal(shown, [[[128, 128, 128], [136, 120, 255]]])
+
+
+@pytest.mark.parametrize("kind", View)
+def test_a_single_channel_is_that_channel_in_grey(kind: View) -> None:
+    levels, reference = random_levels(), views.clamped(random_levels(1))
+    colour = views.view(levels, kind, "rgb", reference, 4)
+    for c, name in enumerate("rgb"):
+        shown = views.view(levels, kind, name, reference, 4)
+        assert shown.shape == colour.shape
+        np.testing.assert_array_equal(shown, colour[..., c : c + 1].repeat(3, axis=2))
+
+
+# Histograms and spectra
+
+
+def test_the_histogram_counts_every_value() -> None:
+    pixels = views.clamped(random_levels())
+    counts = views.histogram(pixels)
+    for c in range(3):
+        np.testing.assert_array_equal(counts[c], np.histogram(pixels[..., c], np.arange(257))[0])
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (95, 128), (64, 81)])
+def test_a_sinusoid_has_its_power_at_its_frequency(shape: tuple[int, int]) -> None:
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    angle, frequency = 0.6, 0.2
+    wave = np.sin(2 * np.pi * frequency * (rows * np.sin(angle) + columns * np.cos(angle)))
+    pixels = views.clamped(128 + 100 * wave[..., None].repeat(3, axis=2))
+    frequencies, power = views.spectrum(pixels)
+    assert abs(frequencies[power[0].argmax()] - frequency) < 0.011
+    far = np.abs(frequencies - frequency) > 0.05
+    assert views.decibels(power[0]).max() - views.decibels(power[0][far]).max() > 40
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (41, 59)])
+def test_the_spectrum_is_numpys_averaged_over_rings(shape: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    frequencies, power = views.spectrum(pixels)
+    window = np.hanning(shape[0])[:, None] * np.hanning(shape[1])
+    whole = np.abs(np.fft.fft2((pixels[..., 1] - pixels[..., 1].mean()) * window)) ** 2 / (window**2).sum()
+    radius = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.fftfreq(shape[1]))
+    half = 0.25 / views.SPECTRUM_BINS
+    for frequency, value in zip(frequencies, power[1], strict=True):
+        ring = (radius >= frequency - half) & (radius < frequency + half)
+        assert np.isclose(value, whole[ring].mean())
+
+
+def test_white_noise_has_its_variance_at_every_frequency() -> None:
+    pixels = views.clamped(np.random.default_rng(0).normal(128, 10, (256, 256, 3)))
+    power = views.spectrum(pixels)[1].mean(axis=0)
+    assert np.abs(views.decibels(power[2:]) - 20).max() < 1.5
+
+
+# Errors
+
+
+def test_errors_are_counted_by_size(photo: Photo) -> None:
+    x = photo(20, 30)
+    x = x.clip(10, 240)
+    recovered = x.copy()
+    recovered[0, 0, 0] += 1
+    recovered[3, 4, 2] -= 5
+    exact = views.exactness(x, recovered)
+    assert exact.share == 1 - 2 / x.size and exact.largest == 5
+    assert exact.counts == (x.size - 2, 1, 0, 0, 0, 1)
+    shown = views.error_map(x, recovered, "rgb")
+    coloured = (shown != shown[..., :1]).any(axis=2)
+    assert coloured.sum() == 2 and coloured[0, 0] and coloured[3, 4]
+    green = views.error_map(x, recovered, "g")
+    assert (green == green[..., :1]).all(), "the errors are in the other colours"
+
+
+# Changes
+
+
+def test_changes_of_nothing_change_nothing(photo: Photo) -> None:
+    lr = photo(20, 30)
+    for change in (Change("level", levels=0), Change("noise", sigma=0), Change("brush")):
+        np.testing.assert_array_equal(change.apply(lr), lr)
+    np.testing.assert_array_equal(views.brushed(lr, [Stroke(((3, 3),), 2, 0)]), lr)
+
+
+def test_a_grey_level_more_stops_at_white() -> None:
+    lr = np.array([[[0, 254, 255]]], np.uint8)
+    np.testing.assert_array_equal(views.shifted(lr, 1), [[[1, 255, 255]]])
+    np.testing.assert_array_equal(views.shifted(lr, -1), [[[0, 253, 254]]])
+
+
+def test_noise_depends_on_its_seed_and_grows_with_sigma() -> None:
+    lr = np.full((64, 64, 3), 128, np.uint8)
+    np.testing.assert_array_equal(views.noisy(lr, 4, 1), views.noisy(lr, 4, 1))
+    assert (views.noisy(lr, 4, 1) != views.noisy(lr, 4, 2)).any()
+    assert abs(views.noisy(lr, 4, 1).astype(float).std() - 4) < 0.1
+
+
+def test_the_brush_changes_what_it_passes_once() -> None:
+    lr = np.full((40, 60, 3), 100, np.uint8)
+    stroke = Stroke(((10, 20), (40, 20), (10, 20)), 5, 3)
+    changed = views.brushed(lr, [stroke])
+    rows, columns = np.mgrid[:40, :60] + 0.5
+    distance = np.hypot(columns - columns.clip(10, 40), rows - 20)
+    np.testing.assert_array_equal(changed[..., 0], np.where(distance <= 5, 103, 100))
+    np.testing.assert_array_equal(views.brushed(lr, [stroke, stroke])[20, 20], [106, 106, 106])
+
+
+def test_a_stroke_may_leave_the_picture_and_a_point_hits_its_pixel() -> None:
+    lr = np.full((8, 9, 3), 100, np.uint8)
+    for point in ((0.0, 0.0), (8.99, 7.99), (4.5, 4.5)):
+        assert (views.brushed(lr, [Stroke((point,), 0.5, 1)])[int(point[1]), int(point[0])] == 101).all()
+    outside = [Stroke(((-50, -50), (-20, 90)), 4, 9), Stroke(((500, 3), (500, 4)), 4, 9)]
+    np.testing.assert_array_equal(views.brushed(lr, outside), lr)
+
+
+@pytest.mark.parametrize(
+    "points", [None, [], "12", [[1]], [[1, 2, 3]], [[1, "2"]], [[1, None]], [[float("nan"), 1]], [[1, 1e9]]]
+)
+def test_what_the_browser_sends_is_checked(points: object) -> None:
+    with pytest.raises(RequestError):
+        read_stroke(points, 4, 1, ())
+
+
+def test_strokes_have_a_limit() -> None:
+    stroke = read_stroke([[1, 2]] * changes.MAX_POINTS, 4, 1, ())
+    with pytest.raises(RequestError, match="points"):
+        read_stroke([[1, 2]], 4, 1, [stroke])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (("blur", 1, 1, 0), "'blur'"),
+        (("level", 300, 1, 0), "Grey levels"),
+        (("level", None, 1, 0), "Grey levels"),
+        (("noise", 1, float("inf"), 0), "Sigma"),
+        (("noise", 1, 1, -1), "Seed"),
+        (("brush", 1, 1, 0), "painted"),
+    ],
+)
+def test_bad_changes_say_what_is_wrong(values: tuple[object, object, object, object], words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        checked(*values)
+
+
+# A run
+
+
+@pytest.mark.parametrize("method", ["fgrn", "du_none", "du_bic"])
+def test_a_run_keeps_the_result_bit_for_bit(method: str, store: Store, picture: str) -> None:
+    study = run(store, picture, method)
+    rescaler = fgrn.load(method, 4)
+    result = fgrn.rescale(rescaler, picture)
+    for key, array in (
+        ("hr", result.hr),
+        ("x", result.x),
+        ("lr", result.lr),
+        ("x_recovered", result.x_recovered),
+        ("restored", result.reconstruction),
+        ("bicubic", fgrn.load("bicubic", 4).downscale(picture)),
+    ):
+        np.testing.assert_array_equal(study.pixels(key), array)
+    assert Path(study.files["lr"]).read_bytes() == result.lr_png
+    assert study.exact.share == result.x_exact
+    assert study.exact.largest == np.abs(result.x.astype(int) - result.x_recovered).max()
+    assert study.psnr == psnr_y(result.hr, result.reconstruction, 4)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_path_leads_from_x_to_lr(scale: int, store: Store, picture: str) -> None:
+    study = run(store, picture, scale=scale)
+    assert len(study.steps) == 3, "two cells"
+    x, lr = study.pixels("x"), study.pixels("lr")
+    images = [study.levels(step.path) for step in study.steps]
+    np.testing.assert_allclose(images[0], x, atol=1e-4)
+    np.testing.assert_array_equal(views.clamped(images[-1]), lr)
+    for k, step in enumerate(study.steps):
+        assert step.extents == tuple(views.extent(images[k]))
+        moved = np.sqrt(((images[k] - images[max(k - 1, 0)]) ** 2).mean(axis=(0, 1)))
+        np.testing.assert_allclose(step.moved, moved, rtol=1e-4)
+        assert step.psnr == psnr_y(views.clamped(images[k]), study.pixels("bicubic"), 0)
+    assert max(study.steps[0].moved) == 0 < max(study.steps[1].moved) > 0
+
+
+def test_x_before_rounding_is_kept(store: Store, picture: str) -> None:
+    study = run(store, picture)
+    unrounded = study.unrounded_levels("x")
+    np.testing.assert_array_equal(views.clamped(unrounded), study.pixels("x"))
+    assert study.clipped == np.mean((unrounded < -0.5) | (unrounded > 255.5))
+
+
+def test_without_a_flow_x_is_lr(store: Store, picture: str) -> None:
+    study = run(store, picture, "du_none")
+    assert len(study.steps) == 1 and study.exact.share == 1
+    np.testing.assert_array_equal(study.unrounded_levels("lr"), study.unrounded_levels("x"))
+    assert "no flow" in markup.summary(study)
+
+
+def test_a_run_can_be_stopped(store: Store, picture: str) -> None:
+    models = Models()
+    assert studies.study(models, store, picture, "fgrn", 4, lambda: True) is None
+    assert not models.one_at_a_time.locked()
+
+
+@pytest.mark.parametrize(
+    ("method", "scale", "words"),
+    [
+        ("irn", 4, "no x of its own"),
+        ("bicubic", 4, "no x of its own"),
+        ("best", 4, "'best'"),
+        (None, 4, "No method"),
+        ("fgrn", 3, "Scale 3"),
+        ("du_none", 2, "du_none_x2.json is missing"),
+    ],
+)
+def test_bad_requests_say_what_is_wrong(
+    method: str | None, scale: int, words: str, store: Store, picture: str
+) -> None:
+    with pytest.raises(RequestError, match=words):
+        studies.study(Models(), store, picture, method, scale)
+
+
+def test_files_that_are_gone_are_named(store: Store, picture: str) -> None:
+    study = run(store, picture)
+    Path(study.files["x"]).unlink()
+    Path(study.steps[1].path).unlink()
+    with pytest.raises(RequestError, match="cleaned up"):
+        study.pixels("x")
+    with pytest.raises(RequestError, match="cleaned up"):
+        studies.render_step(store, study, 1, View.CLAMPED, "rgb", 8)
+
+
+def test_the_clamped_view_is_the_file(store: Store, picture: str) -> None:
+    study = run(store, picture)
+    files = studies.render(store, study, ("x", "lr", "bicubic"), View.CLAMPED, "rgb", 8)
+    for key, path in files.items():
+        np.testing.assert_array_equal(read_image(path).pixels, study.pixels(key))
+    shown, moved = studies.render_step(store, study, 2, View.CLAMPED, "rgb", 8)
+    np.testing.assert_array_equal(read_image(shown).pixels, study.pixels("lr"))
+    assert moved is not None and studies.render_step(store, study, 0, View.CLAMPED, "r", 8)[1] is None
+
+
+# What comes back
+
+
+def test_an_unchanged_lr_picture_comes_back_bit_for_bit(store: Store, picture: str) -> None:
+    models, study = Models(), run(store, picture)
+    back = perturb(models, store, study, Change("level", levels=0), 8)
+    np.testing.assert_array_equal(read_image(back.files["restored"]).pixels, study.pixels("restored"))
+    assert (back.changed, back.x_rms, back.x_largest, back.restored_rms) == (0, 0, 0, 0)
+    assert back.psnr == study.psnr
+    assert (read_image(back.files["restored_change"]).pixels == GREY).all()
+    assert "same picture" in sentence(study, back)
+
+
+def test_what_comes_back_is_restored_from_the_changed_lr(store: Store, picture: str) -> None:
+    models, study = Models(), run(store, picture)
+    rescaler = fgrn.load("fgrn", 4)
+    for change in (
+        Change("level", levels=1),
+        Change("noise", sigma=3, seed=5),
+        Change("brush", strokes=(Stroke(((4, 4), (9, 7)), 2, 12),)),
+    ):
+        back = perturb(models, store, study, change, 8)
+        changed = change.apply(study.pixels("lr"))
+        expected = rescaler.upscale(changed, study.size)
+        np.testing.assert_array_equal(read_image(back.files["lr"]).pixels, changed)
+        np.testing.assert_array_equal(read_image(back.files["restored"]).pixels, expected)
+        assert back.psnr == psnr_y(study.pixels("hr"), expected, 4)
+        assert back.changed == np.mean(changed != study.pixels("lr")) > 0
+        assert f"{back.psnr:.2f} dB after" in sentence(study, back)
+
+
+# Figures
+
+
+def test_plots_have_a_line_for_each_picture_and_no_background(store: Store, picture: str) -> None:
+    curves = run(store, picture).curves
+    for figure in (plots.histogram_figure, plots.spectrum_figure):
+        plain = json.loads(figure(curves, "rgb").to_json())
+        assert [line["name"] for line in plain["data"]] == ["x", "LR", "bicubic"]
+        assert plain["layout"]["paper_bgcolor"] == plain["layout"]["plot_bgcolor"] == "rgba(0,0,0,0)"
+    shares = plots.histogram_figure(curves, "g").data[0].y
+    assert np.isclose(sum(share or 0 for share in shares), 100)
+
+
+def test_the_table_has_a_row_for_every_cell(store: Store, picture: str) -> None:
+    study = run(store, picture)
+    page = markup.path(study, 2, study.files["x"], study.files["lr"], View.CLAMPED, 8)
+    assert page.html.count("<tr") == 1 + 3 and "class=fg-current" in page.html
+
+
+# The tab
+
+
+@pytest.fixture
+def client(url: str, tmp_path: Path) -> Client:
+    return Client(url, verbose=False, download_files=str(tmp_path / "received"))
+
+
+def test_the_endpoint_gives_figures_and_pictures(client: Client, picture: str) -> None:
+    figures, files = client.predict(handle_file(picture), "fgrn", 4, api_name="/latent")
+    result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
+    assert figures["x_exact"] == result.x_exact and sum(figures["errors"]) == result.x.size
+    assert figures["ranges"]["x"] == [[int(v.min()), int(v.max())] for v in np.moveaxis(result.x, 2, 0)]
+    assert [cell["cell"] for cell in figures["cells"]] == [1, 2]
+    total = sum(cell["change_db"] for cell in figures["cells"])
+    assert np.isclose(figures["x_psnr_to_bicubic"] + total, figures["cells"][-1]["psnr_to_bicubic"])
+    names = [Path(file).name for file in files]
+    assert names == [
+        f"my_photo_fgrn_x4_{kind}.png" for kind in ("x", "lr", "bicubic", "x_recovered", "restored")
+    ]
+    assert Path(files[1]).read_bytes() == result.lr_png
+    np.testing.assert_array_equal(read_image(files[0]).pixels, result.x)
+    json.dumps(figures, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("method", "scale", "words"),
+    [("irn", 4, "no x of its own"), ("du_none", 2, "du_none_x2.json is missing")],
+)
+def test_the_endpoint_explains_itself(
+    method: str, scale: int, words: str, client: Client, picture: str
+) -> None:
+    with pytest.raises(AppError, match=words):
+        client.predict(handle_file(picture), method, scale, api_name="/latent")
+    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert "largest_error" in described["/latent"]["description"]
+
+
+def open_tab(visitor: Visitor, theme: str = "light") -> Page:
+    page = visitor.open(theme)
+    visitor.tab("Latent x")
+    return page
+
+
+def slide(page: Page, name: str, value: int) -> None:
+    page.locator(f"{name} input[type=range]").fill(str(value))
+
+
+@pytest.mark.browser
+def test_run_look_and_change(browser: Browser, url: str) -> None:
+    visitor = Visitor(browser, url, 1440, 1000)
+    page = open_tab(visitor)
+    expect(page.locator("#latent-empty")).to_contain_text("Press Run")
+    page.locator("#latent-run").click()
+    expect(page.locator("#latent-status [role=status]")).to_have_text("portrait, FGRN ×4")
+    expect(page.locator("#latent-pair img")).to_have_count(3)
+    expect(page.locator("#latent-histogram .js-plotly-plot, #latent-spectrum .js-plotly-plot")).to_have_count(
+        2
+    )
+    width = page.locator("#latent-spectrum").bounding_box()
+    plot = page.locator("#latent-spectrum svg.main-svg").first.bounding_box()
+    assert width and plot and 0.8 * width["width"] < plot["width"] <= width["width"]
+    expect(page.locator("#latent-errors")).to_contain_text("come back exactly")
+    rendering = "e => getComputedStyle(e).imageRendering"
+    assert page.locator("#latent-pair img").first.evaluate(rendering) == "pixelated"
+
+    slide(page, "#latent-cell", 2)
+    expect(page.locator("#latent-path")).to_contain_text("Changed by cell 2")
+    expect(page.locator("#latent-path .fg-current")).to_contain_text("cell 2")
+    page.locator("#latent-view").get_by_label("Minus bicubic").check()
+    expect(page.locator("#latent-pair")).to_contain_text("x − bicubic")
+    expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 8")
+    before = page.locator("#latent-pair img").first.get_attribute("src") or ""
+    page.locator("#latent-channel").get_by_label("G", exact=True).check()
+    expect(page.locator("#latent-pair img").first).not_to_have_attribute("src", before)
+    expect(page.locator("#latent-errors")).to_contain_text("green channel")
+
+    page.locator("#latent-change").click()
+    expect(page.locator("#latent-returned")).to_contain_text(
+        "+1 grey level on the whole LR picture changes x by"
+    )
+    expect(page.locator("#latent-returned img")).to_have_count(4)
+    visitor.finish()
+
+
+@pytest.mark.browser
+def test_the_brush_paints_where_the_pointer_was(browser: Browser, url: str) -> None:
+    visitor = Visitor(browser, url, 1440, 1000)
+    page = open_tab(visitor)
+    page.locator("#latent-run").click()
+    expect(page.locator("#latent-pair img")).to_have_count(3)
+    page.locator("#latent-kind").get_by_label("Brush").check()
+    slide(page, "#latent-levels", 30)
+    brush = page.locator("#latent-brush .fg-brush")
+    brush.scroll_into_view_if_needed()
+    plain = shown(page)
+    box = brush.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+    before = brush.locator("img").get_attribute("src") or ""
+    page.mouse.up()
+    expect(brush.locator("img")).not_to_have_attribute("src", before)
+    empty = "c => !c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(value => value)"
+    assert brush.locator("canvas").evaluate(empty), "the stroke is in the picture now"
+    changed = (shown(page) != plain).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    side = changed.shape[0]
+    assert abs(columns.min() - (side / 4 - 4)) <= 1 and abs(columns.max() - (side / 2 + 4)) <= 1
+    assert abs(rows.mean() + 0.5 - side / 2) <= 1
+
+    page.locator("#latent-change").click()
+    expect(page.locator("#latent-returned")).to_contain_text("The brush, over")
+    page.locator("#latent-undo").click()
+    expect(brush.locator("img")).to_have_attribute("src", before)
+    page.locator("#latent-change").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Nothing is painted yet")
+    visitor.finish()
+
+
+def shown(page: Page) -> np.ndarray:
+    """The pixels of the picture that is painted on."""
+    script = """async image => { await image.decode(); const c = document.createElement('canvas');
+        c.width = image.naturalWidth; c.height = image.naturalHeight; const x = c.getContext('2d');
+        x.drawImage(image, 0, 0); return [c.height, c.width, [...x.getImageData(0, 0, c.width, c.height).data]]; }"""
+    height, width, values = page.locator("#latent-brush img").evaluate(script)
+    return np.array(values, dtype=np.uint8).reshape(height, width, 4)[..., :3]
+
+
+@pytest.mark.browser
+def test_the_scale_decides_which_methods_there_are(browser: Browser, url: str) -> None:
+    visitor = Visitor(browser, url, 1440, 1000)
+    page = visitor.open()
+    page.locator("#scale").get_by_label("2").check()
+    visitor.tab("Latent x")
+    expect(page.locator("#latent-missing")).to_contain_text("du_none_x2.json is missing")
+    expect(page.locator("#latent-method input")).to_have_count(1)
+    visitor.finish()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 1000), (390, 844)])
+def test_fits_the_screen(browser: Browser, url: str, theme: str, width: int, height: int) -> None:
+    """No sideways scrolling; the screenshots in build/screenshots are for people."""
+    visitor = Visitor(browser, url, width, height)
+    page = open_tab(visitor, theme)
+    page.locator("#latent-run").click()
+    expect(page.locator("#latent-pair img")).to_have_count(3)
+    page.locator("#latent-change").click()
+    expect(page.locator("#latent-returned img")).to_have_count(4)
+    page.wait_for_timeout(500)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"latent_{width}_{theme}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    visitor.finish()
