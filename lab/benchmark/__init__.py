@@ -1,0 +1,1 @@
+"""The Benchmark tab: many pictures through every method."""

@@ -1,0 +1,240 @@
+"""Pictures out of uploaded files and ZIPs that come from anywhere.
+
+Nothing is extracted: a picture is read into memory when its turn comes, and what the ZIP calls it is only shown.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from fgrn.batch import SUFFIXES
+from fgrn.images import ImageError
+from lab.compare import RequestError
+from lab.files import readable_size
+
+MAX_PICTURES = 200
+MAX_BYTES = 64_000_000  # of one picture file
+MAX_TOTAL_BYTES = 1_000_000_000  # of all pictures of a request, unpacked
+MAX_DIRECTORY = (
+    1_000_000  # bytes: the table of contents of a ZIP, which is read whole; some ten thousand entries
+)
+
+# The record at the end of a ZIP, and the mark in front of it in a ZIP64.
+_END, _END_SIZE, _END_64, _END_64_SIZE = b"PK\x05\x06", 22, b"PK\x06\x07", 20
+_LONGEST_COMMENT = 1 << 16
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture to measure. `entry` is its place in the ZIP at `path`, -1 if `path` is the picture itself."""
+
+    name: str
+    path: Path
+    entry: int = -1
+
+    def read(self) -> bytes:
+        """The bytes of the picture file, of any content.
+
+        Raises:
+            ImageError: if they cannot be read or are too many.
+        """
+        try:
+            if self.entry < 0:
+                with self.path.open("rb") as stream:
+                    data = stream.read(MAX_BYTES + 1)
+            else:
+                with zipfile.ZipFile(self.path) as archive:
+                    entry = archive.infolist()[self.entry]
+                    with archive.open(entry) as member:
+                        data = member.read(MAX_BYTES + 1)
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+            NotImplementedError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise ImageError("The file cannot be read from where it lies. Upload it again.") from error
+        if len(data) > MAX_BYTES:
+            raise ImageError(f"The file has more than {readable_size(MAX_BYTES)}. Use a smaller picture.")
+        return data
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What was found: the pictures, and by name why other files are left out."""
+
+    sources: tuple[Source, ...]
+    skipped: dict[str, str]
+
+
+def collect(paths: Sequence[str]) -> Collected:
+    """All pictures of uploaded files; a ZIP counts for what is in it, nested folders included.
+
+    Raises:
+        RequestError: if there is no picture at all, or there are too many.
+    """
+    sources: list[Source] = []
+    skipped: dict[str, str] = {}
+    total = 0
+    for path in map(Path, paths):
+        if _is_zip(path):
+            found, left_out, size = _entries(path)
+            sources += found
+            skipped |= left_out
+            total += size
+        elif path.suffix.lower() in SUFFIXES:
+            sources.append(Source(shown(path.name), path))
+            total += path.stat().st_size
+        else:
+            skipped[shown(path.name)] = "This is neither a picture nor a ZIP."
+        _check(len(sources), total)
+    if not sources:
+        why = (
+            f" ({'; '.join(f'{name}: {text}' for name, text in list(skipped.items())[:3])})"
+            if skipped
+            else ""
+        )
+        raise RequestError(
+            f"There is no picture in what was uploaded{why}. Upload pictures or a ZIP of pictures: "
+            f"{', '.join(sorted(SUFFIXES))}."
+        )
+    return Collected(tuple(_apart(sources)), skipped)
+
+
+def named_sets() -> dict[str, Path]:
+    """The picture sets of this machine: folders that the environment variable FGRN_BENCH names, or folders in them.
+
+    Only these can be asked for, by name.
+    """
+    sets: dict[str, Path] = {}
+    for text in filter(None, os.environ.get("FGRN_BENCH", "").split(os.pathsep)):
+        top = Path(text)
+        if not top.is_dir():
+            continue
+        folders = [top] if _pictures(top) else sorted(path for path in top.iterdir() if path.is_dir())
+        for folder in folders:
+            if _pictures(folder):
+                sets.setdefault(shown(folder.resolve().name), folder)
+    return sets
+
+
+def collect_set(name: str) -> Collected:
+    """The pictures of a named set.
+
+    Raises:
+        RequestError: if there is no set of this name.
+    """
+    sets = named_sets()
+    if name not in sets:
+        known = (
+            f"Choose among {', '.join(sets)}." if sets else "This server has none: upload pictures instead."
+        )
+        raise RequestError(f"There is no picture set {shown(name)!r} here. {known}")
+    files = _pictures(sets[name])
+    _check(len(files), sum(path.stat().st_size for path in files))
+    return Collected(tuple(_apart([Source(shown(path.name), path) for path in files])), {})
+
+
+def shown(name: str) -> str:
+    """A file name of others as it may be shown: printable, not too long."""
+    text = "".join(char if char.isprintable() else "?" for char in name)
+    return text if len(text) <= 100 else f"{text[:60]}...{text[-30:]}"
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+    )
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return path.suffix.lower() == ".zip" or stream.read(4) == b"PK\x03\x04"
+
+
+def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
+    """The pictures in a ZIP, what is left out and why, and how many bytes the pictures have, as the ZIP says."""
+    name = shown(path.name)
+    _check_directory(path, name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise RequestError(f"{name} is cut off or damaged, or no ZIP ({error}). Pack it again.") from error
+    sources: list[Source] = []
+    skipped: dict[str, str] = {}
+    total = 0
+    for index, entry in enumerate(entries):
+        inside = PurePosixPath(entry.filename.replace("\\", "/"))
+        title = shown(str(inside))
+        if entry.is_dir() or inside.suffix.lower() not in SUFFIXES:
+            continue
+        if any(part.startswith(".") and part != ".." for part in inside.parts) or "__MACOSX" in inside.parts:
+            continue
+        if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0]:
+            skipped[title] = "Its name points to a place outside the ZIP."
+        elif entry.flag_bits & 1:
+            skipped[title] = "It is encrypted. Pack it without a password."
+        elif entry.file_size > MAX_BYTES:
+            skipped[title] = (
+                f"It has {readable_size(entry.file_size)}; at most {readable_size(MAX_BYTES)} are read."
+            )
+        else:
+            # zipfile reads no more than the size that is said here, so the sum is a limit and not a promise.
+            sources.append(Source(title, path, index))
+            total += entry.file_size
+    return sources, skipped, total
+
+
+def _check_directory(path: Path, name: str) -> None:
+    """Look at the end of a ZIP before zipfile makes an object of each of its entries.
+
+    Raises:
+        RequestError: if the table of contents is too large.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        stream.seek(max(0, size - _LONGEST_COMMENT - _END_SIZE - _END_64_SIZE))
+        tail = stream.read()
+    end = tail.rfind(_END)
+    if tail[-_END_SIZE:].startswith(_END) and tail.endswith(b"\0\0"):
+        end = len(tail) - _END_SIZE  # where zipfile looks first
+    large = end >= 0 and int.from_bytes(tail[end + 12 : end + 16], "little") > MAX_DIRECTORY
+    if large or _END_64 in tail[max(0, end - _END_64_SIZE) : max(0, end)]:
+        raise RequestError(f"{name} holds too many files. Pack at most {MAX_PICTURES} pictures into one ZIP.")
+
+
+def _check(count: int, total: int) -> None:
+    if count > MAX_PICTURES:
+        raise RequestError(
+            f"There are more than {MAX_PICTURES} pictures, the most for one run here. Leave some out, or use "
+            "`python -m fgrn compare FOLDER`."
+        )
+    if total > MAX_TOTAL_BYTES:
+        raise RequestError(
+            f"Unpacked, the pictures have more than {readable_size(MAX_TOTAL_BYTES)}, the most for one run here. "
+            "Leave some out."
+        )
+
+
+def _apart(sources: list[Source]) -> list[Source]:
+    """The same sources, every name different."""
+    used: set[str] = set()
+    result = []
+    for source in sources:
+        name, count = source.name, 1
+        while name in used:
+            count += 1
+            name = f"{source.name} ({count})"
+        used.add(name)
+        result.append(Source(name, source.path, source.entry))
+    return result

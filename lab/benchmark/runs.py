@@ -1,0 +1,232 @@
+"""A benchmark as a stream of snapshots: every picture through every method, then mean and spread.
+
+What is measured, and how a run is recorded, is `fgrn.record`, which `python -m fgrn repeat` uses too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from fgrn import comparison, record
+from fgrn.checkpoint import CheckpointError
+from fgrn.comparison import Scores
+from fgrn.images import ImageError, read_image
+from fgrn.methods import METHODS
+from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler
+from fgrn.record import PROTOCOLS, Figures, Input, Record, Settings
+from lab.benchmark.archive import Collected, Source
+from lab.compare import MAX_PIXELS, RequestError, check_request
+from lab.models import Interrupted, Models, interruptible
+from lab.progress import STARTING, Clock, Progress
+
+PAPER = Path(__file__).resolve().parents[2] / "assets" / "results" / "paper.json"
+PAPER_KEYS = ("psnr_y", "ssim_y")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A snapshot of a benchmark. A picture counts in the means as soon as all methods have done it."""
+
+    settings: Settings
+    names: tuple[str, ...]  # of all pictures, in order
+    dataset: str = ""
+    figures: Figures = field(default_factory=dict)
+    inputs: tuple[Input, ...] = ()  # the pictures that all methods have done
+    skipped: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=dict)
+    progress: Progress = STARTING
+
+    @property
+    def complete(self) -> Figures:
+        """The figures of the pictures that all methods have done."""
+        return {entry.name: self.figures[entry.name] for entry in self.inputs}
+
+    @property
+    def means(self) -> dict[str, Scores]:
+        """The mean of every figure by method; nothing before the first picture is done."""
+        columns = record.by_method(self.complete, self.settings.methods)
+        return {name: comparison.mean(rows) for name, rows in columns.items()}
+
+    @property
+    def spreads(self) -> dict[str, Scores]:
+        """The standard deviation (n - 1) of every figure by method."""
+        columns = record.by_method(self.complete, self.settings.methods)
+        return {name: record.spread(rows) for name, rows in columns.items()}
+
+    @property
+    def record(self) -> Record:
+        """What repeating it needs."""
+        return Record(
+            self.settings, self.inputs, self.weights, record.versions(), self.machine, dataset=self.dataset
+        )
+
+
+def check_settings(
+    scale: object, methods: Sequence[str], protocol: object = "paper", no_reference: object = False
+) -> Settings:
+    """The settings of a request, checked as Compare checks them.
+
+    Raises:
+        RequestError: for anything that is not offered.
+    """
+    number, names = check_request(scale, methods)
+    if protocol not in PROTOCOLS:
+        raise RequestError(f"There is no protocol {protocol!r}. Choose one of {', '.join(PROTOCOLS)}.")
+    return Settings(number, tuple(names), str(protocol), bool(no_reference))
+
+
+def benchmark(
+    models: Models,
+    settings: Settings,
+    collected: Collected,
+    dataset: str = "",
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Bench]:
+    """Measure every picture with every method; a snapshot after each of them.
+
+    A picture that cannot be measured is named and left out, for all methods. As soon as `stop()` is true the
+    snapshots end, in the middle of a network if need be.
+
+    Raises:
+        RequestError: before the first snapshot, if a method cannot be used.
+    """
+    rescalers = _rescalers(models, settings)
+    bicubic = models.get("bicubic", settings.scale)
+    bench = Bench(
+        settings,
+        tuple(source.name for source in collected.sources),
+        dataset,
+        skipped=dict(collected.skipped),
+        weights={name: rescaler.digest for name, rescaler in rescalers.items()},
+        machine=record.machine(bicubic.device),
+    )
+    clock = Clock([name for _ in collected.sources for name in rescalers])
+    for index, source in enumerate(collected.sources):
+        text = f"Picture {index + 1} of {len(collected.sources)}"
+        bench = replace(bench, progress=clock.progress(text))
+        yield bench
+        rows: dict[str, Scores] = {}
+        try:
+            data = source.read()
+            hr = _picture(data, settings)
+            for name, rescaler in rescalers.items():
+                rows[name], seconds = _measured(models, rescaler, bicubic, hr, settings, stop)
+                clock.count(name, seconds)
+                figures = {**bench.figures, source.name: dict(rows)}
+                bench = replace(bench, figures=figures, progress=clock.progress(text))
+                if len(rows) == len(rescalers):
+                    entry = Input(source.name, record.sha256(data))
+                    bench = replace(bench, inputs=(*bench.inputs, entry))
+                yield bench
+        except Interrupted:
+            return
+        except (ImageError, RescaleError, RequestError) as error:
+            for name in list(rescalers)[len(rows) :]:
+                clock.skip(name)
+            bench = _left_out(bench, source, str(error))
+    text = "Finished" if bench.inputs else "No picture could be measured"
+    yield replace(bench, progress=replace(clock.progress(text), active=False))
+
+
+def stopped(bench: Bench) -> Bench:
+    """The benchmark as it is shown after Stop: a picture that not all methods have done is left out."""
+    text = f"Stopped after {len(bench.inputs)} of {len(bench.names)} pictures"
+    return replace(bench, figures=bench.complete, progress=replace(bench.progress, text=text, active=False))
+
+
+def documents(bench: Bench) -> dict[str, bytes]:
+    """The files of a run by their endings: CSV, JSON, and a ZIP of both with run.json. Empty without a picture."""
+    if not bench.inputs:
+        return {}
+    content = record.figures_json(bench.complete, bench.settings.methods, bench.skipped)
+    return {
+        "csv": record.figures_csv(bench.complete).encode(),
+        "json": (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(),
+        "zip": record.pack(bench.record, bench.complete, bench.skipped),
+    }
+
+
+def paper_row(dataset: str, scale: int, method: str) -> dict[str, float]:
+    """What the paper reports for a method on a set, by the keys of PAPER_KEYS; empty if it does not."""
+    row = _paper()["reconstruction"].get(f"x{scale}", {}).get(METHODS[method].label, {})
+    values = row.get(dataset)
+    return dict(zip(PAPER_KEYS, values, strict=True)) if isinstance(values, list) else {}
+
+
+def plain_rows(bench: Bench) -> list[dict[str, object]]:
+    """The figures for programs, one row for a picture and a method; shares are 0 to 1, no number is None."""
+    return [
+        {"image": name, "method": method, "scale": bench.settings.scale, **values}
+        for name, rows in bench.figures.items()
+        for method, values in comparison.plain(rows).items()
+    ]
+
+
+def plain_summary(bench: Bench) -> dict[str, object]:
+    """Mean, spread and the paper's figures by method, and what was left out and why."""
+    methods = bench.settings.methods
+    paper = {name: paper_row(bench.dataset, bench.settings.scale, name) for name in methods}
+    return {
+        "pictures": len(bench.inputs),
+        "mean": comparison.plain(bench.means),
+        "spread": comparison.plain(bench.spreads),
+        "paper": {name: row for name, row in paper.items() if row},
+        "skipped": bench.skipped,
+        "weights": bench.weights,
+    }
+
+
+@cache
+def _paper() -> dict[str, dict[str, dict[str, dict[str, object]]]]:
+    content: dict[str, dict[str, dict[str, dict[str, object]]]] = json.loads(
+        PAPER.read_text(encoding="utf-8")
+    )
+    return content
+
+
+def _rescalers(models: Models, settings: Settings) -> dict[str, Rescaler]:
+    try:
+        return {name: models.get(name, settings.scale) for name in settings.methods}
+    except CheckpointError as error:
+        raise RequestError(f"{error}. Untick this method, or choose another scale.") from error
+
+
+def _picture(data: bytes, settings: Settings) -> Pixels:
+    """Decode a picture and take the part that is measured."""
+    hr = settings.prepare(read_image(data, max_pixels=MAX_PIXELS).pixels)
+    if min(hr.shape[:2]) < MIN_SIDE:
+        raise RescaleError(
+            f"The picture is {hr.shape[1]} x {hr.shape[0]} pixels, but each side needs {MIN_SIDE}."
+        )
+    return hr
+
+
+def _measured(
+    models: Models,
+    rescaler: Rescaler,
+    bicubic: Rescaler,
+    hr: Pixels,
+    settings: Settings,
+    stop: Callable[[], bool],
+) -> tuple[Scores, float]:
+    if stop():
+        raise Interrupted
+    try:
+        with models.one_at_a_time, interruptible(stop):
+            start = time.perf_counter()
+            return record.measure(rescaler, bicubic, hr, settings), time.perf_counter() - start
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        raise RequestError("There is not enough memory for this picture.") from error
+
+
+def _left_out(bench: Bench, source: Source, reason: str) -> Bench:
+    figures = {name: rows for name, rows in bench.figures.items() if name != source.name}
+    return replace(bench, figures=figures, skipped={**bench.skipped, source.name: reason})

@@ -1,0 +1,233 @@
+"""The Benchmark tab: components, handlers and the endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from fgrn.methods import METHODS, SCALES
+from fgrn.record import PROTOCOLS
+from lab import plots, progress
+from lab.benchmark import archive, runs, table
+from lab.benchmark.archive import Collected
+from lab.benchmark.runs import Bench
+from lab.cards import Page
+from lab.compare import check_request
+from lab.components import html, picture_value, pictures, shown_errors
+from lab.files import stem
+from lab.handlers import FIRST_METHODS, FIRST_SCALE, Handlers, Ticket
+from lab.progress import Progress
+from lab.queues import NETWORK, QUIET
+
+UPLOAD = ""  # the choice of a set that means: what was uploaded
+LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
+HELP = (
+    "PSNR and SSIM of the Y channel, 8 bit, as many pixels as the scale cut from each side. NIQE and PIQE judge the LR "
+    "picture and take some seconds each. The ZIP repeats the run: python -m fgrn repeat NAME.zip FOLDER"
+)
+
+Drawn = tuple[Any, ...]  # state, status, plot, summary, downloads, pictures
+
+
+def build(page: Handlers, demo: gr.Blocks) -> None:
+    """Build the tab inside the current `gr.Tab`, wire it, and add its endpoint."""
+    tab = BenchmarkTab(page)
+    run, ticket = gr.State(), gr.State(Ticket())
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
+            dataset = gr.Dropdown(
+                [("Files uploaded here", UPLOAD)],
+                value=UPLOAD,
+                label="Pictures",
+                elem_id="bench-set",
+                visible=False,
+            )
+            files = gr.File(
+                label="Pictures, or a ZIP of them",
+                file_count="multiple",
+                height=170,
+                elem_id="bench-files",
+            )
+            scale = gr.Radio(
+                [(f"×{s}", s) for s in SCALES], value=FIRST_SCALE, label="Scale", elem_id="bench-scale"
+            )
+            methods = gr.CheckboxGroup(
+                [(METHODS["bicubic"].label, "bicubic")],
+                value=["bicubic"],
+                label="Methods",
+                elem_id="bench-methods",
+            )
+            protocol = gr.Radio(
+                [(text, name) for name, text in PROTOCOLS.items()],
+                value="paper",
+                label="Sizes that are no multiple of the scale",
+                elem_id="bench-protocol",
+            )
+            blind = gr.Checkbox(False, label="NIQE and PIQE of the LR pictures", elem_id="bench-blind")
+            with gr.Row():
+                start = gr.Button("Run", variant="primary", elem_id="bench-run", scale=2, min_width=120)
+                stop = gr.Button("Stop", elem_id="bench-stop", scale=1, min_width=80)
+        with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
+            status = html(
+                progress.line(Progress("Nothing measured yet", active=False)), elem_id="bench-status"
+            )
+            table = html(_empty(), elem_id="bench-summary")
+            links = pictures(elem_id="bench-links")
+            plot = gr.Plot(show_label=False, container=False, visible=False, elem_id="bench-plot")
+            rows = html(elem_id="bench-rows")
+            html(f'<p class="fg-notes">{HELP}</p>')
+
+    drawn = [run, status, plot, table, links, rows]
+    request = [files, dataset, scale, methods, protocol, blind, ticket]
+    begun = start.click(tab.begin, request, [ticket, status], concurrency_limit=4, **QUIET)
+    begun.success(tab.on_run, request, drawn, trigger_mode="multiple", **NETWORK, **QUIET)
+    stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
+    scale.change(tab.choices, [scale, methods], methods, queue=False, **QUIET)
+    dataset.change(lambda name: gr.File(visible=name == UPLOAD), dataset, files, queue=False, **QUIET)
+    demo.load(tab.opened, None, [methods, dataset], queue=False, **QUIET)
+    _add_api(tab)
+
+
+class BenchmarkTab:
+    """The handlers of the tab, around the models and files of the page."""
+
+    def __init__(self, page: Handlers) -> None:
+        self.page = page
+
+    def begin(
+        self,
+        files: list[str] | None,
+        dataset: str,
+        scale: int,
+        methods: list[str],
+        protocol: str,
+        blind: bool,
+        ticket: Ticket,
+    ) -> tuple[Ticket, str]:
+        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
+        with shown_errors():
+            runs.check_settings(scale, methods, protocol, blind)
+            _collected(files, dataset)
+        ticket.valid = False
+        return Ticket(), progress.line(Progress("Waiting for its turn"))
+
+    def on_run(
+        self,
+        files: list[str] | None,
+        dataset: str,
+        scale: int,
+        methods: list[str],
+        protocol: str,
+        blind: bool,
+        ticket: Ticket,
+    ) -> Iterator[Drawn]:
+        """The figures, a picture and a method at a time."""
+        with shown_errors():
+            settings = runs.check_settings(scale, methods, protocol, blind)
+            collected = _collected(files, dataset)
+            drawn = -1
+            for bench in runs.benchmark(
+                self.page.models, settings, collected, dataset, lambda: not ticket.valid
+            ):
+                if not ticket.valid:
+                    break
+                yield self.draw(bench, whole=len(bench.inputs) != drawn or not bench.progress.active)
+                drawn = len(bench.inputs)
+        if not ticket.valid:  # at its end Gradio sends the last values again, over what Stop has drawn
+            yield (gr.skip(),) * 6
+
+    def draw(self, bench: Bench, *, whole: bool = True) -> Drawn:
+        """The components for a snapshot; the summary and the plot only if `whole`."""
+        status = progress.line(bench.progress)
+        if not whole:
+            return bench, status, gr.skip(), gr.skip(), gr.skip(), table.pictures(bench)
+        plot = gr.Plot(plots.bench_figure(bench) if bench.inputs else None, visible=bool(bench.inputs))
+        links = Page() if bench.progress.active else self.links(bench)
+        summary = table.summary(bench)
+        return bench, status, plot, summary, picture_value(links), table.pictures(bench)
+
+    def links(self, bench: Bench) -> Page:
+        """The downloads of a run that has ended."""
+        content = Page()
+        name = f"benchmark_{stem(bench.dataset) + '_' if bench.dataset else ''}x{bench.settings.scale}"
+        links = [
+            content.download(self.page.store.save(data, f"{name}.{ending}"), LINKS[ending])
+            for ending, data in runs.documents(bench).items()
+        ]
+        content.html = f'<div class="fg-links">{"".join(links)}</div>' if links else ""
+        return content
+
+    def stop(self, bench: Bench | None, ticket: Ticket) -> Drawn:
+        """The pictures that all methods have done stay, with their files."""
+        ticket.valid = False
+        if bench is None or not bench.progress.active:
+            line = progress.line(Progress("Nothing is running", active=False))
+            return gr.skip(), line, gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        return self.draw(runs.stopped(bench))
+
+    def choices(self, scale: int, chosen: list[str] | None) -> Any:
+        """The methods that can be ticked at a scale."""
+        usable = [(s.label, s.method) for s in self.page.models.status(scale) if not s.reason]
+        wanted = list(FIRST_METHODS) if chosen is None else chosen
+        return gr.CheckboxGroup(choices=usable, value=[name for _, name in usable if name in wanted])
+
+    def opened(self) -> tuple[Any, Any]:
+        """Methods and picture sets, when the page opens."""
+        sets = [(name, name) for name in archive.named_sets()]
+        dataset = gr.Dropdown(choices=[("Files uploaded here", UPLOAD), *sets], visible=bool(sets))
+        return self.choices(FIRST_SCALE, None), dataset
+
+    def rows(
+        self,
+        files: list[str] | None,
+        dataset: str | None,
+        scale: float,
+        methods: list[str] | None,
+        protocol: str,
+        no_reference: bool,
+    ) -> Iterator[tuple[list[dict[str, object]], dict[str, object], list[str]]]:
+        """Measure pictures, as a stream: the rows so far, one more for every picture and method.
+
+        `files` are pictures or ZIPs of them; instead, `dataset` names a picture set of the server. `protocol` is
+        "paper" (cut to a multiple of the scale) or "whole"; `no_reference` adds NIQE and PIQE. A row has image, method,
+        scale and the figures (x_exact is a share). The summary holds mean, spread (standard deviation), the paper's
+        figures, and what was left out and why. The files come at the end: CSV, JSON, and the ZIP that
+        `python -m fgrn repeat` takes.
+        """
+        with shown_errors():
+            number, _ = check_request(scale, ["bicubic"])
+            names = methods or self.page.models.available(number)
+            settings = runs.check_settings(number, names, protocol, no_reference)
+            collected = _collected(files, dataset or UPLOAD)
+            for bench in runs.benchmark(self.page.models, settings, collected, dataset or ""):
+                paths = [] if bench.progress.active else self.links(bench).files
+                yield runs.plain_rows(bench), runs.plain_summary(bench), paths
+
+
+def _add_api(tab: BenchmarkTab) -> None:
+    with gr.Group(visible=False):
+        files = gr.File(label="Pictures or ZIPs", file_count="multiple")
+        dataset = gr.Textbox("", label="Name of a picture set of the server; empty for the files")
+        scale = gr.Number(FIRST_SCALE, precision=0, label="Scale")
+        methods = gr.JSON([], label="Names of methods; empty for all that are available")
+        protocol = gr.Textbox("paper", label="Protocol, one of " + ", ".join(PROTOCOLS))
+        blind = gr.Checkbox(False, label="NIQE and PIQE of the LR pictures")
+        rows, summary = gr.JSON(label="Rows"), gr.JSON(label="Summary")
+        documents = gr.File(label="CSV, JSON, ZIP", file_count="multiple")
+    inputs = [files, dataset, scale, methods, protocol, blind]
+    gr.on([], tab.rows, inputs, [rows, summary, documents], api_name="benchmark", **NETWORK)
+
+
+def _collected(files: Sequence[str] | None, dataset: str) -> Collected:
+    return archive.collect_set(dataset) if dataset != UPLOAD else archive.collect(files or [])
+
+
+def _empty() -> str:
+    return (
+        '<div class="fg-empty"><p><b>Upload pictures, or a ZIP of them</b>, nested folders included. Every picture '
+        "goes through every method; a row appears as soon as it is measured, then mean and spread.</p>"
+        f"<p>At most {archive.MAX_PICTURES} pictures of 16 megapixels. The figures can be downloaded as CSV and JSON, "
+        "and as a ZIP that repeats the run from the command line.</p></div>"
+    )

@@ -1,0 +1,131 @@
+"""The tables of the Benchmark tab as accessible HTML: a summary by method, and a row for every picture."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+from fgrn.methods import METHODS
+from fgrn.metrics import METRICS, Score, format_score
+from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
+from lab.files import readable_size
+
+DIGITS = {"psnr_y": 2, "ssim_y": 4, "lr_psnr_y": 2, "niqe": 2, "piqe": 1, "x_exact": 2}
+
+
+def summary(bench: Bench) -> str:
+    """Mean and spread of every figure, a row a method, and under it what the paper reports."""
+    if not bench.inputs:
+        return ""
+    means, spreads = bench.means, bench.spreads
+    keys = [key for key in METRICS if key in next(iter(means.values()))]
+    head = "".join(_head(key) for key in keys)
+    rows = []
+    for name in bench.settings.methods:
+        label = escape(METHODS[name].label)
+        cells = "".join(_mean(key, means[name][key], spreads[name][key]) for key in keys)
+        rows.append(f'<tr data-method="{name}"><th scope="row">{label}</th>{cells}</tr>')
+        paper = paper_row(bench.dataset, bench.settings.scale, name)
+        if paper:
+            cells = "".join(_paper_cell(key, paper) for key in keys)
+            rows.append(
+                f'<tr class="fg-paper" data-paper="{name}"><th scope="row">{label}, paper</th>{cells}</tr>'
+            )
+    pictures = len(bench.inputs)
+    caption = f"Mean ± standard deviation over {pictures} picture{'s' if pictures > 1 else ''}, ×{bench.settings.scale}"
+    if bench.dataset:
+        caption = f"{bench.dataset}: {caption}"
+    return _table("Summary", caption, f'<th scope="col">Method</th>{head}', "".join(rows)) + _reasons(bench)
+
+
+def pictures(bench: Bench) -> str:
+    """PSNR-Y and SSIM-Y of every picture: the rows that are there already."""
+    methods = bench.settings.methods
+    head = "".join(
+        f'<th scope="col" colspan="2" class="fg-span">{escape(METHODS[m].label)}</th>' for m in methods
+    )
+    units = "".join('<th scope="col">PSNR-Y</th><th scope="col">SSIM-Y</th>' for _ in methods)
+    rows = "".join(
+        f'<tr><th scope="row" title="{escape(name, quote=True)}">{escape(name)}</th>'
+        + "".join(_pair(scores.get(m), bench.progress.active) for m in methods)
+        + "</tr>"
+        for name, scores in bench.figures.items()
+    )
+    if not rows:
+        return _skipped(bench)
+    columns = f'<th scope="col" rowspan="2">Picture</th>{head}</tr><tr>{units}'
+    caption = f"{len(bench.inputs)} of {len(bench.names)} pictures measured"
+    return _table("Pictures", caption, columns, rows, "fg-tall") + _skipped(bench)
+
+
+def _table(label: str, caption: str, head: str, rows: str, kind: str = "") -> str:
+    return (
+        f'<div class="fg-table-box {kind}" role="region" aria-label="{label}" tabindex="0"><table class="fg-table">'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _head(key: str) -> str:
+    metric = METRICS[key]
+    unit = "%" if key == "x_exact" else "" if key == "lr_bytes" else metric.unit
+    shown = f'<span class="fg-unit">{escape(unit)}</span>' if unit else ""
+    arrow = f' <span class="fg-arrow" aria-label="{metric.better} is better">{metric.arrow}</span>'
+    title = escape(metric.caveat, quote=True)
+    return (
+        f'<th scope="col" title="{title}">{escape(metric.name)}{arrow if metric.better else ""}{shown}</th>'
+    )
+
+
+def _shown(key: str, value: float) -> str:
+    if key == "lr_bytes":
+        return readable_size(round(value))
+    return format_score(value, DIGITS.get(key, 2))
+
+
+def _mean(key: str, mean: Score, spread: Score) -> str:
+    if mean.value is None:
+        title = escape(mean.reason, quote=True)
+        return f'<td data-key="{key}"><span class="fg-na" title="{title}">n/a</span></td>'
+    text = escape(_shown(key, mean.value))
+    if math.isinf(mean.value) or spread.value is None:
+        return f'<td data-key="{key}">{text}</td>'
+    return f'<td data-key="{key}">{text}<span class="fg-spread">± {escape(_shown(key, spread.value))}</span></td>'
+
+
+def _paper_cell(key: str, paper: dict[str, float]) -> str:
+    if key not in PAPER_KEYS:
+        return "<td></td>"
+    return f'<td data-key="{key}">{_shown(key, paper[key])}</td>'
+
+
+def _pair(scores: dict[str, Score] | None, active: bool) -> str:
+    if scores is None:
+        wait = '<span class="fg-wait" aria-label="still to come"></span>' if active else ""
+        return f"<td>{wait}</td><td>{wait}</td>"
+    return "".join(
+        f"<td>{'n/a' if (value := scores[key].value) is None else _shown(key, value)}</td>"
+        for key in PAPER_KEYS
+    )
+
+
+def _reasons(bench: Bench) -> str:
+    """How many pictures a mean leaves out, and why, for figures that not every picture has."""
+    notes: dict[str, None] = {}
+    for rows in bench.complete.values():
+        for name, scores in rows.items():
+            for key, score in scores.items():
+                if score.value is None:
+                    notes[f"{METRICS[key].name} of {METHODS[name].label}: {score.reason}."] = None
+    shown = list(notes)[:4] + (["..."] if len(notes) > 4 else [])
+    if not shown:
+        return ""
+    return f'<p class="fg-notes">Left out of means: {escape(" ".join(shown))}</p>'
+
+
+def _skipped(bench: Bench) -> str:
+    if not bench.skipped:
+        return ""
+    items = "".join(
+        f"<li><b>{escape(name)}</b>: {escape(reason)}</li>" for name, reason in bench.skipped.items()
+    )
+    return f'<p class="fg-info">Left out:</p><ul class="fg-notices">{items}</ul>'

@@ -1,0 +1,201 @@
+"""Plotly figures that read on a light and on a dark page: no background, text in the page's colour (lab/tabs.css).
+
+Gradio bundles plotly.js 3: nothing here needs a later one. A method has one colour and one marker everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from plotly import graph_objects as go
+from plotly.subplots import make_subplots
+
+from fgrn.methods import METHODS
+from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
+from lab.files import readable_size
+from lab.stress.damage import CODECS, KINDS
+from lab.stress.runs import UNDAMAGED, Point, RatePoint, RateRun, StressRun
+
+# Each at least 3 : 1 against white and against the dark page, and apart for the colour-blind.
+COLOURS = {
+    "bicubic": "#7f7f7f",
+    "irn": "#d55e00",
+    "fgrn": "#0b7bc1",
+    "du_none": "#b85c94",
+    "du_bic": "#8a7a00",
+    "jpeg": "#009270",
+    "webp": "#7a68c8",
+    "avif": "#c0504d",
+}
+MARKERS = {
+    "bicubic": "circle",
+    "irn": "square",
+    "fgrn": "diamond",
+    "du_none": "triangle-up",
+    "du_bic": "triangle-down",
+}
+_GRID = "rgba(128, 138, 152, 0.25)"
+_TEXT = "#7a8799"  # where the style sheet is missing: readable on both
+_BITS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+DIGITS = {"psnr_y": 2, "ssim_y": 4}
+_TITLES = {"psnr_y": "PSNR-Y, dB", "ssim_y": "SSIM-Y"}
+
+
+def damage_figure(run: StressRun, kind: str) -> go.Figure:
+    """PSNR-Y of every method against the amount of one kind of damage, which grows to the right."""
+    figure = go.Figure()
+    amounts = KINDS[kind].amounts
+    for method in run.methods:
+        points = [p for p in run.points if p.method == method and p.kind == kind]
+        reference = run.reference(method)
+        if reference is not None:
+            figure.add_trace(_level(reference, amounts))
+        figure.add_trace(
+            go.Scatter(
+                x=[p.amount for p in points],
+                y=[p.psnr_y for p in points],
+                customdata=[[p.ssim_y] for p in points],
+                name=METHODS[method].label,
+                legendgroup=method,
+                mode="lines+markers",
+                line={"color": COLOURS[method], "width": 2},
+                marker={"symbol": MARKERS[method], "size": 7},
+                hovertemplate="%{y:.2f} dB, SSIM %{customdata[0]:.4f}",
+            )
+        )
+    least, most = amounts[0], amounts[-1]
+    margin = (most - least) * 0.04  # negative for qualities, whose axis runs down
+    figure.update_layout(
+        _layout(320, f"<b>{KINDS[kind].label}</b>"), hovermode="x unified", yaxis_title="PSNR-Y, dB"
+    )
+    figure.update_xaxes(_axis(), title=KINDS[kind].axis, range=[least - margin, most + margin])
+    figure.update_yaxes(_axis())
+    return figure
+
+
+def rate_figure(run: RateRun) -> go.Figure:
+    """PSNR-Y against bits per HR pixel: codecs as curves, methods as points."""
+    figure = go.Figure()
+    for codec in CODECS:
+        points = sorted((p for p in run.points if p.series == codec), key=lambda p: p.bytes)
+        if points:
+            figure.add_trace(
+                _rate_trace(points, KINDS[codec].label, mode="lines+markers", marker={"size": 5})
+            )
+    for method in run.methods:
+        points = [p for p in run.points if p.series == method]
+        if points:
+            label = f"{METHODS[method].label} ×{run.scale}"
+            marker = {"symbol": MARKERS[method], "size": 13, "line": {"width": 1.5, "color": "white"}}
+            figure.add_trace(_rate_trace(points, label, mode="lines+markers", marker=marker))
+    title = "<b>Bytes</b>"
+    figure.update_layout(_layout(440, title), hovermode="closest", yaxis_title="PSNR-Y, dB")
+    texts = [f"{value:g}" for value in _BITS]
+    figure.update_xaxes(
+        _axis(), type="log", title="bits per pixel of the picture", tickvals=list(_BITS), ticktext=texts
+    )
+    figure.update_yaxes(_axis())
+    return figure
+
+
+def bench_figure(bench: Bench) -> go.Figure:
+    """Mean and spread of every method as bars, and beside them what the paper reports."""
+    figure = make_subplots(1, 2, subplot_titles=[_TITLES[key] for key in PAPER_KEYS], horizontal_spacing=0.12)
+    methods = bench.settings.methods
+    means, spreads = bench.means, bench.spreads
+    labels = [METHODS[name].label for name in methods]
+    colours = [COLOURS[name] for name in methods]
+    for column, key in enumerate(PAPER_KEYS, start=1):
+        ours = [means[name][key].value if key in means[name] else None for name in methods]
+        errors = [spreads[name][key].value if key in spreads[name] else None for name in methods]
+        paper = [paper_row(bench.dataset, bench.settings.scale, name).get(key) for name in methods]
+        figure.add_trace(
+            _bars(labels, ours, f"here, {len(bench.inputs)} pictures", DIGITS[key])
+            .update(marker={"color": colours}, error_y=_whiskers(errors))
+            .update(showlegend=column == 1),
+            row=1,
+            col=column,
+        )
+        if any(value is not None for value in paper):
+            hatched = {"color": colours, "pattern": {"shape": "/", "fillmode": "overlay", "size": 6}}
+            figure.add_trace(
+                _bars(labels, paper, "as the paper reports", DIGITS[key]).update(
+                    marker={**hatched, "opacity": 0.55}, showlegend=column == 1
+                ),
+                row=1,
+                col=column,
+            )
+    figure.update_layout(_layout(300, ""), barmode="group", bargap=0.25, margin_t=64, legend_y=1.13)
+    figure.update_annotations(font_size=13, font_weight=600)  # the titles
+    figure.update_xaxes(_axis(), showgrid=False)
+    figure.update_yaxes(_axis(), rangemode="tozero")
+    return figure
+
+
+def _level(reference: Point, amounts: Sequence[float]) -> go.Scatter:
+    """A dotted line where the method stands without damage."""
+    return go.Scatter(
+        x=[amounts[0], amounts[-1]],
+        y=[reference.psnr_y] * 2,
+        mode="lines",
+        line={"color": COLOURS[reference.method], "width": 1, "dash": "dot"},
+        legendgroup=reference.method,
+        showlegend=False,
+        hoverinfo="skip",
+        meta=UNDAMAGED,
+    )
+
+
+def _rate_trace(points: Sequence[RatePoint], name: str, **options: Any) -> go.Scatter:
+    series = points[0].series
+    codec = series in CODECS
+    return go.Scatter(
+        x=[p.bits_per_pixel for p in points],
+        y=[p.psnr_y for p in points],
+        customdata=[[p.setting, readable_size(p.bytes), p.ssim_y] for p in points],
+        name=name,
+        line={"color": COLOURS[series], "width": 1.5 if codec else 1, "dash": "solid" if codec else "dot"},
+        hovertemplate=f"<b>{name}</b>, %{{customdata[0]}}<br>%{{customdata[1]}}, %{{x:.3f}} bits per pixel<br>"
+        "%{y:.2f} dB, SSIM %{customdata[2]:.4f}<extra></extra>",
+        **options,
+    )
+
+
+def _bars(labels: list[str], values: list[float | None], name: str, digits: int) -> go.Bar:
+    return go.Bar(
+        x=labels,
+        y=values,
+        name=name,
+        hovertemplate=f"%{{x}}: %{{y:.{digits}f}}<extra>{name}</extra>",
+    )
+
+
+def _whiskers(errors: list[float | None]) -> dict[str, Any]:
+    return {"type": "data", "array": errors, "color": _TEXT, "thickness": 1.5, "width": 5}
+
+
+def _axis() -> dict[str, Any]:
+    return {
+        "gridcolor": _GRID,
+        "zeroline": False,
+        "linecolor": _GRID,
+        "automargin": True,
+        "title_font_size": 12.5,
+        "title_standoff": 8,
+    }
+
+
+def _layout(height: int, title: str) -> go.Layout:
+    return go.Layout(
+        template=go.layout.Template(),
+        height=height,
+        autosize=True,
+        title={"text": title, "x": 0, "xref": "paper", "y": 0.98, "yanchor": "top", "font": {"size": 14}},
+        margin={"l": 8, "r": 8, "t": 44, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": _TEXT, "size": 12.5, "family": "system-ui, sans-serif"},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+        showlegend=True,
+    )

@@ -1,0 +1,10 @@
+"""Which handlers wait for which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Networks wait for each other, metrics for each other: a slow metric never delays a picture.
+NETWORK: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+METRIC: dict[str, Any] = {"concurrency_id": "metrics", "concurrency_limit": 1}
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

@@ -1,0 +1,1 @@
+"""The Stress tab: damaged LR pictures, and bytes against codecs."""

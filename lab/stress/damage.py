@@ -1,0 +1,119 @@
+"""What happens to LR pictures on their way: saved with loss, blurred, noised, resized. Pillow and numpy only."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageFilter, features
+
+from fgrn.pipeline import Pixels
+
+NOISE_SEED = 0  # the same noise for every method and every run
+
+QUALITIES = (100, 95, 90, 80, 70, 60, 50, 40, 30)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of damage: `amounts` from the least on, `axis` says what they are."""
+
+    name: str
+    label: str
+    axis: str
+    amounts: tuple[float, ...]
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("jpeg", "JPEG", "quality of the LR JPEG", QUALITIES),
+        Kind("webp", "WebP", "quality of the LR WebP", QUALITIES),
+        Kind("avif", "AVIF", "quality of the LR AVIF", QUALITIES),
+        Kind("blur", "Blur", "sigma of the blur, LR pixels", (0, 0.25, 0.5, 0.75, 1, 1.5, 2)),
+        Kind("noise", "Noise", "sigma of the noise, grey levels", (0, 0.5, 1, 2, 4, 8, 16)),
+        Kind("resize", "Resized by a pixel", "pixels added to each side, then back", (-2, -1, 0, 1, 2)),
+    )
+}
+CODECS = ("jpeg", "webp", "avif")
+_FORMATS = {"jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
+_MODULES = {"jpeg": "jpg", "webp": "webp", "avif": "avif"}
+
+
+class DamageError(ValueError):
+    """A kind of damage that cannot be done here; the message says why and what next."""
+
+
+def check(kind: str) -> None:
+    """Raise DamageError if this Pillow cannot write the format that a kind needs."""
+    if kind in CODECS and not features.check(_MODULES[kind]):
+        raise DamageError(
+            f"{KINDS[kind].label} is left out: the Pillow of this server was built without it. "
+            "Install a Pillow wheel of version 11.3 or newer."
+        )
+
+
+def encode(pixels: Pixels, codec: str, quality: float) -> bytes:
+    """A picture (H, W, 3) as a JPEG, WebP or AVIF file with Pillow's defaults: 4:2:0 chroma, default effort.
+
+    Raises:
+        DamageError: if this Pillow cannot write the format, or the format cannot hold the picture.
+    """
+    check(codec)
+    buffer = io.BytesIO()
+    try:
+        Image.fromarray(pixels).save(buffer, _FORMATS[codec], quality=int(quality))
+    except (OSError, ValueError) as error:
+        raise DamageError(
+            f"{KINDS[codec].label} cannot hold this picture ({error}). Use a smaller one."
+        ) from error
+    return buffer.getvalue()
+
+
+def lossless_webp(pixels: Pixels) -> bytes:
+    """A picture as a lossless WebP file, at the greatest effort.
+
+    Raises:
+        DamageError: as `encode`.
+    """
+    check("webp")
+    buffer = io.BytesIO()
+    try:
+        Image.fromarray(pixels).save(buffer, "WEBP", lossless=True, quality=100, method=6)
+    except (OSError, ValueError) as error:
+        raise DamageError(f"WebP cannot hold this picture ({error}). Use a smaller one.") from error
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> Pixels:
+    """The pixels of a file that `encode` made."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def damage(lr: Pixels, kind: str, amount: float) -> Pixels:
+    """A LR picture (H, W, 3) after damage of `kind`, a key of KINDS; blur, noise and resize by 0 change nothing.
+
+    Raises:
+        DamageError: if it cannot be done with this Pillow or this picture.
+        ValueError: for an unknown kind.
+    """
+    if kind in CODECS:
+        return decode(encode(lr, kind, amount))
+    if kind == "blur":
+        return np.asarray(Image.fromarray(lr).filter(ImageFilter.GaussianBlur(amount))) if amount else lr
+    if kind == "noise":
+        noise = np.random.default_rng(NOISE_SEED).normal(
+            0, 1, lr.shape
+        )  # scaled: the same pattern throughout
+        noised: Pixels = np.clip(np.rint(lr + amount * noise), 0, 255).astype(np.uint8)
+        return noised
+    if kind == "resize":
+        height, width = lr.shape[:2]
+        if not amount:
+            return lr
+        other = (max(1, width + int(amount)), max(1, height + int(amount)))
+        resized = Image.fromarray(lr).resize(other, Image.Resampling.BICUBIC)
+        return np.asarray(resized.resize((width, height), Image.Resampling.BICUBIC))
+    raise ValueError(f"unknown kind of damage {kind!r}; choose one of {', '.join(KINDS)}")

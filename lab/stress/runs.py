@@ -1,0 +1,269 @@
+"""Stress: how much of a picture is left when its LR picture is damaged, and what rescaling costs in bytes.
+
+`stress` and `rate_distortion` are streams: each yields the whole snapshot again after every step. Every method shrinks
+the picture once; only restoring is repeated.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from fgrn import metrics
+from fgrn.checkpoint import CheckpointError
+from fgrn.images import encode_png
+from fgrn.methods import METHODS
+from fgrn.pipeline import Pixels, RescaleError, Rescaler
+from lab.compare import RequestError, open_picture
+from lab.models import Interrupted, Models, interruptible
+from lab.progress import STARTING, Clock, Progress
+from lab.stress import damage
+from lab.stress.damage import CODECS, KINDS, DamageError
+
+UNDAMAGED = "none"
+MAX_PIXELS = 4_000_000  # restored some fifty times: less than Compare takes
+HR_QUALITIES = (5, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 100)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A picture restored by a method from a damaged LR picture. `kind` is one of KINDS, or UNDAMAGED."""
+
+    method: str
+    kind: str
+    amount: float
+    psnr_y: float  # dB, inf for identical pictures
+    ssim_y: float
+
+
+@dataclass(frozen=True)
+class RatePoint:
+    """A picture stored in so many bytes. `series` is a codec or a method, `setting` what was chosen in it."""
+
+    series: str
+    setting: str
+    bytes: int
+    bits_per_pixel: float  # of the HR picture
+    psnr_y: float
+    ssim_y: float
+
+
+@dataclass(frozen=True)
+class StressRun:
+    """A snapshot of `stress`."""
+
+    scale: int
+    methods: tuple[str, ...]
+    kinds: tuple[str, ...]
+    points: tuple[Point, ...] = ()
+    notices: tuple[str, ...] = ()
+    progress: Progress = STARTING
+
+    def reference(self, method: str) -> Point | None:
+        """The method's picture from the LR picture as it is: the figure of Compare."""
+        return next((p for p in self.points if p.method == method and p.kind == UNDAMAGED), None)
+
+
+@dataclass(frozen=True)
+class RateRun:
+    """A snapshot of `rate_distortion`."""
+
+    scale: int
+    methods: tuple[str, ...]
+    points: tuple[RatePoint, ...] = ()
+    notices: tuple[str, ...] = ()
+    progress: Progress = STARTING
+
+
+def open_subject(path: str | None) -> Pixels:
+    """Read the picture of a run.
+
+    Raises:
+        RequestError: if it cannot be used, or is too large to be restored many times.
+    """
+    pixels, _, _ = open_picture(path)
+    height, width = pixels.shape[:2]
+    if height * width > MAX_PIXELS:
+        raise RequestError(
+            f"The picture is {width} x {height} pixels; a stress test restores it many times and takes at most "
+            f"{MAX_PIXELS:,} pixels. Crop it, or choose a smaller one."
+        )
+    return pixels
+
+
+def check_kinds(kinds: Sequence[str]) -> list[str]:
+    """The kinds in the order of KINDS, without repetitions.
+
+    Raises:
+        RequestError: for an unknown kind, or none at all.
+    """
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown:
+        raise RequestError(f"There is no damage {unknown[0]!r}. Choose among {', '.join(KINDS)}.")
+    if not kinds:
+        raise RequestError("No damage is chosen. Tick at least one kind, JPEG for example.")
+    return [name for name in KINDS if name in kinds]
+
+
+def stress(
+    models: Models,
+    pixels: Pixels,
+    scale: int,
+    methods: Sequence[str],
+    kinds: Sequence[str],
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[StressRun]:
+    """Restore from damaged LR pictures: all methods at one amount, then the next amount, then the next kind.
+
+    As soon as `stop()` is true the snapshots end, in the middle of a network if need be. A kind that this Pillow
+    cannot do is left out, and a notice says so.
+
+    Raises:
+        RequestError: if a method cannot be used, or there is not enough memory.
+    """
+    possible, notices = _possible(kinds)
+    rescalers = _rescalers(models, scale, methods)
+    run = StressRun(scale, tuple(methods), tuple(possible), notices=notices)
+    steps = [(kind, amount, name) for kind in possible for amount in KINDS[kind].amounts for name in methods]
+    clock = Clock([f"down {name}" for name in methods] + [name for *_, name in steps] + list(methods))
+    size = (pixels.shape[0], pixels.shape[1])
+    small: dict[str, Pixels] = {}
+    try:
+        for name, rescaler in rescalers.items():
+            run = replace(run, progress=clock.progress(f"Shrinking with {METHODS[name].label}"))
+            yield run
+            small[name], seconds = _timed(models, partial(rescaler.downscale, pixels), stop)
+            clock.count(f"down {name}", seconds)
+        for kind, amount, name in [(UNDAMAGED, 0.0, name) for name in methods] + steps:
+            text = f"Restoring: {KINDS[kind].label if kind in KINDS else 'undamaged'}"
+            run = replace(run, progress=clock.progress(text))
+            yield run
+            try:
+                lr = small[name] if kind == UNDAMAGED else damage.damage(small[name], kind, amount)
+            except DamageError as error:
+                clock.skip(name)
+                run = replace(run, notices=tuple(dict.fromkeys((*run.notices, str(error)))))
+                continue
+            restored, seconds = _timed(models, partial(rescalers[name].upscale, lr, size), stop)
+            clock.count(name, seconds)
+            point = Point(name, kind, amount, *_quality(pixels, restored, scale))
+            run = replace(run, points=(*run.points, point))
+    except Interrupted:
+        return
+    yield replace(run, progress=replace(clock.progress("Finished"), active=False))
+
+
+def rate_distortion(
+    models: Models,
+    pixels: Pixels,
+    scale: int,
+    methods: Sequence[str],
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[RateRun]:
+    """Bytes against quality: the methods with their LR picture as PNG and lossless WebP, codecs with the picture.
+
+    The bytes are those of the files: of the LR PNG that the page offers, and of what Pillow writes.
+
+    Raises:
+        RequestError: as `stress`.
+    """
+    codecs, notices = _possible(CODECS)
+    rescalers = _rescalers(models, scale, methods)
+    run = RateRun(scale, tuple(methods), notices=notices)
+    clock = Clock([*methods, *(codec for codec in codecs for _ in HR_QUALITIES)])
+    size = (pixels.shape[0], pixels.shape[1])
+    count = size[0] * size[1]
+    try:
+        for name, rescaler in rescalers.items():
+            run = replace(run, progress=clock.progress(f"Shrinking and restoring with {METHODS[name].label}"))
+            yield run
+            lr, down = _timed(models, partial(rescaler.downscale, pixels), stop)
+            restored, up = _timed(models, partial(rescaler.upscale, lr, size), stop)
+            clock.count(name, down + up)
+            files = {"LR as PNG": len(encode_png(lr, rescaler.info(size)))}
+            try:
+                files["LR as lossless WebP"] = len(damage.lossless_webp(lr))
+            except DamageError as error:
+                run = replace(run, notices=tuple(dict.fromkeys((*run.notices, str(error)))))
+            quality = _quality(pixels, restored, scale)
+            points = [RatePoint(name, setting, n, 8 * n / count, *quality) for setting, n in files.items()]
+            run = replace(run, points=(*run.points, *points))
+        for codec in codecs:
+            for amount in HR_QUALITIES:
+                run = replace(run, progress=clock.progress(f"The picture itself as {KINDS[codec].label}"))
+                yield run
+                if stop():
+                    return
+                start = time.perf_counter()
+                try:
+                    data = damage.encode(pixels, codec, amount)
+                except DamageError as error:
+                    clock.skip(codec)
+                    run = replace(run, notices=tuple(dict.fromkeys((*run.notices, str(error)))))
+                    continue
+                quality = _quality(pixels, damage.decode(data), scale)
+                clock.count(codec, time.perf_counter() - start)
+                bits = 8 * len(data) / count
+                point = RatePoint(codec, f"quality {amount}", len(data), bits, *quality)
+                run = replace(run, points=(*run.points, point))
+    except Interrupted:
+        return
+    yield replace(run, progress=replace(clock.progress("Finished"), active=False))
+
+
+def _possible(kinds: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The kinds that this Pillow can do, and why it cannot do the others."""
+    possible, notices = [], []
+    for kind in kinds:
+        try:
+            damage.check(kind)
+        except DamageError as error:
+            notices.append(str(error))
+        else:
+            possible.append(kind)
+    return possible, tuple(notices)
+
+
+def _rescalers(models: Models, scale: int, methods: Sequence[str]) -> dict[str, Rescaler]:
+    try:
+        return {name: models.get(name, scale) for name in methods}
+    except CheckpointError as error:
+        raise RequestError(f"{error}. Untick this method, or choose another scale.") from error
+
+
+def _timed(models: Models, work: Callable[[], Pixels], stop: Callable[[], bool]) -> tuple[Pixels, float]:
+    """What a network makes, and its seconds without the wait for other networks.
+
+    Raises:
+        Interrupted: if `stop()` is true.
+        RequestError: if there is not enough memory, or the picture does not fit.
+    """
+    if stop():
+        raise Interrupted
+    try:
+        with models.one_at_a_time, interruptible(stop):
+            start = time.perf_counter()
+            return work(), time.perf_counter() - start
+    except RescaleError as error:
+        raise RequestError(str(error)) from error
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        raise RequestError(
+            "There is not enough memory for this picture. Use a smaller one, or other methods."
+        ) from error
+
+
+def _quality(hr: Pixels, restored: Pixels, scale: int) -> tuple[float, float]:
+    """PSNR-Y and SSIM-Y as Compare measures them; nan where the picture is too small."""
+    return metrics.psnr_y(hr, restored, scale), metrics.ssim_y(hr, restored, scale)
+
+
+def number(value: float) -> float | str | None:
+    """A figure for JSON, which has neither infinity nor nan: "inf" and None."""
+    if math.isnan(value):
+        return None
+    return "inf" if math.isinf(value) else value

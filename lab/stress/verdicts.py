@@ -1,0 +1,76 @@
+"""What the curves of the Stress tab say, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from fgrn.methods import METHODS
+from fgrn.metrics import format_score
+from lab.files import readable_size
+from lab.stress.damage import CODECS, KINDS
+from lab.stress.runs import RatePoint, RateRun, StressRun
+
+
+def crossings(run: StressRun) -> list[str]:
+    """For every kind of damage that is measured whole: from where on a method is worse than bicubic."""
+    lines = []
+    for kind in run.kinds:
+        amounts = sorted(KINDS[kind].amounts, key=abs) if kind == "resize" else KINDS[kind].amounts
+        values = {(p.method, p.amount): p.psnr_y for p in run.points if p.kind == kind}
+        if len(values) < len(amounts) * len(run.methods) or "bicubic" not in run.methods:
+            continue
+        for method in run.methods:
+            if method == "bicubic":
+                continue
+            worse = [a for a in amounts if values[method, a] < values["bicubic", a]]
+            lines.append(_crossing(kind, method, worse, values))
+    return lines
+
+
+def rates(run: RateRun) -> list[str]:
+    """For every method: what codecs make of as many bytes."""
+    lines = []
+    for method in run.methods:
+        ours = [p for p in run.points if p.series == method]
+        if not ours:
+            continue
+        best = min(ours, key=lambda p: p.bytes)
+        same = [
+            f"{KINDS[codec].label} {psnr:.2f} dB"
+            for codec in CODECS
+            if (psnr := psnr_at([p for p in run.points if p.series == codec], best.bytes)) is not None
+        ]
+        have = (
+            f"{METHODS[method].label} ×{run.scale} has {format_score(best.psnr_y)} dB in {readable_size(best.bytes)} "
+            f"({best.setting})"
+        )
+        lines.append(f"{have}. In as many bytes: {', '.join(same)}." if same else f"{have}.")
+    return lines
+
+
+def psnr_at(points: Sequence[RatePoint], count: int) -> float | None:
+    """PSNR-Y of a codec at a number of bytes, between two of its points on a logarithmic scale; None outside."""
+    curve = sorted((p.bytes, p.psnr_y) for p in points)
+    for (less, low), (more, high) in pairwise(curve):
+        if less <= count <= more:
+            share = math.log(count / less) / math.log(more / less) if more > less else 0.0
+            return low + share * (high - low)
+    return None
+
+
+def _crossing(kind: str, method: str, worse: list[float], values: dict[tuple[str, float], float]) -> str:
+    label = METHODS[method].label
+    head = f"{KINDS[kind].label}: {label}"
+    if not worse:
+        return f"{head} stays above bicubic throughout."
+    first = worse[0]
+    ours, bicubic = (format_score(values[name, first]) for name in (method, "bicubic"))
+    return f"{head} is below bicubic from {_amount(kind, first)} on ({ours} against {bicubic} dB)."
+
+
+def _amount(kind: str, amount: float) -> str:
+    if kind in CODECS:
+        return f"quality {amount:g}"
+    return f"{amount:+g} px" if kind == "resize" else f"sigma {amount:g}"

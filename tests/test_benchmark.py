@@ -1,0 +1,487 @@
+"""The benchmark: pictures from files, ZIPs and sets; rows, means and spread; the record of a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import stat
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fgrn
+from fgrn import comparison, record
+from fgrn.images import ImageError, encode_png
+from fgrn.metrics import Score
+from fgrn.record import Input, RecordError, Settings
+from lab import compare, plots
+from lab.benchmark import archive, runs, table
+from lab.benchmark.archive import Collected
+from lab.benchmark.runs import Bench
+from lab.compare import RequestError
+from lab.files import Store
+from lab.models import Models
+from tests.conftest import Photo, make_tiny_weights
+
+pytestmark = pytest.mark.usefixtures("use_tiny_weights")
+METHODS = ("bicubic", "fgrn")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photo: Photo) -> Path:
+    """Three sound pictures, one of them with odd sides."""
+    top = tmp_path / "pictures"
+    top.mkdir()
+    for name, size in (("a", (48, 64)), ("b", (51, 50)), ("c", (64, 48))):
+        (top / f"{name}.png").write_bytes(encode_png(photo(*size, seed=ord(name))))
+    return top
+
+
+def paths(folder: Path) -> list[str]:
+    return [str(path) for path in sorted(folder.iterdir())]
+
+
+def packed(path: Path, files: dict[str, bytes]) -> str:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, data in files.items():
+            target.writestr(name, data)
+    return str(path)
+
+
+def measured(collected: Collected, settings: Settings | None = None, dataset: str = "") -> Bench:
+    chosen = settings or Settings(4, METHODS)
+    return list(runs.benchmark(Models(), chosen, collected, dataset))[-1]
+
+
+# Collecting
+
+
+def test_files_and_zips_with_nested_folders(tmp_path: Path, folder: Path) -> None:
+    a, b = ((folder / name).read_bytes() for name in ("a.png", "b.png"))
+    zipped = {
+        "set/one/a.png": a,
+        "set/b.PNG": b,
+        "set/notes.txt": b"no picture",
+        "set/.hidden.png": a,
+        "__MACOSX/set/._a.png": a,
+    }
+    found = archive.collect([str(folder / "c.png"), packed(tmp_path / "set.zip", zipped)])
+    assert [source.name for source in found.sources] == ["c.png", "set/one/a.png", "set/b.PNG"]
+    assert [source.read() for source in found.sources] == [(folder / "c.png").read_bytes(), a, b]
+    assert found.skipped == {}
+
+
+def test_equal_names_are_told_apart(tmp_path: Path, folder: Path) -> None:
+    data = (folder / "a.png").read_bytes()
+    archives = [packed(tmp_path / f"{n}.zip", {"a.png": data}) for n in range(3)]
+    names = [source.name for source in archive.collect(archives).sources]
+    assert names == ["a.png", "a.png (2)", "a.png (3)"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.png", "/etc/evil.png", "a/../../evil.png", "..\\evil.png", "C:\\evil.png"]
+)
+def test_names_that_point_outside_are_left_out(name: str, tmp_path: Path, folder: Path) -> None:
+    data = (folder / "a.png").read_bytes()
+    before = set(tmp_path.rglob("*"))
+    path = packed(tmp_path / "evil.zip", {name: data, "good.png": data})
+    found = archive.collect([path])
+    assert [source.name for source in found.sources] == ["good.png"]
+    assert "outside the ZIP" in next(iter(found.skipped.values()))
+    measured(found)
+    assert set(tmp_path.rglob("*")) == {*before, Path(path)}, "nothing is extracted"
+
+
+def test_a_link_in_a_zip_is_no_picture(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "link.zip"
+    with zipfile.ZipFile(path, "w") as target:
+        link = zipfile.ZipInfo("link.png")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        target.writestr(link, "/etc/passwd")
+        target.writestr("a.png", (folder / "a.png").read_bytes())
+    bench = measured(archive.collect([str(path)]))
+    assert [entry.name for entry in bench.inputs] == ["a.png"] and "not a picture" in bench.skipped[
+        "link.png"
+    ]
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_BYTES", 100_000)
+    data = b"\x89PNG\r\n\x1a\n" + bytes(3_000_000)
+    path = packed(tmp_path / "bomb.zip", {"bomb.png": data})
+    assert os.path.getsize(path) < 10_000
+    with pytest.raises(RequestError, match=r"no picture.*bomb\.png: It has 3\.0 MB; at most 100\.0 kB"):
+        archive.collect([path])
+
+
+def test_a_bomb_that_lies_about_its_size_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"\x89PNG\r\n\x1a\n" + bytes(3_000_000)
+    path = Path(packed(tmp_path / "liar.zip", {"liar.png": data}))
+    raw = path.read_bytes()
+    true, told = struct.pack("<L", len(data)), struct.pack("<L", 1000)
+    assert raw.count(true) == 2
+    path.write_bytes(raw.replace(true, told))
+    [source] = archive.collect([str(path)]).sources
+    with pytest.raises(ImageError):
+        source.read()
+
+
+def test_many_small_bombs_are_refused_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_TOTAL_BYTES", 1_000_000)
+    files = {f"{n}.png": bytes(400_000) for n in range(3)}
+    with pytest.raises(RequestError, match=r"more than 1\.0 MB"):
+        archive.collect([packed(tmp_path / "many.zip", files)])
+
+
+def test_too_many_pictures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_PICTURES", 3)
+    path = packed(tmp_path / "many.zip", {f"{n}.png": b"x" for n in range(4)})
+    with pytest.raises(RequestError, match="more than 3 pictures.*fgrn compare FOLDER"):
+        archive.collect([path])
+
+
+def test_a_huge_table_of_contents_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MAX_DIRECTORY", 1000)
+    path = packed(tmp_path / "list.zip", {f"{n:04}": b"" for n in range(100)})
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with pytest.raises(RequestError, match="too many files"):
+        archive.collect([path])
+    with (tmp_path / "list.zip").open("ab") as stream:  # a comment behind the end record
+        stream.write(b"comment")
+    with pytest.raises(RequestError, match="too many files"):
+        archive.collect([path])
+
+
+def test_too_many_pixels_are_left_out(tmp_path: Path, folder: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (5000, 5000)).save(buffer, "PNG")  # 25 megapixels in some kilobytes
+    (folder / "large.png").write_bytes(buffer.getvalue())
+    bench = measured(archive.collect(paths(folder)), Settings(4, ("bicubic",)))
+    assert "16,000,000" in bench.skipped["large.png"] and len(bench.inputs) == 3
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "inside"])
+def test_a_damaged_zip_says_so(damage: str, tmp_path: Path, folder: Path) -> None:
+    path = Path(packed(tmp_path / "set.zip", {"a.png": (folder / "a.png").read_bytes()}))
+    raw = path.read_bytes()
+    if damage == "inside":
+        path.write_bytes(raw[:200] + bytes(50) + raw[250:])
+        [source] = archive.collect([str(path)]).sources
+        with pytest.raises(ImageError):
+            source.read()
+        return
+    path.write_bytes(raw[:-30] if damage == "cut" else b"hello")
+    with pytest.raises(RequestError, match=r"set\.zip is cut off or damaged"):
+        archive.collect([str(path)])
+
+
+def test_encrypted_entries_are_named(tmp_path: Path, folder: Path) -> None:
+    data = (folder / "a.png").read_bytes()
+    path = Path(packed(tmp_path / "secret.zip", {"a.png": data, "b.png": data}))
+    raw = bytearray(path.read_bytes())
+    first = raw.index(b"PK\x01\x02")
+    raw[first + 8] |= 1
+    path.write_bytes(bytes(raw))
+    found = archive.collect([str(path)])
+    assert [source.name for source in found.sources] == ["b.png"] and "encrypted" in found.skipped["a.png"]
+
+
+def test_nothing_to_measure_says_what_is_accepted(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no picture")
+    with pytest.raises(RequestError, match="no picture in what was uploaded.*notes.txt: This is neither"):
+        archive.collect([str(text)])
+    with pytest.raises(RequestError, match=r"Upload pictures or a ZIP.*\.png"):
+        archive.collect([])
+
+
+def test_sets_are_those_that_the_server_names(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FGRN_BENCH", raising=False)
+    assert archive.named_sets() == {}
+    with pytest.raises(RequestError, match="This server has none"):
+        archive.collect_set("pictures")
+    other = tmp_path / "sets" / "Set5"
+    other.mkdir(parents=True)
+    (other / "x.png").write_bytes((folder / "a.png").read_bytes())
+    (tmp_path / "sets" / "empty").mkdir()
+    monkeypatch.setenv("FGRN_BENCH", os.pathsep.join([str(folder), str(tmp_path / "sets"), "/nowhere"]))
+    assert list(archive.named_sets()) == ["pictures", "Set5"]
+    assert [source.name for source in archive.collect_set("pictures").sources] == ["a.png", "b.png", "c.png"]
+    for name in ("..", "/etc", "sets/Set5", "empty", str(folder)):
+        with pytest.raises(RequestError, match="Choose among pictures, Set5"):
+            archive.collect_set(name)
+
+
+# Measuring
+
+
+def test_rows_are_the_figures_of_compare(tmp_path: Path, folder: Path) -> None:
+    bench = measured(archive.collect([str(folder / "b.png")]), Settings(4, METHODS, "whole"))
+    models = Models()
+    runs = list(compare.compare(models, Store(tmp_path / "s"), str(folder / "b.png"), 4, METHODS))
+    expected = list(compare.measure(models, runs[-1]))[-1]
+    for outcome in expected.outcomes:
+        found = bench.figures["b.png"][outcome.method]
+        for key in ("psnr_y", "ssim_y", "lr_psnr_y", "x_exact", "lr_bytes"):
+            assert found[key].value == outcome.scores[key].value, key
+
+
+def test_the_paper_protocol_cuts_to_a_multiple_of_the_scale(folder: Path) -> None:
+    bench = measured(archive.collect([str(folder / "b.png")]))
+    cut = fgrn.read_image(folder / "b.png").pixels[:48, :48]
+    result = fgrn.rescale(fgrn.load("fgrn", 4), cut)
+    expected = comparison.measure(result, fgrn.load("bicubic", 4).downscale(cut))
+    for key in set(expected) - set(record.TIMINGS):
+        assert bench.figures["b.png"]["fgrn"][key] == expected[key]
+
+
+def test_a_row_for_every_picture_and_method_as_it_is_done(folder: Path) -> None:
+    benches = list(runs.benchmark(Models(), Settings(4, METHODS), archive.collect(paths(folder))))
+    counts = [sum(map(len, bench.figures.values())) for bench in benches]
+    assert counts == [0, 1, 2, 2, 3, 4, 4, 5, 6, 6]
+    assert [len(bench.inputs) for bench in benches] == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
+    assert all(bench.progress.active for bench in benches[:-1]) and not benches[-1].progress.active
+    assert benches[4].means["fgrn"] == benches[3].means["fgrn"], "a half-done picture is not in the means"
+
+
+def test_mean_and_spread_are_those_of_numpy(folder: Path) -> None:
+    bench = measured(archive.collect(paths(folder)))
+    for method in METHODS:
+        for key in ("psnr_y", "ssim_y", "lr_bytes", "x_exact"):
+            values = np.array(
+                [bench.figures[name][method][key].value for name in ("a.png", "b.png", "c.png")], float
+            )
+            assert bench.means[method][key].value == pytest.approx(np.mean(values), rel=1e-12)
+            assert bench.spreads[method][key].value == pytest.approx(np.std(values, ddof=1), rel=1e-12)
+    assert bench.means["bicubic"]["lr_psnr_y"].value == float("inf"), "the reference itself"
+    assert bench.spreads["bicubic"]["lr_psnr_y"].value is None
+
+
+def test_one_picture_has_no_spread() -> None:
+    assert record.spread([{"psnr_y": Score(30.0)}])["psnr_y"].value is None
+    assert record.spread([]) == {}
+
+
+def test_broken_pictures_are_named_and_the_others_measured(folder: Path) -> None:
+    (folder / "a2.png").write_bytes((folder / "a.png").read_bytes()[:300])
+    (folder / "a3.png").write_bytes(encode_png(np.zeros((15, 40, 3), np.uint8)))
+    bench = measured(archive.collect(paths(folder)))
+    assert [entry.name for entry in bench.inputs] == ["a.png", "b.png", "c.png"]
+    assert "cut off or damaged" in bench.skipped["a2.png"] and "each side needs 16" in bench.skipped["a3.png"]
+    assert bench.progress.done == bench.progress.total == 6
+    shown = table.pictures(bench)
+    assert "a2.png" in shown and "damaged" in shown
+
+
+def test_a_picture_that_one_method_cannot_do_counts_for_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = record.measure
+
+    def fail(rescaler: Any, bicubic: Any, hr: Any, settings: Any) -> Any:
+        if rescaler.method == "fgrn" and hr.shape == (48, 48, 3):
+            raise RuntimeError("not enough memory")
+        return measure(rescaler, bicubic, hr, settings)
+
+    monkeypatch.setattr(record, "measure", fail)
+    bench = measured(archive.collect(paths(folder)))
+    assert list(bench.figures) == ["a.png", "c.png"] and "memory" in bench.skipped["b.png"]
+
+
+def test_stop_ends_in_the_middle_and_keeps_whole_pictures(folder: Path) -> None:
+    seen: list[Bench] = []
+    collected = archive.collect(paths(folder))
+    for bench in runs.benchmark(Models(), Settings(4, METHODS), collected, stop=lambda: len(seen) >= 5):
+        seen.append(bench)
+    assert len(seen) == 5 and list(seen[-1].figures) == ["a.png", "b.png"]
+    assert list(seen[-1].figures["b.png"]) == ["bicubic"]
+    ended = runs.stopped(seen[-1])
+    assert list(ended.figures) == ["a.png"] and not ended.progress.active
+    assert ended.progress.text == "Stopped after 1 of 3 pictures"
+    assert set(runs.documents(ended)) == {"csv", "json", "zip"}
+    assert runs.documents(runs.stopped(seen[0])) == {}
+
+
+def test_stop_in_the_middle_of_a_network(folder: Path) -> None:
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 12
+
+    benches = list(
+        runs.benchmark(Models(), Settings(4, ("fgrn",)), archive.collect(paths(folder)), stop=stop)
+    )
+    assert asked == 13 and len(benches[-1].inputs) < 3 and benches[-1].progress.active
+
+
+def test_settings_are_checked_as_in_compare() -> None:
+    assert runs.check_settings("4", ["fgrn", "bicubic"]) == Settings(4, METHODS)
+    for values, message in (
+        ((3, ["fgrn"]), "Scale 3 is not supported"),
+        ((4, []), "No method is chosen"),
+        ((4, ["magic"]), "no method 'magic'"),
+        ((4, ["fgrn"], "mine"), "no protocol 'mine'"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            runs.check_settings(*values)
+
+
+def test_missing_weights_are_said_before_anything_runs(folder: Path) -> None:
+    with pytest.raises(RequestError, match="du_none_x2.json is missing"):
+        next(runs.benchmark(Models(), Settings(2, ("du_none",)), archive.collect(paths(folder))))
+
+
+# The paper, tables, plots
+
+
+def test_the_papers_row() -> None:
+    assert runs.paper_row("Set5", 4, "fgrn") == {"psnr_y": 36.97, "ssim_y": 0.9505}
+    assert runs.paper_row("Set5", 2, "bicubic") == {"psnr_y": 33.66, "ssim_y": 0.9299}
+    assert runs.paper_row("Set5", 4, "du_bic") == runs.paper_row("parameters", 4, "irn") == {}
+    assert runs.paper_row("", 4, "fgrn") == {}
+
+
+def test_the_tables_show_mean_spread_and_paper(folder: Path) -> None:
+    bench = measured(archive.collect(paths(folder)), dataset="Set14")
+    shown = table.summary(bench)
+    mean, spread = (found["fgrn"]["psnr_y"].value for found in (bench.means, bench.spreads))
+    assert f'{mean:.2f}<span class="fg-spread">± {spread:.2f}' in shown
+    assert "FGRN, paper" in shown and "33.77" in shown and "Set14: Mean" in shown
+    assert f"{bench.figures['a.png']['fgrn']['ssim_y'].value:.4f}" in table.pictures(bench)
+    assert "paper" not in table.summary(measured(archive.collect(paths(folder))))
+    figure = plots.bench_figure(bench).to_dict()
+    assert [list(trace["y"])[1] for trace in figure["data"]][:2] == [mean, 33.77]
+
+
+def test_names_are_escaped(tmp_path: Path, folder: Path) -> None:
+    evil = '<img src=x onerror="alert(1)">'
+    path = packed(tmp_path / "e.zip", {f"{evil}.png": (folder / "a.png").read_bytes(), f"{evil}2.png": b"x"})
+    shown = table.pictures(measured(archive.collect([path]), Settings(4, ("bicubic",))))
+    assert "<img" not in shown and "&lt;img" in shown
+
+
+# The record
+
+
+def test_the_documents_hold_all_figures(folder: Path) -> None:
+    bench = measured(archive.collect(paths(folder)))
+    files = runs.documents(bench)
+    rows = list(csv.DictReader(io.StringIO(files["csv"].decode())))
+    assert [(row["image"], row["method"]) for row in rows[:3]] == [
+        ("a.png", "bicubic"),
+        ("a.png", "fgrn"),
+        ("b.png", "bicubic"),
+    ]
+    assert float(rows[1]["psnr_y"]) == bench.figures["a.png"]["fgrn"]["psnr_y"].value
+    assert rows[0]["lr_psnr_y"] == "", "no number: it is the reference itself"
+    content = json.loads(files["json"])
+    assert content["mean"]["fgrn"]["psnr_y"] == bench.means["fgrn"]["psnr_y"].value
+    with zipfile.ZipFile(io.BytesIO(files["zip"])) as packed_run:
+        assert packed_run.namelist() == ["run.json", "figures.json", "figures.csv"]
+        assert packed_run.read("figures.csv") == files["csv"]
+        run = json.loads(packed_run.read("run.json"))
+    assert run["settings"] == {
+        "scale": 4,
+        "methods": ["bicubic", "fgrn"],
+        "protocol": "paper",
+        "no_reference": False,
+    }
+    assert run["weights"] == {"bicubic": "", "fgrn": fgrn.load("fgrn", 4).digest}
+    assert run["inputs"][0] == {"name": "a.png", "sha256": record.sha256((folder / "a.png").read_bytes())}
+    assert {"fgrn", "torch", "gradio", "python"} <= set(run["versions"])
+
+
+def test_a_formula_is_no_name_in_the_csv() -> None:
+    figures = {"=1+1.png": {"bicubic": {"psnr_y": Score(30.0)}}}
+    assert "'=1+1.png,bicubic,30.0" in record.figures_csv(figures)
+
+
+def test_a_record_comes_back_as_it_was(tmp_path: Path, folder: Path) -> None:
+    bench = measured(archive.collect(paths(folder)), dataset="Set5")
+    path = tmp_path / "run.zip"
+    path.write_bytes(record.pack(bench.record, bench.complete, bench.skipped))
+    found, images = record.unpack(path)
+    assert found == bench.record and found.dataset == "Set5"
+    assert images == {name: comparison.plain(rows) for name, rows in bench.figures.items()}
+    assert record.pack(bench.record, bench.complete, bench.skipped) == path.read_bytes()
+
+
+def sound_run() -> dict[str, Any]:
+    run = record.Record(
+        Settings(4, METHODS), (Input("a", "0" * 64),), {"bicubic": "", "fgrn": "ab"}, {"fgrn": "1"}, {}
+    )
+    return json.loads(json.dumps(record.as_json(run)))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "format is 2"),
+        ({"more": 1}, "exactly the keys"),
+        ({"settings": {"scale": 4}}, "settings must have exactly"),
+        ({"settings.scale": 3}, "scale must be one of"),
+        ({"settings.scale": True}, "scale must be one of"),
+        ({"settings.methods": ["magic"]}, "methods must be some of"),
+        ({"settings.methods": [["fgrn"]]}, "methods must be some of"),
+        ({"settings.methods": "fgrn"}, "must be lists"),
+        ({"settings.methods": ["fgrn", "fgrn"]}, "holds one twice"),
+        ({"settings.protocol": []}, "protocol must be"),
+        ({"settings.no_reference": 1}, "true or false"),
+        ({"inputs": []}, "names 0 pictures"),
+        ({"inputs": [{"name": "a", "sha256": "../x"}]}, "SHA-256"),
+        ({"inputs": [{"name": "a", "sha256": "0" * 64}] * 2}, "same name"),
+        ({"weights": {"fgrn": "ab"}}, "every method"),
+        ({"weights": {"fgrn": 1, "bicubic": ""}}, "must hold texts"),
+        ({"versions": []}, "must hold texts"),
+        ({"dataset": None}, "dataset must be text"),
+    ],
+)
+def test_a_damaged_record_is_refused(change: dict[str, Any], message: str) -> None:
+    content = sound_run()
+    record.parse(content)
+    for key, value in change.items():
+        *parents, last = key.split(".")
+        target = content[parents[0]] if parents else content
+        target[last] = value
+    with pytest.raises(RecordError, match=message):
+        record.parse(content)
+
+
+def test_other_zips_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RecordError, match="does not exist"):
+        record.unpack(tmp_path / "none.zip")
+    (tmp_path / "text.zip").write_text("hello")
+    with pytest.raises(RecordError, match="cannot be read as a ZIP"):
+        record.unpack(tmp_path / "text.zip")
+    with pytest.raises(RecordError, match=r"no run\.json"):
+        record.unpack(Path(packed(tmp_path / "a.zip", {"a.png": b""})))
+    run = json.dumps(sound_run()).encode()
+    for figures in (b"[]", b"{}", b'{"images": {"b": {}}}'):
+        with pytest.raises(RecordError, match="does not hold the pictures"):
+            record.unpack(Path(packed(tmp_path / "b.zip", {"run.json": run, "figures.json": figures})))
+    with pytest.raises(RecordError, match="no JSON"):
+        record.unpack(Path(packed(tmp_path / "c.zip", {"run.json": b"[" * 100_000})))
+    monkeypatch.setattr(record, "_MAX_BYTES", 1000)
+    with pytest.raises(RecordError, match="larger than any"):
+        record.unpack(Path(packed(tmp_path / "d.zip", {"run.json": b" " * 2000})))
+
+
+def test_other_weights_have_another_digest(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = measured(archive.collect(paths(folder)[:1])).weights
+    monkeypatch.setenv("FGRN_WEIGHTS", str(make_tiny_weights(tmp_path / "others", seed=1)))
+    assert measured(archive.collect(paths(folder)[:1])).weights != before

@@ -1,0 +1,350 @@
+"""Damage, the curves it gives, bytes against quality, and what the page says about both."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+import fgrn
+from fgrn import metrics
+from fgrn.images import encode_png
+from lab import compare, plots
+from lab.compare import RequestError
+from lab.files import Store
+from lab.models import Models
+from lab.progress import Clock, Progress, line
+from lab.stress import damage, runs, verdicts
+from lab.stress.damage import CODECS, KINDS, DamageError
+from lab.stress.runs import HR_QUALITIES, UNDAMAGED, Point, RatePoint, RateRun, StressRun
+from tests.conftest import Photo
+
+pytestmark = pytest.mark.usefixtures("use_tiny_weights")
+
+
+@pytest.fixture
+def hr(photo: Photo) -> np.ndarray:
+    return photo(50, 67)
+
+
+def error_of(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.mean((a.astype(float) - b.astype(float)) ** 2))
+
+
+# Damage
+
+
+@pytest.mark.parametrize("kind", ["blur", "noise", "resize"])
+def test_no_damage_changes_nothing(kind: str, hr: np.ndarray) -> None:
+    np.testing.assert_array_equal(damage.damage(hr, kind, 0), hr)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damage_keeps_shape_type_and_its_input(kind: str, hr: np.ndarray) -> None:
+    before = hr.copy()
+    for amount in KINDS[kind].amounts:
+        damaged = damage.damage(hr, kind, amount)
+        assert damaged.shape == hr.shape and damaged.dtype == np.uint8
+    np.testing.assert_array_equal(hr, before)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_codec_at_its_best_is_nearly_exact_in_brightness_and_worse_at_its_worst(
+    codec: str, photo: Photo
+) -> None:
+    picture = photo(96, 128)
+    best, worst = (damage.damage(picture, codec, quality) for quality in (100, 30))
+    assert metrics.psnr_y(picture, best, 0) > 38
+    assert metrics.psnr_y(picture, worst, 0) < metrics.psnr_y(picture, best, 0) - 3
+
+
+def test_a_codec_is_the_file_that_pillow_writes(hr: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(hr).save(buffer, "JPEG", quality=70)
+    assert damage.encode(hr, "jpeg", 70) == buffer.getvalue()
+    np.testing.assert_array_equal(damage.damage(hr, "jpeg", 70), np.asarray(Image.open(buffer)))
+
+
+def test_noise_has_the_standard_deviation_it_says_and_is_the_same_every_time() -> None:
+    grey = np.full((200, 200, 3), 128, np.uint8)
+    for sigma in (2, 8):
+        noised = damage.damage(grey, "noise", sigma)
+        assert np.std(noised.astype(float)) == pytest.approx(sigma, rel=0.03)
+        np.testing.assert_array_equal(noised, damage.damage(grey, "noise", sigma))
+
+
+@pytest.mark.parametrize("kind", ["blur", "noise"])
+def test_more_is_worse(kind: str, hr: np.ndarray) -> None:
+    errors = [error_of(damage.damage(hr, kind, amount), hr) for amount in KINDS[kind].amounts]
+    assert errors == sorted(errors) and errors[1] < errors[-1]
+
+
+def test_resizing_by_a_pixel_is_a_small_change(hr: np.ndarray) -> None:
+    for amount in (-1, 1):
+        damaged = damage.damage(hr, "resize", amount)
+        assert 0 < error_of(damaged, hr) < 400
+    np.testing.assert_array_equal(damage.damage(hr[:1, :1], "resize", -2).shape, (1, 1, 3))
+
+
+def test_lossless_webp_is_lossless(hr: np.ndarray) -> None:
+    np.testing.assert_array_equal(damage.decode(damage.lossless_webp(hr)), hr)
+
+
+def test_what_cannot_be_done_says_why(hr: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="unknown kind of damage 'rain'"):
+        damage.damage(hr, "rain", 1)
+    with pytest.raises(DamageError, match="WebP cannot hold this picture"):
+        damage.encode(np.zeros((16, 17000, 3), np.uint8), "webp", 50)
+
+
+# The curves
+
+
+def whole(hr: np.ndarray, *kinds: str, methods: tuple[str, ...] = ("bicubic", "fgrn")) -> StressRun:
+    return list(runs.stress(Models(), hr, 4, methods, kinds))[-1]
+
+
+def test_an_undamaged_lr_picture_gives_the_figure_of_compare(tmp_path: Path, hr: np.ndarray) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode_png(hr))
+    models, methods = Models(), ["bicubic", "irn", "fgrn"]
+    runs = list(compare.compare(models, Store(tmp_path / "files"), str(path), 4, methods))
+    compared = list(compare.measure(models, runs[-1]))[-1]
+    stressed = whole(hr, "noise", "blur", methods=tuple(methods))
+    for outcome in compared.outcomes:
+        reference = stressed.reference(outcome.method)
+        assert reference is not None
+        assert reference.psnr_y == outcome.scores["psnr_y"].value
+        assert reference.ssim_y == outcome.scores["ssim_y"].value
+        untouched = [p for p in stressed.points if p.method == outcome.method and p.amount == 0]
+        assert {p.kind for p in untouched} == {UNDAMAGED, "noise", "blur"}
+        assert {p.psnr_y for p in untouched} == {reference.psnr_y}
+
+
+def test_noise_costs_quality(photo: Photo) -> None:
+    curves = []
+    for seed in range(3):
+        run = whole(photo(64, 64, seed), "noise", methods=("fgrn",))
+        curves.append([p.psnr_y for p in run.points if p.kind == "noise"])
+    mean = np.mean(curves, axis=0)
+    assert (np.diff(mean[2:]) < 0).all() and mean[0] > mean[-1]
+
+
+def test_points_come_one_by_one_and_in_order(hr: np.ndarray) -> None:
+    snapshots = list(runs.stress(Models(), hr, 4, ["bicubic", "fgrn"], ["jpeg", "noise"]))
+    counts = [len(run.points) for run in snapshots]
+    assert counts == sorted(counts) and max(np.diff(counts)) == 1
+    last = snapshots[-1]
+    points = last.points
+    assert [(p.method, p.kind) for p in points[:2]] == [("bicubic", UNDAMAGED), ("fgrn", UNDAMAGED)]
+    wanted = [("jpeg", q) for q in KINDS["jpeg"].amounts] + [("noise", s) for s in KINDS["noise"].amounts]
+    assert [(p.kind, p.amount) for p in points[2::2]] == wanted
+    assert [p.method for p in points[2::2]] == ["bicubic"] * len(wanted)
+    assert not last.progress.active and all(run.progress.active for run in snapshots[:-1])
+    assert last.progress.done == last.progress.total == len(points) + 2
+    left = [run.progress.left for run in snapshots[4:-1]]
+    assert None not in left, "all methods have run once: the rest can be estimated"
+
+
+def test_every_method_shrinks_once(hr: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    shrink = fgrn.Rescaler.downscale
+
+    def counted(self: fgrn.Rescaler, image: np.ndarray) -> np.ndarray:
+        calls.append(self.method)
+        return shrink(self, image)
+
+    monkeypatch.setattr(fgrn.Rescaler, "downscale", counted)
+    whole(hr, "jpeg", "blur", methods=("bicubic", "irn", "fgrn"))
+    assert calls == ["bicubic", "irn", "fgrn"]
+
+
+@pytest.mark.parametrize("after", [1, 4, 9])
+def test_stop_ends_the_stream_at_once(after: int, hr: np.ndarray) -> None:
+    seen: list[StressRun] = []
+    for run in runs.stress(Models(), hr, 4, ["fgrn"], ["jpeg"], stop=lambda: len(seen) >= after):
+        seen.append(run)
+    assert len(seen) == after and seen[-1].progress.active
+
+
+def test_stop_in_the_middle_of_a_network(hr: np.ndarray) -> None:
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 20
+
+    snapshots = list(runs.stress(Models(), hr, 4, ["fgrn"], ["jpeg"], stop))
+    assert asked == 21, "the network asks before every layer, and is not asked again"
+    assert snapshots[-1].progress.active and len(snapshots[-1].points) < 3
+
+
+def test_a_format_that_pillow_lacks_is_left_out_and_named(
+    hr: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = features.check
+    monkeypatch.setattr(features, "check", lambda name: name != "avif" and check(name))
+    run = whole(hr, "jpeg", "avif", methods=("bicubic",))
+    assert run.kinds == ("jpeg",) and {p.kind for p in run.points} == {UNDAMAGED, "jpeg"}
+    assert "AVIF is left out" in run.notices[0] and "Pillow" in run.notices[0]
+    rates = list(runs.rate_distortion(Models(), hr, 4, ["bicubic"]))[-1]
+    assert {p.series for p in rates.points} == {"bicubic", "jpeg", "webp"} and rates.notices == run.notices
+
+
+def test_requests_that_cannot_be_served() -> None:
+    with pytest.raises(RequestError, match="no damage 'rain'"):
+        runs.check_kinds(["rain"])
+    with pytest.raises(RequestError, match="No damage is chosen"):
+        runs.check_kinds([])
+    assert runs.check_kinds(["noise", "jpeg", "noise"]) == ["jpeg", "noise"]
+    with pytest.raises(RequestError, match="du_none_x2.json is missing"):
+        next(runs.stress(Models(), np.zeros((32, 32, 3), np.uint8), 2, ["du_none"], ["jpeg"]))
+
+
+def test_a_picture_too_large_to_be_restored_many_times_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("RGB", (2500, 1700)).save(path)
+    with pytest.raises(RequestError, match="2500 x 1700 pixels.*at most 4,000,000"):
+        runs.open_subject(str(path))
+    with pytest.raises(RequestError, match="no picture yet"):
+        runs.open_subject(None)
+
+
+def test_too_little_memory_is_said(hr: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("not enough memory: you tried to allocate 5 GB")
+
+    monkeypatch.setattr(fgrn.Rescaler, "upscale", fail)
+    with pytest.raises(RequestError, match="not enough memory"):
+        whole(hr, "jpeg")
+
+
+# Bytes
+
+
+def test_bytes_are_those_of_the_files(hr: np.ndarray) -> None:
+    run = list(runs.rate_distortion(Models(), hr, 4, ["bicubic", "fgrn"]))[-1]
+    for name in ("bicubic", "fgrn"):
+        result = fgrn.rescale(fgrn.load(name, 4), hr)
+        png, webp = [p for p in run.points if p.series == name]
+        assert png.bytes == len(result.lr_png) and png.setting == "LR as PNG"
+        assert webp.bytes == len(damage.lossless_webp(result.lr))
+        assert png.psnr_y == webp.psnr_y == metrics.psnr_y(hr, result.reconstruction, 4)
+        assert png.bits_per_pixel == 8 * png.bytes / (50 * 67)
+    for codec in CODECS:
+        points = [p for p in run.points if p.series == codec]
+        assert [p.bytes for p in points] == [len(damage.encode(hr, codec, q)) for q in HR_QUALITIES]
+        worst = damage.damage(hr, codec, HR_QUALITIES[0])
+        assert points[0].psnr_y == metrics.psnr_y(hr, worst, 4)
+        assert points[0].ssim_y == metrics.ssim_y(hr, worst, 4)
+
+
+def test_bytes_stop_between_codecs(hr: np.ndarray) -> None:
+    seen: list[RateRun] = []
+    for run in runs.rate_distortion(Models(), hr, 4, ["bicubic"], stop=lambda: len(seen) >= 5):
+        seen.append(run)
+    assert len(seen) == 5 and seen[-1].progress.active
+
+
+# Sentences
+
+
+def stress_run(bicubic: list[float], fgrn_values: list[float]) -> StressRun:
+    amounts = KINDS["jpeg"].amounts
+    points = [
+        Point(name, "jpeg", amount, value, 0.9)
+        for name, values in (("bicubic", bicubic), ("fgrn", fgrn_values))
+        for amount, value in zip(amounts, values, strict=False)
+    ]
+    return StressRun(4, ("bicubic", "fgrn"), ("jpeg",), tuple(points))
+
+
+def test_the_crossing_is_the_first_amount_below_bicubic() -> None:
+    flat = [26.0] * 9
+    falling = [30.0, 29, 28, 27, 25, 24, 23, 22, 21]
+    [text] = verdicts.crossings(stress_run(flat, falling))
+    assert "FGRN is below bicubic from quality 70 on (25.00 against 26.00 dB)" in text
+    assert "stays above" in verdicts.crossings(stress_run(flat, [27.0] * 9))[0]
+    assert verdicts.crossings(stress_run(flat, falling[:5])) == [], "not before the curve is whole"
+
+
+def test_codecs_are_compared_at_equal_bytes() -> None:
+    def rate(series: str, size: int, psnr: float) -> RatePoint:
+        return RatePoint(series, "", size, 1.0, psnr, 0.9)
+
+    curve = [rate("jpeg", 1000, 30), rate("jpeg", 4000, 34)]
+    assert verdicts.psnr_at(curve, 2000) == pytest.approx(32)
+    assert verdicts.psnr_at(curve, 1000) == 30 and verdicts.psnr_at(curve, 4000) == 34
+    assert verdicts.psnr_at(curve, 999) is None and verdicts.psnr_at(curve, 4001) is None
+    run = RateRun(4, ("fgrn",), (*curve, rate("fgrn", 2500, 33), rate("fgrn", 2000, 33)))
+    assert "33.00 dB in 2.0 kB" in verdicts.rates(run)[0] and "JPEG 32.00 dB" in verdicts.rates(run)[0]
+
+
+# Progress
+
+
+def test_the_time_left_follows_the_kinds_of_steps() -> None:
+    clock = Clock(["slow", "slow", "fast", "fast"])
+    assert clock.progress("").left is None
+    clock.count("slow", 10.0)
+    assert clock.progress("").left is None, "nothing is known of the fast ones"
+    clock.count("fast", 1.0)
+    assert clock.progress("") == Progress("", 2, 4, 11.0)
+    clock.skip("slow")
+    assert clock.progress("") == Progress("", 2, 3, 1.0)
+
+
+def test_the_line_is_escaped_and_says_what_is_left() -> None:
+    shown = line(Progress("<b>", 3, 12, 75.0), ("<i>",))
+    assert "<b>" not in shown and "<i>" not in shown
+    assert "3 of 12, about 75 s left" in shown and 'max="12"' in shown
+    assert "left" not in line(replace(Progress("", 3, 12, 75.0), active=False))
+    assert "progress" not in line(Progress("Waiting"))
+
+
+# Figures
+
+
+def test_the_figures_hold_the_points_and_no_background(hr: np.ndarray) -> None:
+    run = whole(hr, "jpeg")
+    figure = plots.damage_figure(run, "jpeg").to_dict()
+    curves = {trace["name"]: trace for trace in figure["data"] if trace["mode"] == "lines+markers"}
+    assert set(curves) == {"Bicubic", "FGRN"}
+    wanted = [p.psnr_y for p in run.points if p.method == "fgrn" and p.kind == "jpeg"]
+    assert list(curves["FGRN"]["y"]) == wanted and list(curves["FGRN"]["x"]) == list(KINDS["jpeg"].amounts)
+    assert figure["layout"]["paper_bgcolor"] == figure["layout"]["plot_bgcolor"] == "rgba(0,0,0,0)"
+    left, right = figure["layout"]["xaxis"]["range"]
+    assert left > 100 and right < 30, "damage grows to the right"
+    assert curves["FGRN"]["line"]["color"] == plots.COLOURS["fgrn"]
+
+
+def test_bytes_are_shown_as_bits_per_pixel_on_a_logarithmic_axis(hr: np.ndarray) -> None:
+    run = list(runs.rate_distortion(Models(), hr, 4, ["fgrn"]))[-1]
+    figure = plots.rate_figure(run).to_dict()
+    assert figure["layout"]["xaxis"]["type"] == "log"
+    [ours] = [trace for trace in figure["data"] if trace["name"] == "FGRN ×4"]
+    assert list(ours["x"]) == [p.bits_per_pixel for p in run.points if p.series == "fgrn"]
+    assert next(row[1] for row in ours["customdata"]).endswith(("bytes", "kB"))
+
+
+@pytest.mark.parametrize("background", [(255, 255, 255), (0x15, 0x1D, 0x2C)])
+def test_every_colour_stands_out_on_both_pages(background: tuple[int, int, int]) -> None:
+    def luminance(rgb: tuple[int, ...]) -> float:
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in np.array(rgb) / 255]
+        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+    assert len(set(plots.COLOURS.values())) == len(plots.COLOURS)
+    for name, colour in plots.COLOURS.items():
+        rgb = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+        light, dark = sorted((luminance(rgb), luminance(background)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 3, name
+
+
+def test_numbers_for_json() -> None:
+    assert [runs.number(v) for v in (1.5, math.inf, math.nan)] == [1.5, "inf", None]
