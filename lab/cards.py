@@ -68,7 +68,7 @@ def restored(lr: str, picture: str, title: str, lr_size: tuple[int, int], size: 
     )
     page.html = (
         f'<div class="fg-cards" style="--ratio:{size[1] / size[0]:.4f}"><section class="fg-card"><header>'
-        f'<h3>{escape(title)}</h3></header><div class="fg-figures">{figures}</div>'
+        f'<h2>{escape(title)}</h2></header><div class="fg-figures">{figures}</div>'
         f"<footer>{page.download(picture, 'Restored PNG')}</footer></section></div>"
     )
     return page
@@ -119,7 +119,7 @@ _TITLES = {"lr": "LR PNG", "reconstruction": "Restored PNG", "x": "x PNG", "x_re
 def _files(page: Page, run: Run, outcome: Outcome) -> str:
     method = METHODS[outcome.method]
     digest = f'<code title="digest of the weights">{outcome.digest[:8]}</code>' if outcome.digest else ""
-    head = f"<header><h3>{escape(method.label)} ×{run.scale}{digest}</h3><p>{escape(method.summary)}</p></header>"
+    head = f"<header><h2>{escape(method.label)} ×{run.scale}{digest}</h2><p>{escape(method.summary)}</p></header>"
     if outcome.files is None:
         words = {State.RUNNING: "Computing", State.WAITING: "Waiting"}.get(outcome.state, outcome.reason)
         body = f'<p class="fg-state">{escape(words)}</p>'

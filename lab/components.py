@@ -51,10 +51,17 @@ def _path(payload: ImageData | None) -> str | None:
     return payload.path
 
 
+def inert(text: str) -> str:
+    """A message for a box of the page, which would show tags in it as HTML; for programs it stays readable."""
+    return text.replace("<", "&lt;")
+
+
 @contextmanager
 def shown_errors() -> Iterator[None]:
     """Turn a RequestError into the message box of the page (and the error of the API), without a traceback."""
     try:
         yield
     except RequestError as error:
-        raise gr.Error(str(error), title="That did not work", duration=20, print_exception=False) from error
+        raise gr.Error(
+            inert(str(error)), title="That did not work", duration=20, print_exception=False
+        ) from error

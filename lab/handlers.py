@@ -6,22 +6,25 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from lab import cards, compare, region, restore, table, viewer
+from lab import cards, compare, links, region, restore, table, viewer
 from lab.compare import Run
-from lab.components import picture_value, shown_errors
+from lab.components import inert, picture_value, shown_errors
 from lab.files import Store, readable_size
 from lab.models import Models
 from lab.region import Region
-from lab.startup import Showcase
+from lab.startup import Showcases
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
-FIRST_EXAMPLE = EXAMPLES / "portrait.png"
+EXAMPLES = {
+    path.stem: path
+    for path in sorted((Path(__file__).resolve().parent.parent / "assets" / "examples").glob("*.png"))
+}
+FIRST_EXAMPLE = "portrait"
 FIRST_SCALE = 4
 FIRST_METHODS = ("bicubic", "irn", "fgrn")
 
@@ -53,19 +56,30 @@ class Handlers:
         self.store = Store(Path(gr.utils.get_upload_folder()))
         kept = tempfile.mkdtemp(prefix="fgrn-example-")  # not in Gradio's cache, which is emptied every day
         atexit.register(shutil.rmtree, kept, ignore_errors=True)
-        self.showcase = Showcase(self.models, Store(Path(kept)), FIRST_EXAMPLE, FIRST_SCALE, FIRST_METHODS)
+        self.showcases = Showcases(self.models, Store(Path(kept)), EXAMPLES, FIRST_METHODS)
+        self.first = self.showcases.of(FIRST_EXAMPLE, FIRST_SCALE)
 
-    def begin(self, path: str | None, scale: int, methods: list[str], ticket: Ticket) -> tuple[Ticket, str]:
-        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
+    def begin(
+        self, path: str | None, scale: int, methods: list[str], ticket: Ticket
+    ) -> tuple[Ticket, str, str]:
+        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket.
+
+        The third value is the address of the view, "" for a picture that cannot be linked.
+        """
         with shown_errors():
             compare.check_request(scale, methods)
             compare.open_picture(path)
         ticket.valid = False
-        return Ticket(), cards.status("Waiting for its turn", True)
+        address = links.write(self.showcases.name_of(path), scale, methods)
+        return Ticket(), cards.status("Waiting for its turn", True), address
 
     def on_run(self, path: str | None, scale: int, methods: list[str], ticket: Ticket) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""
         with shown_errors():
+            shown = self.showcases.find(path, scale, methods)
+            if shown:
+                yield from self._while_valid(ticket, shown.watch_pictures())
+                return
             runs = compare.compare(
                 self.models, self.store, path, scale, methods, stop=lambda: not ticket.valid
             )
@@ -75,14 +89,19 @@ class Handlers:
         """The metrics of a comparison whose networks are done."""
         with shown_errors():
             if run is not None and run.active and run.complete:
-                yield from self._while_valid(ticket, compare.measure(self.models, run))
+                shown = self.showcases.showing(run)
+                runs = shown.watch() if shown else compare.measure(self.models, run)
+                yield from self._while_valid(ticket, runs)
             else:
                 yield _nothing()  # a generator without any value would empty its outputs
 
-    def watch_example(self, ticket: Ticket) -> Iterator[Drawn]:
-        """The example that is there when the page opens."""
-        yield from self._while_valid(ticket, self.showcase.watch())
-        if self.showcase.failed:
+    def watch_example(self, ticket: Ticket, request: gr.Request) -> Iterator[Drawn]:
+        """The example that is there when the page opens, unless its address asks for another view."""
+        if links.read(_query(request), EXAMPLES).asks_for_a_run:
+            yield _nothing()
+            return
+        yield from self._while_valid(ticket, self.first.watch())
+        if self.first.failed:
             text = "The example could not be computed: choose a picture and press Run"
             yield gr.skip(), cards.status(text, False), gr.skip(), gr.skip(), gr.skip()
 
@@ -127,7 +146,7 @@ class Handlers:
             picture_value(cards.files(run)),
         )
 
-    def choices(self, scale: int, chosen: list[str] | None) -> tuple[Any, str]:
+    def choices(self, scale: int, chosen: Sequence[str] | None) -> tuple[Any, str]:
         """The methods that can be ticked at a scale, and why the others cannot."""
         statuses = self.models.status(scale)
         usable = [(s.label, s.method) for s in statuses if not s.reason]
@@ -138,9 +157,19 @@ class Handlers:
             [(s.label, s.reason) for s in statuses if s.reason]
         )
 
-    def opened(self) -> tuple[str, Any, str]:
-        """Badge and methods, when the page opens."""
-        return cards.badge(*self.models.summary()), *self.choices(FIRST_SCALE, None)
+    def opened(self, request: gr.Request) -> tuple[Any, ...]:
+        """Badge, picture, scale, methods, tab, and whether to run, when the page opens: as its address says."""
+        link = links.read(_query(request), EXAMPLES)
+        for notice in link.notices:
+            gr.Warning(inert(notice), duration=20)
+        return (
+            cards.badge(*self.models.summary()),
+            str(link.example) if link.example else gr.skip(),
+            link.scale or FIRST_SCALE,
+            *self.choices(link.scale or FIRST_SCALE, link.methods),
+            gr.Tabs(selected=link.tab) if link.tab else gr.skip(),
+            link.asks_for_a_run,
+        )
 
     def describe(self, path: str | None) -> str:
         """A line about the picture that was just chosen."""
@@ -170,6 +199,11 @@ class Handlers:
             done = restore.run(self.models, self.store, path, method, scale, other_weights)
         page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
         return cards.status("Restored from the LR picture alone", False, done.notices), picture_value(page)
+
+
+def _query(request: gr.Request | None) -> Mapping[str, str]:
+    """The query of the page's address; the API has none."""
+    return dict(request.query_params) if request and request.query_params else {}
 
 
 def _nothing() -> Drawn:

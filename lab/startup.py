@@ -1,12 +1,13 @@
-"""The example that is there when the page opens: computed once, in the background, and shared by all visitors."""
+"""The examples: each is computed once, in the background, and shared by all visitors."""
 
 from __future__ import annotations
 
+import filecmp
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lab.compare import Run, compare, measure
+from lab.compare import Run, State, compare, measure
 from lab.files import Store
 from lab.models import Models
 
@@ -47,9 +48,28 @@ class Showcase:
             if finished:
                 return
 
+    def watch_pictures(self) -> Iterator[Run]:
+        """As `watch`, up to the first snapshot with every picture."""
+        for run in self.watch():
+            yield run
+            if run.complete:
+                return
+
     def wait_for_pictures(self) -> Run | None:
         """Return when every network has run (the metrics go on), or None if the example failed."""
         return next((run for run in self.watch() if run.complete), None)
+
+    @property
+    def sound(self) -> bool:
+        """Whether every method has its pictures, or may still get them."""
+        run = self._latest
+        if run is None:
+            return not self._finished
+        return all(outcome.state is not State.FAILED for outcome in run.outcomes)
+
+    def belongs(self, run: Run) -> bool:
+        """Whether a snapshot is one of its own."""
+        return self._latest is not None and self._latest.token == run.token
 
     @property
     def failed(self) -> bool:
@@ -75,3 +95,54 @@ class Showcase:
             with self._changed:
                 self._finished = True
                 self._changed.notify_all()
+
+
+class Showcases:
+    """One for every example and scale, each with the same methods: what a visitor sees without changing anything."""
+
+    def __init__(
+        self, models: Models, store: Store, examples: Mapping[str, Path], methods: Sequence[str]
+    ) -> None:
+        self.examples = examples
+        self._models, self._store, self._methods = models, store, methods
+        self._made: dict[tuple[str, int], Showcase] = {}
+        self._lock = threading.Lock()
+
+    def of(self, example: str, scale: int) -> Showcase:
+        """The one of an example at a scale, begun by whoever watches it first."""
+        with self._lock:
+            key = (example, scale)
+            if key not in self._made:
+                picture = self.examples[example]
+                self._made[key] = Showcase(self._models, self._store, picture, scale, self._methods)
+            return self._made[key]
+
+    def name_of(self, path: str | None) -> str | None:
+        """The example that a file is a copy of, if any."""
+        if not path:
+            return None
+        same = (name for name, example in self.examples.items() if filecmp.cmp(path, example, shallow=False))
+        return next(same, None)
+
+    def find(self, path: str | None, scale: int, methods: Sequence[str]) -> Showcase | None:
+        """The one that shows exactly this request."""
+        available = self._models.available(scale)
+        if set(methods) != {name for name in self._methods if name in available}:
+            return None
+        name = self.name_of(path)
+        found = self.of(name, scale) if name else None
+        return found if found and found.sound else None
+
+    def showing(self, run: Run) -> Showcase | None:
+        """The one that a snapshot comes from, if any."""
+        return next((made for made in list(self._made.values()) if made.belongs(run)), None)
+
+    def prepare(self, scale: int) -> None:
+        """Compute all examples at a scale in the background, one after the other."""
+
+        def work() -> None:
+            for example in self.examples:
+                for _ in self.of(example, scale).watch():
+                    pass
+
+        threading.Thread(target=work, name="examples", daemon=True).start()

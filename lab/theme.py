@@ -1,4 +1,4 @@
-"""Colours, fonts of the visitor's own system, and the style sheet."""
+"""Colours, fonts of the visitor's own system, and the style sheets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import gradio as gr
 
-CSS = Path(__file__).with_name("page.css")
+FOLDER = Path(__file__).resolve().parent
+CSS = [FOLDER / "page.css", FOLDER / "tabs.css", FOLDER / "latent" / "latent.css"]
 
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -34,8 +35,9 @@ def theme() -> gr.themes.Base:
         input_background_fill_dark="#0f1725",
         button_primary_background_fill="#0f766e",
         button_primary_background_fill_hover="#115e59",
-        button_primary_background_fill_dark="#0d9488",
-        button_primary_background_fill_hover_dark="#0f766e",
+        button_primary_background_fill_dark="#0f766e",
+        button_primary_background_fill_hover_dark="#115e59",
+        body_text_color_subdued="#5b6b80",
         button_primary_text_color="#ffffff",
         button_primary_text_color_dark="#ffffff",
         color_accent="#0f766e",

@@ -25,6 +25,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from fgrn import checkpoint
+from fgrn.images import encode_png
 from fgrn.models import FGRN, IRN, FGRNConfig, IRNConfig
 
 Photo = Callable[..., np.ndarray]
@@ -129,7 +130,17 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def url(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def bench_folder(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> Path:
+    """A folder of picture sets with one set that is called Set5."""
+    top = tmp_path_factory.mktemp("sets")
+    (top / "Set5").mkdir()
+    for seed in range(3):
+        (top / "Set5" / f"img_{seed}.png").write_bytes(encode_png(photo(64, 48 + 16 * seed, seed)))
+    return top
+
+
+@pytest.fixture(scope="session")
+def url(weights: Path, bench_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`python app.py` as a user starts it, on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -138,6 +149,7 @@ def url(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     environment = {
         **os.environ,
         "FGRN_WEIGHTS": str(weights),
+        "FGRN_BENCH": str(bench_folder),
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "files"),
         "HF_HUB_OFFLINE": "1",
@@ -209,6 +221,14 @@ class Visitor:
     def open(self, theme: str = "light") -> Page:
         self.page.goto(f"{self.url}?__theme={theme}")
         return self.page
+
+    def tab(self, name: str) -> None:
+        """Open a tab; on a narrow screen it may be in a menu."""
+        tab = self.page.get_by_role("tab", name=name, exact=True)
+        if not tab.is_visible():
+            self.page.locator(".overflow-menu > button").click()
+            tab = self.page.locator(".overflow-dropdown").get_by_text(name, exact=True)
+        tab.click()
 
     def finish(self) -> None:
         self.context.close()

@@ -161,7 +161,7 @@ def test_stop_ends_a_network_between_two_layers(store: Store, picture: str) -> N
 
 def test_a_handler_that_lost_its_turn_leaves_the_page_alone(picture: str) -> None:
     page, ticket = handlers.Handlers(), handlers.Ticket()
-    _, status = page.begin(picture, 4, ["bicubic"], ticket)
+    _, status, _ = page.begin(picture, 4, ["bicubic"], ticket)
     assert not ticket.valid and "Waiting" in status
     run = last(compare.compare(page.models, page.store, picture, 4, ["bicubic"]))
     for drawn in (page.on_run(picture, 4, ["bicubic"], ticket), page.measure(run, ticket)):
@@ -451,7 +451,8 @@ def client(url: str, tmp_path: Path) -> Client:
 
 def test_the_api_names_its_endpoints(client: Client) -> None:
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/methods", "/downscale", "/restore", "/compare"}
+    names = ("methods", "downscale", "restore", "compare", "latent", "stress", "bytes", "benchmark")
+    assert set(endpoints) == {f"/{name}" for name in names}
     for endpoint in endpoints.values():
         assert endpoint["description"] and all(p["parameter_name"] for p in endpoint["parameters"])
 
@@ -504,7 +505,7 @@ def test_the_api_refuses_unknown_methods_and_missing_weights(client: Client, pic
 
 
 def test_the_api_reads_no_file_that_was_not_uploaded(url: str) -> None:
-    file = {"path": str(handlers.FIRST_EXAMPLE), "meta": {"_type": "gradio.FileData"}}
+    file = {"path": str(handlers.EXAMPLES[handlers.FIRST_EXAMPLE]), "meta": {"_type": "gradio.FileData"}}
     call = f"{url}gradio_api/call/downscale"
     event = httpx.post(call, json={"data": [file, "bicubic", 4]}).json()["event_id"]
     assert "event: error" in httpx.get(f"{call}/{event}", timeout=60).text
@@ -519,10 +520,12 @@ def test_uploads_over_the_limit_are_refused(client: Client, tmp_path: Path) -> N
 
 def test_networks_share_one_queue() -> None:
     demo = app.build_demo()
-    users = [
-        f for f in demo.fns.values() if f.name in ("on_run", "on_restore", "compare", "downscale", "restore")
-    ]
-    assert len(users) >= 5
+    names = {
+        *("on_run", "on_restore", "on_change", "on_stress", "on_bytes"),
+        *("compare", "downscale", "restore", "latent", "stress_rows", "rate_rows", "rows"),
+    }
+    users = [f for f in demo.fns.values() if f.name in names]
+    assert {f.name for f in users} == names
     assert {f.concurrency_id for f in users} == {"model"} and {f.concurrency_limit for f in users} == {1}
 
 

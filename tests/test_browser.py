@@ -118,7 +118,7 @@ def test_upload_run_read_download_restore(
     restored_png = download(page, "fgrn", "Restored PNG", tmp_path)
     np.testing.assert_array_equal(read_image(restored_png).pixels, expected.reconstruction)
 
-    page.get_by_role("tab", name="Restore").click()
+    visitor.tab("Restore")
     upload(page, "#lr", lr_png)
     expect(page.locator("#lr-facts")).to_contain_text("made by FGRN ×4 from 301 × 203")
     page.locator("#restore").click()
@@ -135,7 +135,7 @@ def test_restoring_without_the_note_asks_for_method_and_scale(
     path.write_bytes(encode_png(photo(40, 50)))
     page = visitor.open()
     finished(page)
-    page.get_by_role("tab", name="Restore").click()
+    visitor.tab("Restore")
     upload(page, "#lr", path)
     expect(page.locator("#lr-facts")).to_contain_text("name the method and the scale")
     page.locator("#restore").click()

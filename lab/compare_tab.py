@@ -1,0 +1,98 @@
+"""The Compare tab: components and wiring. Its picture, scale and methods are those of Latent x and Stress too."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import gradio as gr
+
+from fgrn.methods import METHODS, SCALES
+from lab import cards, table, viewer
+from lab.components import html, pictures, upload
+from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers, Ticket
+from lab.queues import METRIC, NETWORK, QUIET
+
+OPENED = """linked => {
+    const names = NAMES; // Gradio's buttons have pictures and no names
+    document.querySelectorAll('#examples .gallery-item').forEach((e, i) => e.setAttribute('aria-label', names[i]));
+    if (linked) document.querySelector('#run').click();
+    window.fgrnOpened = true;
+}""".replace("NAMES", json.dumps([f"Example: {name}" for name in EXAMPLES]))
+SHOW_ADDRESS = """query => {
+    const url = new URL(location), shown = new URLSearchParams(query);
+    for (const key of ['example', 'scale', 'methods'])
+        shown.has(key) ? url.searchParams.set(key, shown.get(key)) : url.searchParams.delete(key);
+    history.replaceState(null, '', url);
+}"""
+
+
+class Request(NamedTuple):
+    """What the visitor asks about."""
+
+    image: gr.Image
+    scale: gr.Radio
+    methods: gr.CheckboxGroup
+
+
+def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Request:
+    """Build the tab inside the current `gr.Tab` and wire it; its address decides how it opens."""
+    run, ticket = gr.State(), gr.State(Ticket())
+    linked, address = (
+        gr.Checkbox(visible=False),
+        gr.Textbox(visible=False),
+    )  # a State has no value in the browser
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
+            image = upload(
+                value=str(EXAMPLES[FIRST_EXAMPLE]),
+                label="Picture",
+                sources=["upload", "clipboard"],
+                height=220,
+                elem_id="picture",
+                buttons=[],
+            )
+            facts = html(page.describe(str(EXAMPLES[FIRST_EXAMPLE])), elem_id="facts")
+            examples = gr.Examples(
+                [[str(path)] for path in EXAMPLES.values()],
+                image,
+                label="Examples",
+                elem_id="examples",
+            )
+            scale = gr.Radio(
+                [(f"×{s}", s) for s in SCALES], value=FIRST_SCALE, label="Scale", elem_id="scale"
+            )
+            methods = gr.CheckboxGroup(
+                [(METHODS["bicubic"].label, "bicubic")], value=["bicubic"], label="Methods", elem_id="methods"
+            )
+            missing = html(elem_id="missing")
+            with gr.Row():
+                start = gr.Button("Run", variant="primary", elem_id="run", scale=2, min_width=120)
+                stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=80)
+        with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
+            status = html(cards.status("Computing the example", True), elem_id="status")
+            shots = viewer.component(elem_id="viewer")
+            numbers = html(elem_id="numbers")
+            html(table.help_text())
+            files = pictures(elem_id="files")
+
+    drawn = [run, status, numbers, shots, files]
+    request = [image, scale, methods, ticket]
+    demo.load(page.watch_example, ticket, drawn, concurrency_limit=None, **QUIET)
+    for begins in (start.click, examples.load_input_event.success):
+        begun = begins(page.begin, request, [ticket, status, address], concurrency_limit=4, **QUIET)
+        ran = begun.success(page.on_run, request, drawn, trigger_mode="multiple", **NETWORK, **QUIET)
+        ran.success(page.measure, [run, ticket], drawn, trigger_mode="multiple", **METRIC, **QUIET)
+    stop.click(page.stop, [run, ticket], drawn, queue=False, **QUIET)
+    shots.select(
+        page.measure_region, ticket, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET
+    )
+
+    opened = [badge, image, scale, methods, missing, tabs, linked]
+    demo.load(page.opened, None, opened, concurrency_limit=None, **QUIET).success(
+        None, linked, None, js=OPENED
+    )
+    address.change(None, address, None, js=SHOW_ADDRESS)
+    scale.input(page.choices, [scale, methods], [methods, missing], queue=False, **QUIET)
+    image.change(page.describe, image, facts, concurrency_limit=4, **QUIET)
+    return Request(image, scale, methods)

@@ -1,0 +1,43 @@
+"""The Restore tab: components and wiring."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from fgrn.methods import METHODS, SCALES
+from lab import cards, restore
+from lab.components import html, pictures, upload
+from lab.handlers import Handlers
+from lab.queues import NETWORK, QUIET
+
+
+def build(page: Handlers) -> None:
+    """Build the tab inside the current `gr.Tab` and wire it."""
+    methods = [("As the file says", restore.FROM_FILE), *((m.label, name) for name, m in METHODS.items())]
+    scales = [("As the file says", restore.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
+            lr = upload(
+                label="LR PNG",
+                sources=["upload", "clipboard"],
+                height=220,
+                elem_id="lr",
+                buttons=[],
+                elem_classes="fg-pixelated",
+            )
+            facts = html(page.describe_lr(None), elem_id="lr-facts")
+            method = gr.Dropdown(methods, value=restore.FROM_FILE, label="Method", elem_id="lr-method")
+            scale = gr.Dropdown(scales, value=restore.FROM_FILE, label="Scale", elem_id="lr-scale")
+            other = gr.Checkbox(
+                label=restore.OTHER_WEIGHTS,
+                info="Restore although the file was made with other weights than these.",
+                elem_id="lr-other",
+            )
+            start = gr.Button("Restore", variant="primary", elem_id="restore")
+        with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
+            status = html(
+                cards.status("Upload a LR PNG: nothing else is needed", False), elem_id="restore-status"
+            )
+            picture = pictures(elem_id="restored")
+    lr.change(page.describe_lr, lr, facts, concurrency_limit=4, **QUIET)
+    start.click(page.on_restore, [lr, method, scale, other], [status, picture], **NETWORK, **QUIET)

@@ -1,0 +1,142 @@
+"""Links and cached examples: what an address asks for, and what is computed once for all visitors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import gradio as gr
+import pytest
+from playwright.sync_api import expect
+
+from fgrn.images import encode_png, read_image
+from lab import handlers, links
+from lab.compare import Run
+from lab.handlers import EXAMPLES
+from tests.conftest import Photo, Visitor
+
+
+@pytest.fixture
+def examples(tmp_path: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Small examples, which the page takes for its own."""
+    made = {}
+    for seed, name in enumerate(("portrait", "coffee")):
+        made[name] = tmp_path / f"{name}.png"
+        made[name].write_bytes(encode_png(photo(48, 64, seed)))
+    monkeypatch.setattr(handlers, "EXAMPLES", made)
+    return made
+
+
+def visit(query: str) -> gr.Request:
+    pairs = dict(parse_qsl(query, keep_blank_values=True))
+    return gr.Request(request=None, query_params=pairs)
+
+
+def test_a_link_says_what_it_asks_for() -> None:
+    query = {
+        "example": "coffee",
+        "scale": "2",
+        "methods": "fgrn,bicubic,",
+        "tab": "stress",
+        "__theme": "dark",
+    }
+    link = links.read(query, EXAMPLES)
+    assert (link.example, link.scale, link.tab) == (EXAMPLES["coffee"], 2, "stress")
+    assert link.methods == ("bicubic", "fgrn"), "in the order of the page"
+    assert link.asks_for_a_run and not link.notices
+
+
+def test_no_link_and_a_tab_alone_change_nothing() -> None:
+    assert links.read({}, EXAMPLES) == links.Link()
+    assert not links.read({"tab": "about"}, EXAMPLES).asks_for_a_run
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"example": "../../etc/passwd"}, "none of cat_341x257"),
+        ({"scale": "3"}, "none of 2, 4"),
+        ({"tab": "<b>"}, "none of compare"),
+        ({"methods": "magic"}, "method 'magic'"),
+    ],
+)
+def test_what_a_link_asks_for_in_vain_is_named(query: dict[str, str], words: str) -> None:
+    link = links.read(query, EXAMPLES)
+    assert not link.asks_for_a_run and link.tab is None
+    assert len(link.notices) == 1 and words in link.notices[0]
+
+
+@pytest.mark.parametrize("methods", [["bicubic"], ["bicubic", "irn", "du_bic"]])
+def test_what_is_written_is_read_back(methods: list[str]) -> None:
+    query = links.write("coffee", 2, methods)
+    link = links.read(dict(parse_qsl(query)), EXAMPLES)
+    assert (link.example, link.scale, link.methods) == (EXAMPLES["coffee"], 2, tuple(methods))
+    assert links.write(None, 2, methods) == "", "an upload cannot be linked"
+
+
+@pytest.mark.usefixtures("use_tiny_weights")
+def test_examples_run_once_for_all(examples: dict[str, Path], tmp_path: Path) -> None:
+    page = handlers.Handlers()
+    copy = tmp_path / "copy" / "coffee.png"  # as Gradio hands it over
+    copy.parent.mkdir()
+    copy.write_bytes(examples["coffee"].read_bytes())
+
+    def pictures(methods: list[str]) -> Run:
+        run: Run = list(page.on_run(str(copy), 4, methods, handlers.Ticket()))[-1][0]
+        return run
+
+    usual = ["bicubic", "irn", "fgrn"]
+    first, second = pictures(usual), pictures(usual)
+    assert first.complete and first.token == second.token and first.name == "coffee"
+    assert pictures(["bicubic"]).token != first.token, "other methods are another run"
+    *_, addressed = page.begin(str(copy), 4, usual, handlers.Ticket())
+    assert addressed == "example=coffee&scale=4&methods=bicubic,irn,fgrn"
+    copy.write_bytes(encode_png(read_image(copy).pixels[::-1].copy()))
+    other = pictures(usual)
+    assert other.token != first.token, "a file of the same name is not the example"
+    assert page.begin(str(copy), 4, usual, handlers.Ticket())[2] == ""
+
+
+@pytest.mark.usefixtures("use_tiny_weights")
+def test_the_page_waits_for_the_link_instead_of_drawing_the_first_example(examples: dict[str, Path]) -> None:
+    page = handlers.Handlers()
+    nothing = [(gr.skip(),) * 5]
+    assert list(page.watch_example(handlers.Ticket(), visit("example=coffee"))) == nothing
+    _, image, scale, methods, _, tabs, linked = page.opened(
+        visit("example=coffee&scale=2&methods=fgrn&tab=about")
+    )
+    assert (image, scale, methods.value, linked) == (str(examples["coffee"]), 2, ["fgrn"], True)
+    assert tabs.selected == "about"
+    assert page.opened(visit("tab=about"))[-1] is False
+    drawn = list(page.watch_example(handlers.Ticket(), visit("tab=about")))
+    assert drawn[-1][0].name == "portrait"
+
+
+# Chromium
+
+
+@pytest.mark.browser
+def test_a_link_opens_the_view_and_the_address_follows(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto(f"{visitor.url}?example=coffee&scale=2&methods=bicubic,fgrn&tab=stress")
+    expect(page.get_by_role("tab", name="Stress")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#stress-subject")).to_contain_text("coffee.png, ×2, Bicubic, FGRN")
+    visitor.tab("Compare")
+    expect(page.locator("#numbers caption")).to_contain_text("coffee")
+    expect(page.locator("#numbers tbody tr")).to_have_count(2)
+    expect(page.locator("#status [role=status]")).to_have_text("Finished")
+
+    page.locator("#methods").get_by_label("IRN").check()
+    page.locator("#run").click()
+    expect(page.locator("#numbers tbody tr")).to_have_count(3)
+    page.wait_for_url(lambda url: "irn" in url)
+    query = dict(parse_qsl(urlsplit(page.url).query))
+    assert query == {"example": "coffee", "scale": "2", "methods": "bicubic,irn,fgrn", "tab": "compare"}
+
+
+@pytest.mark.browser
+def test_a_bad_link_says_why_and_opens(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto(f"{visitor.url}?example=<img src=x onerror=alert(1)>&tab=none")
+    expect(page.get_by_test_id("toast-body").first).to_contain_text("which is none of")
+    expect(page.locator("#numbers caption")).to_contain_text("portrait")
