@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fgrn.ops import channels_last
 from fgrn.tiles import in_patches
 
 INITIAL_GAIN = (
@@ -68,6 +69,7 @@ class DenseBlock(nn.Module):
         return in_patches(self._dense, features, side=self.PATCH, reach=self.REACH)
 
     def _dense(self, features: Tensor) -> Tensor:
+        features = channels_last(features)
         *inner, last = self.convs
         for conv in inner:
             grown = functional.leaky_relu(conv(features), negative_slope=0.2)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from fgrn.ops import (
     GREY_LEVELS,
+    channels_last,
     haar,
     in_float32,
     inverse_haar,
@@ -25,6 +26,23 @@ sides = st.integers(1, 9)
 
 def random_image(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 3, 4), (2, 3, 5, 4), (1, 1, 1, 1), (1, 4, 1, 7)])
+def test_channels_last_changes_the_memory_alone(shape: tuple[int, ...]) -> None:
+    features = torch.randn(shape, requires_grad=True)
+    moved = channels_last(features)
+    assert moved.equal(features) and channels_last(moved) is moved
+    assert moved.stride()[1] == 1 and moved.permute(0, 2, 3, 1).is_contiguous()
+    weights = torch.randn(shape)
+    (gradient,) = torch.autograd.grad((moved * weights).sum(), features)
+    assert gradient.equal(weights)
+
+
+def test_convolutions_of_one_channel_stay_in_the_layout() -> None:
+    """What `channels_last` is for: with plain strides the result of torch.cat is in the other layout."""
+    one, more = torch.randn(2, 1, 8, 8), torch.randn(2, 4, 8, 8).contiguous(memory_format=torch.channels_last)
+    assert torch.cat([channels_last(one), more], dim=1).is_contiguous(memory_format=torch.channels_last)
 
 
 @settings(deadline=None, max_examples=40)

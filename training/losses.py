@@ -26,6 +26,14 @@ def bicubic_guidance(hr: Tensor, scale: int) -> Tensor:
     return bicubic_downscale(hr, scale).clamp(0, 1)
 
 
+def watched(loss: Tensor, figures: Figures) -> Tensor:
+    """What tells a normal step from a broken one: the reconstruction alone, if the loss contains L_guide of a moving x.
+
+    That one rises whenever x has moved on from what F has learnt, and may be below 0: no ratio of it says anything.
+    """
+    return figures.get("hr_l1", loss)
+
+
 def mean_squared_error(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared difference, for the figures: no gradient."""
     return (a.detach() - b.detach()).square().mean()
@@ -101,7 +109,7 @@ class JointObjective(nn.Module):
     def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
         reconstruction, figures, x = self.rescaling.rescale(hr)
         guide, more = self.flow.guide(hr, x.detach())
-        return reconstruction + guide, figures | more
+        return reconstruction + guide, {"hr_l1": reconstruction.detach(), **figures, **more}
 
 
 class RoundTripObjective(nn.Module):
@@ -122,8 +130,12 @@ class RoundTripObjective(nn.Module):
         recovered = quantise(self.net.from_lr(quantise(self.net.to_lr(x))))
         restored = self.net.decode(recovered)
         guide, figures = self.flow.guide(hr, x.detach())
-        loss = (restored - hr).abs().mean() + guide
-        return loss, {"hr_mse": mean_squared_error(restored, hr), **figures}
+        reconstruction = (restored - hr).abs().mean()
+        return reconstruction + guide, {
+            "hr_l1": reconstruction.detach(),
+            "hr_mse": mean_squared_error(restored, hr),
+            **figures,
+        }
 
 
 class IRNObjective(nn.Module):

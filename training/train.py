@@ -31,6 +31,7 @@ from fgrn.checkpoint import Provenance
 from fgrn.ops import require_float32
 from training.arguments import parse_arguments, recipe_of
 from training.data import MEMORY_LIMIT, PatchSampler, list_images, read_images, split_validation
+from training.losses import watched
 from training.recipes import Recipe, Stage
 from training.schedule import Budget, learning_rate
 from training.state import RunState
@@ -44,7 +45,7 @@ REPORT_STEPS = 50
 class Seen(NamedTuple):
     """What all processes know of a step: means over them."""
 
-    loss: float
+    loss: float  # or the part of it that is watched
     gradient_norm: float
     minutes: float
     stop: float  # share of the processes that were asked to stop
@@ -124,7 +125,7 @@ class Run:
             accelerator.backward(loss)
             norm = accelerator.clip_grad_norm_(parameters, stage.clip_norm)
             clock, seconds = time.monotonic(), time.monotonic() - clock
-            seen = self._agree(loss, norm, seconds)
+            seen = self._agree(watched(loss, figures), norm, seconds)
             if position.accepts(seen.loss, seen.gradient_norm, recipe.jump_ratio):
                 optimizer.step()
                 state.average.update_parameters(state.net)
