@@ -21,6 +21,7 @@ from lab.stress import tab as stress_tab
 
 LAB = Path(__file__).resolve().parent / "lab"
 ABOUT, DIAGRAM = LAB / "about.md", LAB / "diagram.svg"
+DIAGRAM_BOX = '<div class="fg-diagram-box" role="region" aria-label="Diagram" tabindex="0">{}</div>'
 TITLE = "Image rescaling lab"
 SENTENCE = (
     "Shrink a picture so that it can be restored: bicubic, IRN and FGRN side by side, "
@@ -55,7 +56,7 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
             with gr.Tab("Benchmark", id="benchmark"):
                 benchmark_tab.build(page, demo)
             with gr.Tab("About", id="about"):
-                html(f'<div class="fg-diagram-box">{DIAGRAM.read_text(encoding="utf-8")}</div>')
+                html(DIAGRAM_BOX.format(DIAGRAM.read_text(encoding="utf-8")))
                 gr.Markdown(ABOUT.read_text(encoding="utf-8"), elem_classes="fg-about")
         for tab in tabs.children:
             tab.select(None, None, None, js=ADDRESS_OF_TAB % tab.id)

@@ -224,6 +224,7 @@ class Visitor:
 
     def tab(self, name: str) -> None:
         """Open a tab; on a narrow screen it may be in a menu."""
+        expect(self.page.get_by_role("tab", selected=True)).to_be_visible()
         tab = self.page.get_by_role("tab", name=name, exact=True)
         if not tab.is_visible():
             self.page.locator(".overflow-menu > button").click()

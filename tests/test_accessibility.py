@@ -37,7 +37,11 @@ def test_nothing_serious_on_any_tab(
     expect(page.locator("#status [role=status]")).to_have_text("Finished")
     findings = {"compare": serious(page)}
     for tab, run, done in (
-        ("Latent x", "#latent-run", "#latent-pair img"),
+        (
+            "Latent x",
+            "#latent-run",
+            "#latent-histogram:has(.js-plotly-plot) ~ #latent-spectrum .js-plotly-plot",
+        ),
         ("Stress", "#stress-bytes", "#stress-rate-sentences li"),
     ):
         visitor.tab(tab)

@@ -240,7 +240,7 @@ def test_fits_the_screen(browser: Browser, url: str, theme: str, width: int, hei
     finished(page)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for tab in ("Compare", "Restore", "About"):
-        page.get_by_role("tab", name=tab).click()
+        visitor.tab(tab)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
         page.screenshot(path=SCREENSHOTS / f"{tab.lower()}_{width}_{theme}.png", full_page=True)
