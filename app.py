@@ -103,7 +103,6 @@ def main() -> None:
     """Serve the page, the pictures of its example already computed."""
     page = Handlers()
     page.first.wait_for_pictures()
-    page.showcases.prepare(FIRST_SCALE)
     serve(build_demo(page))
 
 

@@ -11,7 +11,7 @@ from fgrn.methods import METHODS, SCALES
 from lab import cards, table, viewer
 from lab.components import html, pictures, upload
 from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers, Ticket
-from lab.queues import METRIC, NETWORK, QUIET
+from lab.queues import METRIC, QUIET, shown_waiting
 
 OPENED = """linked => {
     const names = NAMES; // Gradio's buttons have pictures and no names
@@ -81,7 +81,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     demo.load(page.watch_example, ticket, drawn, concurrency_limit=None, **QUIET)
     for begins in (start.click, examples.load_input_event.success):
         begun = begins(page.begin, request, [ticket, status, address], concurrency_limit=4, **QUIET)
-        ran = begun.success(page.on_run, request, drawn, trigger_mode="multiple", **NETWORK, **QUIET)
+        ran = begun.success(page.on_run, request, drawn, trigger_mode="multiple", **shown_waiting(status))
         ran.success(page.measure, [run, ticket], drawn, trigger_mode="multiple", **METRIC, **QUIET)
     stop.click(page.stop, [run, ticket], drawn, queue=False, **QUIET)
     shots.select(

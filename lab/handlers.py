@@ -165,7 +165,7 @@ class Handlers:
         return (
             cards.badge(*self.models.summary()),
             str(link.example) if link.example else gr.skip(),
-            link.scale or FIRST_SCALE,
+            link.scale or gr.skip(),
             *self.choices(link.scale or FIRST_SCALE, link.methods),
             gr.Tabs(selected=link.tab) if link.tab else gr.skip(),
             link.asks_for_a_run,

@@ -8,7 +8,7 @@ from fgrn.methods import METHODS, SCALES
 from lab import cards, restore
 from lab.components import html, pictures, upload
 from lab.handlers import Handlers
-from lab.queues import NETWORK, QUIET
+from lab.queues import QUIET, shown_waiting
 
 
 def build(page: Handlers) -> None:
@@ -40,4 +40,4 @@ def build(page: Handlers) -> None:
             )
             picture = pictures(elem_id="restored")
     lr.change(page.describe_lr, lr, facts, concurrency_limit=4, **QUIET)
-    start.click(page.on_restore, [lr, method, scale, other], [status, picture], **NETWORK, **QUIET)
+    start.click(page.on_restore, [lr, method, scale, other], [status, picture], **shown_waiting(status))

@@ -136,13 +136,3 @@ class Showcases:
     def showing(self, run: Run) -> Showcase | None:
         """The one that a snapshot comes from, if any."""
         return next((made for made in list(self._made.values()) if made.belongs(run)), None)
-
-    def prepare(self, scale: int) -> None:
-        """Compute all examples at a scale in the background, one after the other."""
-
-        def work() -> None:
-            for example in self.examples:
-                for _ in self.of(example, scale).watch():
-                    pass
-
-        threading.Thread(target=work, name="examples", daemon=True).start()

@@ -197,6 +197,31 @@ def test_stop_in_a_run_and_run_again(visitor: Visitor, picture: Path, tmp_path: 
     expect(page.locator("#files [data-state=done]")).to_have_count(2)
 
 
+def test_two_visitors_wait_for_each_other_and_get_their_own_pictures(
+    browser: Browser, visitor: Visitor, picture: Path, tmp_path: Path, photo: Photo
+) -> None:
+    large = tmp_path / "large.png"
+    large.write_bytes(encode_png(photo(600, 800)))
+    second = Visitor(browser, visitor.url, 1440, 1000)
+    for who, path, method in ((visitor, large, "DU_bic"), (second, picture, "FGRN")):
+        page = who.open()
+        finished(page)
+        upload(page, "#picture", path)
+        expect(page.locator("#facts")).to_contain_text("800 × 600" if path is large else "301 × 203")
+        tick(page, method)
+    visitor.page.locator("#run").click()
+    expect(visitor.page.locator("#files [data-state=running]")).to_be_visible()
+    second.page.locator("#run").click()
+    expect(second.page.locator("#status")).to_contain_text("queue: 1/1")
+    for who, name, method in ((visitor, "large", "du_bic"), (second, "holiday", "fgrn")):
+        finished(who.page)
+        expect(who.page.locator("#numbers caption")).to_contain_text(name)
+        expect(who.page.locator("#files [data-state=done]")).to_have_attribute("data-method", method)
+        link = who.page.locator(f"#files [data-method={method}] a[download]").first
+        assert (link.get_attribute("download") or "").startswith(name)
+    second.finish()
+
+
 def test_a_bad_file_says_why_and_leaves_the_page_usable(
     visitor: Visitor, picture: Path, tmp_path: Path
 ) -> None:

@@ -321,11 +321,11 @@ def test_every_recipe_steps_and_saves(
 def test_what_the_command_line_changes_is_on_the_card(data: Path, tmp_path: Path) -> None:
     line = [
         *arguments("tiny_fgrn", data, tmp_path, samples=12),
-        *["--schedule", "joint", "--batch-size", "3", "--seed", "5"],
+        *["--schedule", "joint", "--batch-size", "3", "--seed", "5", "--gamma", "0.01"],
     ]
     assert train.main(line) == 0
     card = checkpoint.read_card(tmp_path / "tiny_fgrn.json")
-    assert card.provenance.notes == "schedule joint, batch_size 3, seed 5"
+    assert card.provenance.notes == "schedule joint, batch_size 3, gamma 0.01, seed 5"
     assert card.provenance.steps == 4
     log = [json.loads(text) for text in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert {entry["objective"] for entry in log if entry["event"] == "step"} == {"joint"}

@@ -28,6 +28,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--batch-size", type=int, help="patches per step and process, in all stages (default: the recipe's)")
     add("--patch", type=int, help="HR pixels of a patch's side, in all stages (default: the recipe's)")
     add("--learning-rate", type=float, help="in all stages (default: the recipe's)")
+    add("--gamma", type=float, help="weight of the log-determinant in L_guide (default: the recipe's)")
     add("--seed", type=int, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
@@ -52,8 +53,8 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
         recipe = recipe.only(arguments.only)
     changes = {name: getattr(arguments, name) for name in ("batch_size", "patch", "learning_rate")}
     recipe = recipe.with_stages(**changes)
-    if arguments.seed is not None:
-        recipe = replace(recipe, seed=arguments.seed)
-    given = {"schedule": arguments.schedule, "only": arguments.only, **changes, "seed": arguments.seed}
+    overrides = {name: getattr(arguments, name) for name in ("gamma", "seed")}
+    recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
+    given = {"schedule": arguments.schedule, "only": arguments.only, **changes, **overrides}
     stated = [f"{name} {value}" for name, value in given.items() if value not in (None, "staged")]
     return recipe, ", ".join(stated)

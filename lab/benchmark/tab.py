@@ -19,7 +19,7 @@ from lab.components import html, picture_value, pictures, shown_errors
 from lab.files import stem
 from lab.handlers import FIRST_METHODS, FIRST_SCALE, Handlers, Ticket
 from lab.progress import Progress
-from lab.queues import NETWORK, QUIET
+from lab.queues import NETWORK, QUIET, shown_waiting
 
 UPLOAD = ""  # the choice of a set that means: what was uploaded
 LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
@@ -82,7 +82,7 @@ def build(page: Handlers, demo: gr.Blocks) -> None:
     drawn = [run, status, plot, table, links, rows]
     request = [files, dataset, scale, methods, protocol, blind, ticket]
     begun = start.click(tab.begin, request, [ticket, status], concurrency_limit=4, **QUIET)
-    begun.success(tab.on_run, request, drawn, trigger_mode="multiple", **NETWORK, **QUIET)
+    begun.success(tab.on_run, request, drawn, trigger_mode="multiple", **shown_waiting(status))
     stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
     scale.change(tab.choices, [scale, methods], methods, queue=False, **QUIET)
     dataset.change(lambda name: gr.File(visible=name == UPLOAD), dataset, files, queue=False, **QUIET)

@@ -17,7 +17,7 @@ from lab.latent.changes import KINDS
 from lab.latent.handlers import FIRST_RADIUS, LatentHandlers
 from lab.latent.studies import STUDIED, WHY_NOT
 from lab.latent.views import View
-from lab.queues import NETWORK, QUIET
+from lab.queues import NETWORK, QUIET, shown_waiting
 
 BRUSH = Path(__file__).with_name("brush.js")
 VIEWS = [("Clamped", View.CLAMPED), ("Min to max", View.STRETCHED), ("Minus bicubic", View.DIFFERENCE)]
@@ -72,8 +72,7 @@ def build(page: Handlers, image: gr.Image, scale: gr.Radio) -> None:
         [*request, ticket, view, channel, gain],
         drawn,
         trigger_mode="multiple",
-        **NETWORK,
-        **QUIET,
+        **shown_waiting(status),
     )
     stop.click(tab.stop, ticket, status, queue=False, **QUIET)
     shown = [study, view, channel, gain, cell]

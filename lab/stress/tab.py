@@ -15,7 +15,7 @@ from lab import compare, plots, progress
 from lab.components import html, shown_errors, upload
 from lab.handlers import FIRST_SCALE, Handlers, Ticket
 from lab.progress import Progress
-from lab.queues import NETWORK, QUIET
+from lab.queues import NETWORK, QUIET, shown_waiting
 from lab.stress import runs, verdicts
 from lab.stress.damage import KINDS
 from lab.stress.runs import RateRun, StressRun
@@ -69,12 +69,14 @@ def build(
     request = [image, scale, methods]
     begun = start.click(tab.begin, [*request, kinds, ticket], [ticket, status], concurrency_limit=4, **QUIET)
     begun.success(
-        tab.on_stress, [*request, kinds, ticket], drawn, trigger_mode="multiple", **NETWORK, **QUIET
+        tab.on_stress, [*request, kinds, ticket], drawn, trigger_mode="multiple", **shown_waiting(status)
     )
     begun = weigh.click(
         tab.begin, [*request, gr.State(None), ticket], [ticket, status], concurrency_limit=4, **QUIET
     )
-    begun.success(tab.on_bytes, [*request, ticket], drawn_rate, trigger_mode="multiple", **NETWORK, **QUIET)
+    begun.success(
+        tab.on_bytes, [*request, ticket], drawn_rate, trigger_mode="multiple", **shown_waiting(status)
+    )
     stop.click(tab.stop, [run, ticket], [run, status], queue=False, **QUIET)
     gr.on(
         [demo.load, image.change, scale.change, methods.change],
