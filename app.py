@@ -100,9 +100,9 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
 
 
 def main() -> None:
-    """Serve the page, the pictures of its example already computed."""
+    """Serve the page; its example is being computed meanwhile, or was kept by an earlier start."""
     page = Handlers()
-    page.first.wait_for_pictures()
+    page.first.start()
     serve(build_demo(page))
 
 

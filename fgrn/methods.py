@@ -23,6 +23,7 @@ class Method:
     label: str
     summary: str
     trained: bool = True
+    slow: bool = False  # on a CPU it takes many times as long as the others: they go first
 
     def matches(self, config: Config) -> bool:
         """Whether weights of `config` are weights of this method."""
@@ -37,7 +38,7 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method("bicubic", "Bicubic", "fixed antialiased bicubic down, bicubic up", trained=False),
-        Method("irn", "IRN", "one invertible network, down and up (z = 0)"),
+        Method("irn", "IRN", "one invertible network, down and up (z = 0)", slow=True),
         Method("fgrn", "FGRN", "free encoder and decoder, LR image by invertible flow guidance"),
         Method(
             "du_none", "DU_none", "FGRN's encoder and decoder without any guidance: x itself is the LR image"

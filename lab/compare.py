@@ -145,7 +145,7 @@ def compare(
     methods: Sequence[str],
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Run]:
-    """Run the methods one after the other, bicubic first. A method that fails does not stop the others.
+    """Run the methods one after the other, slow ones last. A method that fails does not stop the others.
 
     As soon as `stop()` is true the snapshots end, in the middle of a network if need be.
 
@@ -158,7 +158,7 @@ def compare(
     hr = store.save(encode_png(pixels), f"{name}.png")
     outcomes = tuple(Outcome(method) for method in names)
     run = Run(name, number, (pixels.shape[0], pixels.shape[1]), hr, notices, outcomes, "Starting")
-    for index, outcome in enumerate(outcomes):
+    for index, outcome in enumerate(sorted(outcomes, key=lambda outcome: METHODS[outcome.method].slow)):
         status = f"Computing {outcome.label} ({index + 1} of {len(outcomes)})"
         run = run.with_outcome(replace(outcome, state=State.RUNNING), status)
         yield run

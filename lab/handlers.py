@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from lab import cards, compare, links, region, restore, table, viewer
+from lab import cards, compare, example_cache, links, region, restore, table, viewer
 from lab.compare import Run
 from lab.components import inert, picture_value, shown_errors
 from lab.files import Store, readable_size
@@ -56,7 +56,9 @@ class Handlers:
         self.store = Store(Path(gr.utils.get_upload_folder()))
         kept = tempfile.mkdtemp(prefix="fgrn-example-")  # not in Gradio's cache, which is emptied every day
         atexit.register(shutil.rmtree, kept, ignore_errors=True)
-        self.showcases = Showcases(self.models, Store(Path(kept)), EXAMPLES, FIRST_METHODS)
+        self.showcases = Showcases(
+            self.models, Store(Path(kept)), EXAMPLES, FIRST_METHODS, example_cache.default_folder()
+        )
         self.first = self.showcases.of(FIRST_EXAMPLE, FIRST_SCALE)
 
     def begin(

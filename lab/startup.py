@@ -1,12 +1,14 @@
-"""The examples: each is computed once, in the background, and shared by all visitors."""
+"""The examples: each is computed once, in the background, shared by all visitors, and kept for the next start."""
 
 from __future__ import annotations
 
 import filecmp
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from lab import example_cache
 from lab.compare import Run, State, compare, measure
 from lab.files import Store
 from lab.models import Models
@@ -16,10 +18,17 @@ class Showcase:
     """Runs one comparison in a thread and lets any number of visitors watch it, from the first snapshot on."""
 
     def __init__(
-        self, models: Models, store: Store, picture: Path, scale: int, methods: Sequence[str]
+        self,
+        models: Models,
+        store: Store,
+        picture: Path,
+        scale: int,
+        methods: Sequence[str],
+        cache: Path | None = None,
     ) -> None:
         self._models, self._store = models, store
         self._picture, self._scale, self._methods = picture, scale, methods
+        self._cache = cache
         self._changed = threading.Condition()
         self._latest: Run | None = None
         self._count = 0
@@ -55,10 +64,6 @@ class Showcase:
             if run.complete:
                 return
 
-    def wait_for_pictures(self) -> Run | None:
-        """Return when every network has run (the metrics go on), or None if the example failed."""
-        return next((run for run in self.watch() if run.complete), None)
-
     @property
     def sound(self) -> bool:
         """Whether every method has its pictures, or may still get them."""
@@ -82,29 +87,48 @@ class Showcase:
             self._changed.notify_all()
 
     def _work(self) -> None:
-        run: Run | None = None
         try:
-            available = self._models.available(self._scale)
-            methods = [m for m in self._methods if m in available]
-            for run in compare(self._models, self._store, str(self._picture), self._scale, methods):
+            for run in self._runs():
                 self._publish(run)
-            if run is not None:
-                for measured in measure(self._models, run):
-                    self._publish(measured)
         finally:
             with self._changed:
                 self._finished = True
                 self._changed.notify_all()
+
+    def _runs(self) -> Iterator[Run]:
+        """The run that an earlier start has kept, or the snapshots of a new one, which is then kept."""
+        available = self._models.available(self._scale)
+        methods = [method for method in self._methods if method in available]
+        digests = {method: self._models.get(method, self._scale).digest for method in methods}
+        folder = self._cache / f"{self._picture.stem}_x{self._scale}" if self._cache else None
+        key = example_cache.make_key(self._picture, self._scale, digests)
+        if folder and (kept := example_cache.load(folder, key, self._store)):
+            yield kept
+            return
+        computed = None
+        for computed in compare(self._models, self._store, str(self._picture), self._scale, methods):
+            yield computed
+        run = computed
+        for run in measure(self._models, computed) if computed else ():
+            yield run
+        if folder and run and all(outcome.state is State.DONE for outcome in run.outcomes):
+            with suppress(OSError):  # a full or read-only disk: the next start computes it again
+                example_cache.save(folder, key, run)
 
 
 class Showcases:
     """One for every example and scale, each with the same methods: what a visitor sees without changing anything."""
 
     def __init__(
-        self, models: Models, store: Store, examples: Mapping[str, Path], methods: Sequence[str]
+        self,
+        models: Models,
+        store: Store,
+        examples: Mapping[str, Path],
+        methods: Sequence[str],
+        cache: Path | None = None,
     ) -> None:
         self.examples = examples
-        self._models, self._store, self._methods = models, store, methods
+        self._models, self._store, self._methods, self._cache = models, store, methods, cache
         self._made: dict[tuple[str, int], Showcase] = {}
         self._lock = threading.Lock()
 
@@ -113,8 +137,9 @@ class Showcases:
         with self._lock:
             key = (example, scale)
             if key not in self._made:
-                picture = self.examples[example]
-                self._made[key] = Showcase(self._models, self._store, picture, scale, self._methods)
+                self._made[key] = Showcase(
+                    self._models, self._store, self.examples[example], scale, self._methods, self._cache
+                )
             return self._made[key]
 
     def name_of(self, path: str | None) -> str | None:

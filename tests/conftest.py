@@ -63,6 +63,14 @@ def make_tiny_weights(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The runs of examples that a user of this machine has kept are neither used nor replaced."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FGRN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of tiny untrained weights. Read only: damage a copy."""

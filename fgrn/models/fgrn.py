@@ -100,22 +100,25 @@ class FlowGuidance(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, 3, H, W) -> LR (B, 3, H, W) and log|det dF/dx| per sample, shape (B,)."""
-        with torch.autocast(x.device.type, enabled=False):
-            log_det = x.new_zeros(x.shape[0])
-            for k, cell in enumerate(self.cells):
-                shift = k * self.rotation
-                rolled, cell_log_det = cell(x.roll(-shift, dims=1))
-                x, log_det = rolled.roll(shift, dims=1), log_det + cell_log_det
-            return x, log_det
+        log_det = x.new_zeros(x.shape[0])
+        for k in range(len(self.cells)):
+            x, cell_log_det = self._step(k, x)
+            log_det = log_det + cell_log_det
+        return x, log_det
 
     def path(self, x: Tensor) -> list[Tensor]:
         """x (B, 3, H, W) -> [l_0 = x, l_1, ..., l_K = LR], what `forward` passes through; each (B, 3, H, W)."""
-        with torch.autocast(x.device.type, enabled=False):
-            images = [x]
-            for k, cell in enumerate(self.cells):
-                shift = k * self.rotation
-                images.append(cell(images[-1].roll(-shift, dims=1))[0].roll(shift, dims=1))
-            return images
+        images = [x]
+        for k in range(len(self.cells)):
+            images.append(self._step(k, images[-1])[0])
+        return images
+
+    def _step(self, k: int, image: Tensor) -> tuple[Tensor, Tensor]:
+        """l_(k + 1) of l_k, and the log-determinant of that cell."""
+        shift = k * self.rotation
+        with torch.autocast(image.device.type, enabled=False):
+            rolled, log_det = self.cells[k](image.roll(-shift, dims=1))
+        return rolled.roll(shift, dims=1), log_det
 
     def inverse(self, lr: Tensor) -> Tensor:
         """LR (B, 3, H, W) -> x (B, 3, H, W)."""

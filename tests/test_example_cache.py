@@ -1,0 +1,106 @@
+"""Runs of the examples on disk: what is kept comes back, and nothing that does not belong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fgrn.images import encode_png, read_image
+from lab import example_cache, startup
+from lab.compare import Run, State, compare, measure
+from lab.files import Store
+from lab.models import Models
+from tests.conftest import Photo
+
+METHODS = ("bicubic", "fgrn")
+
+
+@pytest.fixture
+def picture(tmp_path: Path, photo: Photo) -> Path:
+    path = tmp_path / "example.png"
+    path.write_bytes(encode_png(photo(48, 64)))
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, picture: Path, use_tiny_weights: Path) -> Run:
+    computed = list(compare(Models(), Store(tmp_path / "made"), str(picture), 4, METHODS))[-1]
+    return list(measure(Models(), computed))[-1]
+
+
+def nameless(run: Run) -> Run:
+    """Without what differs between two equal runs: where the files lie, and the token."""
+    outcomes = tuple(replace(outcome, files=None) for outcome in run.outcomes)
+    return replace(run, hr="", token="", outcomes=outcomes)
+
+
+def files(run: Run) -> list[Path]:
+    return [Path(run.hr), *(Path(path) for o in run.done if o.files for path in vars(o.files).values())]
+
+
+def test_what_is_kept_comes_back(run: Run, tmp_path: Path) -> None:
+    example_cache.save(tmp_path / "kept", "key", run)
+    loaded = example_cache.load(tmp_path / "kept", "key", Store(tmp_path / "served"))
+    assert loaded is not None
+    assert nameless(loaded) == nameless(run)
+    assert [path.read_bytes() for path in files(loaded)] == [path.read_bytes() for path in files(run)]
+    assert all(path.is_relative_to(tmp_path / "served") for path in files(loaded))
+
+
+@pytest.mark.parametrize(
+    "damage", ["other key", "no folder", "cut off", "no picture", "unknown field", "a list"]
+)
+def test_what_does_not_belong_is_not_used(run: Run, tmp_path: Path, damage: str) -> None:
+    folder, key = tmp_path / "kept", "key"
+    example_cache.save(folder, "key", run)
+    index = folder / example_cache.INDEX
+    match damage:
+        case "other key":
+            key = "other"
+        case "no folder":
+            folder = tmp_path / "nowhere"
+        case "cut off":
+            index.write_bytes(index.read_bytes()[:100])
+        case "no picture":
+            next(folder.rglob("*restored.png")).unlink()
+        case "unknown field":
+            index.write_text(index.read_text().replace('"scale"', '"scales"'))
+        case _:
+            index.write_text("[]")
+    assert example_cache.load(folder, key, Store(tmp_path / "served")) is None
+
+
+def test_the_key_changes_with_picture_scale_and_weights(picture: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    other.write_bytes(encode_png(read_image(picture).pixels[:, ::-1]))
+    keys = [
+        example_cache.make_key(picture, 4, {"fgrn": "00"}),
+        example_cache.make_key(other, 4, {"fgrn": "00"}),
+        example_cache.make_key(picture, 2, {"fgrn": "00"}),
+        example_cache.make_key(picture, 4, {"fgrn": "01"}),
+        example_cache.make_key(picture, 4, {"irn": "00"}),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert keys[0] == example_cache.make_key(picture, 4, {"fgrn": "00"})
+
+
+@pytest.mark.usefixtures("use_tiny_weights")
+def test_a_second_start_runs_no_network(picture: Path, tmp_path: Path) -> None:
+    first = startup.Showcase(Models(), Store(tmp_path / "a"), picture, 4, METHODS, tmp_path / "cache")
+    computed = list(first.watch())[-1]
+    models = Models()
+    with models.one_at_a_time:  # a network would wait for ever
+        second = startup.Showcase(models, Store(tmp_path / "b"), picture, 4, METHODS, tmp_path / "cache")
+        shown = list(second.watch())
+    assert [nameless(run) for run in shown] == [nameless(computed)]
+
+
+@pytest.mark.usefixtures("use_tiny_weights")
+def test_without_a_place_to_keep_it_the_example_is_shown_all_the_same(picture: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    showcase = startup.Showcase(Models(), Store(tmp_path / "a"), picture, 4, METHODS, blocked)
+    run = list(showcase.watch())[-1]
+    assert not run.active and all(outcome.state is State.DONE for outcome in run.outcomes)
