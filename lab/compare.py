@@ -16,6 +16,7 @@ from enum import Enum
 from fgrn import metrics
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError, encode_png, read_image
+from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES
 from fgrn.metrics import Score
 from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Result, rescale
@@ -212,17 +213,14 @@ def stopped(run: Run) -> Run:
 
 
 def _outcome(models: Models, store: Store, name: str, hr: Pixels, scale: int, waiting: Outcome) -> Outcome:
+    no_memory = "There is not enough memory for this picture. Use a smaller one, or another method."
     try:
-        rescaler = models.get(waiting.method, scale)
-        with models.one_at_a_time:
-            result = rescale(rescaler, hr)
+        with memory_errors_as(RescaleError, no_memory):
+            rescaler = models.get(waiting.method, scale)
+            with models.one_at_a_time:
+                result = rescale(rescaler, hr)
     except (CheckpointError, RescaleError) as error:
         return replace(waiting, state=State.FAILED, reason=str(error))
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
-        reason = "There is not enough memory for this picture. Use a smaller one, or another method."
-        return replace(waiting, state=State.FAILED, reason=reason)
     return replace(
         waiting,
         state=State.DONE,
