@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from lab import cards, compare, handlers, restore, startup, table
 from lab.compare import Outcome, RequestError, Run, State
 from lab.files import Store, readable_size, stem
 from lab.models import Models
+from lab.plain import plain_number
 from tests.conftest import Photo, make_tiny_weights
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
@@ -424,6 +426,11 @@ def test_file_names_are_harmless(name: str, expected: str) -> None:
 
 def test_sizes_are_readable() -> None:
     assert [readable_size(n) for n in (999, 34_100, 2_340_000)] == ["999 bytes", "34.1 kB", "2.3 MB"]
+
+
+def test_numbers_for_json() -> None:
+    numbers = [plain_number(value) for value in (1.5, math.inf, -math.inf, math.nan, None)]
+    assert numbers == [1.5, "inf", "-inf", None, None]
 
 
 # The API

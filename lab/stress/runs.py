@@ -6,7 +6,6 @@ the picture once; only restoring is repeated.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -256,10 +255,3 @@ def _timed(models: Models, work: Callable[[], Pixels], stop: Callable[[], bool])
 def _quality(hr: Pixels, restored: Pixels, scale: int) -> tuple[float, float]:
     """PSNR-Y and SSIM-Y as Compare measures them; nan where the picture is too small."""
     return metrics.psnr_y(hr, restored, scale), metrics.ssim_y(hr, restored, scale)
-
-
-def number(value: float) -> float | str | None:
-    """A figure for JSON, which has neither infinity nor nan: "inf" and None."""
-    if math.isnan(value):
-        return None
-    return "inf" if math.isinf(value) else value
