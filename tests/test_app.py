@@ -41,11 +41,6 @@ def quick_blind_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "served")
-
-
-@pytest.fixture
 def picture(tmp_path: Path, photo: Photo) -> str:
     path = tmp_path / "my photo (1).png"
     path.write_bytes(encode_png(photo(50, 67)))
