@@ -16,6 +16,7 @@ from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan
 from fgrn.checkpoint import CheckpointError, write_json
 from fgrn.comparison import Scores
 from fgrn.images import ImageError, encode_png, read_image, write_atomic
+from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import METRICS
 from fgrn.pipeline import (
@@ -30,6 +31,7 @@ from fgrn.pipeline import (
 from fgrn.repeat import repeat
 
 DEFAULT_METHODS = ("bicubic", "irn", "fgrn")
+NO_MEMORY = "there is not enough memory for this picture. Use a smaller one, or --device cpu."
 
 Write = Callable[[Job, Reporter], bytes]
 
@@ -133,7 +135,8 @@ def _write_all(jobs: list[Job], make: Write, reporter: Reporter) -> None:
 def _failures_named(source: Path, reporter: Reporter) -> Iterator[None]:
     """Report an expected failure on one picture and go on."""
     try:
-        yield
+        with memory_errors_as(RescaleError, NO_MEMORY):
+            yield
     except CheckpointError as error:
         reporter.fail(f"{source}: {error}", UNUSABLE)
     except (ImageError, RescaleError) as error:
@@ -143,12 +146,6 @@ def _failures_named(source: Path, reporter: Reporter) -> Iterator[None]:
     except OSError as error:
         reporter.fail(
             f"{source}: {error.filename or 'the result'} cannot be written: {error.strerror or error}"
-        )
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
-        reporter.fail(
-            f"{source}: there is not enough memory for this picture. Use a smaller one, or --device cpu."
         )
 
 

@@ -12,24 +12,43 @@ from fgrn.pipeline import Pixels, Result
 Scores = dict[str, Score]
 """Figures of one picture through one method, by the keys of `METRICS`; `x_exact` in percent."""
 
+TOO_SMALL = "the picture is too small"
 _DIGITS = {"ssim_y": 4, "seconds_down": 2, "seconds_up": 2, "lr_bytes": 0}
 
 
 def measure(result: Result, bicubic_lr: Pixels, *, no_reference: bool = False) -> Scores:
     """The figures of one picture through one method; `bicubic_lr` is its LR image by bicubic."""
-    hr, scale = result.hr, result.scale
-    scores = {
-        "psnr_y": as_score(metrics.psnr_y(hr, result.reconstruction, scale)),
-        "ssim_y": as_score(metrics.ssim_y(hr, result.reconstruction, scale)),
-        "lr_psnr_y": as_score(metrics.psnr_y(result.lr, bicubic_lr, 0)),
+    scores = fidelity(result.hr, result.reconstruction, result.lr, bicubic_lr, result.scale) | costs(result)
+    return scores | blind(result.lr) if no_reference else scores
+
+
+def fidelity(
+    hr: Pixels, reconstruction: Pixels, lr: Pixels, bicubic_lr: Pixels, scale: int, too_small: str = TOO_SMALL
+) -> Scores:
+    """How close the reconstruction is to HR, `scale` pixels cut from each side, and LR to `bicubic_lr`.
+
+    `too_small` is the reason where no pixel, or no window of SSIM, is left to compare.
+    """
+    return {
+        "psnr_y": as_score(metrics.psnr_y(hr, reconstruction, scale), too_small),
+        "ssim_y": as_score(metrics.ssim_y(hr, reconstruction, scale), too_small),
+        "lr_psnr_y": as_score(metrics.psnr_y(lr, bicubic_lr, 0), too_small),
+    }
+
+
+def costs(result: Result) -> Scores:
+    """What the round trip loses, takes and stores: these figures need no measuring."""
+    return {
         "x_exact": Score(100 * result.x_exact),
         "seconds_down": Score(result.seconds_down),
         "seconds_up": Score(result.seconds_up),
         "lr_bytes": Score(len(result.lr_png)),
     }
-    if no_reference:
-        scores |= {"niqe": metrics.niqe(result.lr), "piqe": metrics.piqe(result.lr)}
-    return scores
+
+
+def blind(lr: Pixels) -> Scores:
+    """NIQE and PIQE, which judge LR by itself; slow."""
+    return {"niqe": metrics.niqe(lr), "piqe": metrics.piqe(lr)}
 
 
 def mean(rows: list[Scores]) -> Scores:
@@ -71,9 +90,9 @@ def table(rows: dict[str, Scores], keys: list[str]) -> str:
     return "\n".join([*text, *reasons])
 
 
-def as_score(value: float) -> Score:
-    """A full-reference metric as a `Score`: no value where no pixel was left to compare."""
-    return Score(None, "the picture is too small") if math.isnan(value) else Score(value)
+def as_score(value: float, too_small: str = TOO_SMALL) -> Score:
+    """A full-reference metric as a `Score`: no value, and the reason, where no pixel was left to compare."""
+    return Score(None, too_small) if math.isnan(value) else Score(value)
 
 
 def plain(rows: dict[str, Scores]) -> dict[str, dict[str, float | None]]:

@@ -7,17 +7,16 @@ keeps no memory busy.
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from fgrn import metrics
 from fgrn.checkpoint import CheckpointError
+from fgrn.comparison import Scores, blind, costs, fidelity
 from fgrn.images import ImageError, encode_png, read_image
+from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES
-from fgrn.metrics import Score
 from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Result, rescale
 from lab.files import Store, stem
 from lab.models import Interrupted, Models, interruptible
@@ -56,7 +55,7 @@ class Outcome:
     files: Files | None = None
     lr_size: tuple[int, int] = (0, 0)  # height, width
     digest: str = ""
-    scores: dict[str, Score] = field(default_factory=dict)
+    scores: Scores = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -184,11 +183,8 @@ def measure(models: Models, run: Run) -> Iterator[Run]:
     bicubic_lr = models.get("bicubic", run.scale).downscale(hr)
     for outcome in run.done:
         lr, reconstruction = pictures[outcome.method]
-        numbers = {
-            "psnr_y": _number(metrics.psnr_y(hr, reconstruction, run.scale), "too small for PSNR"),
-            "ssim_y": _number(metrics.ssim_y(hr, reconstruction, run.scale), "too small for SSIM"),
-            "lr_psnr_y": _number(metrics.psnr_y(lr, bicubic_lr, 0), "too small for PSNR"),
-        }
+        # PSNR has a value for all that `open_picture` lets in.
+        numbers = fidelity(hr, reconstruction, lr, bicubic_lr, run.scale, "too small for SSIM")
         run = _scored(run, outcome.method, numbers, "Measuring: PSNR and SSIM")
         yield run
     for outcome in run.done:
@@ -196,7 +192,7 @@ def measure(models: Models, run: Run) -> Iterator[Run]:
         run = replace(run, status=status)
         yield run
         lr, _ = pictures[outcome.method]
-        run = _scored(run, outcome.method, {"niqe": metrics.niqe(lr), "piqe": metrics.piqe(lr)}, status)
+        run = _scored(run, outcome.method, blind(lr), status)
     yield replace(run, status="Finished", active=False)
 
 
@@ -212,29 +208,21 @@ def stopped(run: Run) -> Run:
 
 
 def _outcome(models: Models, store: Store, name: str, hr: Pixels, scale: int, waiting: Outcome) -> Outcome:
+    no_memory = "There is not enough memory for this picture. Use a smaller one, or another method."
     try:
-        rescaler = models.get(waiting.method, scale)
-        with models.one_at_a_time:
-            result = rescale(rescaler, hr)
+        with memory_errors_as(RescaleError, no_memory):
+            rescaler = models.get(waiting.method, scale)
+            with models.one_at_a_time:
+                result = rescale(rescaler, hr)
     except (CheckpointError, RescaleError) as error:
         return replace(waiting, state=State.FAILED, reason=str(error))
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
-        reason = "There is not enough memory for this picture. Use a smaller one, or another method."
-        return replace(waiting, state=State.FAILED, reason=reason)
     return replace(
         waiting,
         state=State.DONE,
         files=_save(store, name, result),
         lr_size=(result.lr.shape[0], result.lr.shape[1]),
         digest=rescaler.digest,
-        scores={
-            "x_exact": Score(100 * result.x_exact),
-            "seconds_down": Score(result.seconds_down),
-            "seconds_up": Score(result.seconds_up),
-            "lr_bytes": Score(len(result.lr_png)),
-        },
+        scores=costs(result),
     )
 
 
@@ -252,10 +240,6 @@ def _pixels(outcome: Outcome, kind: str) -> Pixels:
     return read_image(getattr(outcome.files, kind)).pixels
 
 
-def _number(value: float, reason: str) -> Score:
-    return Score(None, reason) if math.isnan(value) else Score(value)
-
-
-def _scored(run: Run, method: str, numbers: dict[str, Score], status: str) -> Run:
+def _scored(run: Run, method: str, numbers: Scores, status: str) -> Run:
     outcome = next(o for o in run.outcomes if o.method == method)
     return run.with_outcome(replace(outcome, scores={**outcome.scores, **numbers}), status)

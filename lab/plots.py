@@ -1,7 +1,4 @@
-"""Plotly figures that read on a light and on a dark page: no background, text in the page's colour (lab/tabs.css).
-
-Gradio bundles plotly.js 3: nothing here needs a later one. A method has one colour and one marker everywhere.
-"""
+"""The figures of Stress and Benchmark. A method has one colour and one marker everywhere."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
 from fgrn.methods import METHODS
+from lab import charts
 from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
 from lab.files import readable_size
 from lab.stress.damage import CODECS, KINDS
@@ -35,8 +33,6 @@ MARKERS = {
     "du_none": "triangle-up",
     "du_bic": "triangle-down",
 }
-_GRID = "rgba(128, 138, 152, 0.25)"
-_TEXT = "#7a8799"  # where the style sheet is missing: readable on both
 _BITS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 DIGITS = {"psnr_y": 2, "ssim_y": 4}
 _TITLES = {"psnr_y": "PSNR-Y, dB", "ssim_y": "SSIM-Y"}
@@ -67,7 +63,7 @@ def damage_figure(run: StressRun, kind: str) -> go.Figure:
     least, most = amounts[0], amounts[-1]
     margin = (most - least) * 0.04  # negative for qualities, whose axis runs down
     figure.update_layout(
-        _layout(320, f"<b>{KINDS[kind].label}</b>"), hovermode="x unified", yaxis_title="PSNR-Y, dB"
+        charts.layout(320, f"<b>{KINDS[kind].label}</b>"), hovermode="x unified", yaxis_title="PSNR-Y, dB"
     )
     figure.update_xaxes(_axis(), title=KINDS[kind].axis, range=[least - margin, most + margin])
     figure.update_yaxes(_axis())
@@ -90,7 +86,7 @@ def rate_figure(run: RateRun) -> go.Figure:
             marker = {"symbol": MARKERS[method], "size": 13, "line": {"width": 1.5, "color": "white"}}
             figure.add_trace(_rate_trace(points, label, mode="lines+markers", marker=marker))
     title = "<b>Bytes</b>"
-    figure.update_layout(_layout(440, title), hovermode="closest", yaxis_title="PSNR-Y, dB")
+    figure.update_layout(charts.layout(440, title), hovermode="closest", yaxis_title="PSNR-Y, dB")
     texts = [f"{value:g}" for value in _BITS]
     figure.update_xaxes(
         _axis(), type="log", title="bits per pixel of the picture", tickvals=list(_BITS), ticktext=texts
@@ -126,7 +122,7 @@ def bench_figure(bench: Bench) -> go.Figure:
                 row=1,
                 col=column,
             )
-    figure.update_layout(_layout(300, ""), barmode="group", bargap=0.25, margin_t=64, legend_y=1.13)
+    figure.update_layout(charts.layout(300, ""), barmode="group", bargap=0.25, margin_t=64, legend_y=1.13)
     figure.update_annotations(font_size=13, font_weight=600)  # the titles
     figure.update_xaxes(_axis(), showgrid=False)
     figure.update_yaxes(_axis(), rangemode="tozero")
@@ -172,30 +168,8 @@ def _bars(labels: list[str], values: list[float | None], name: str, digits: int)
 
 
 def _whiskers(errors: list[float | None]) -> dict[str, Any]:
-    return {"type": "data", "array": errors, "color": _TEXT, "thickness": 1.5, "width": 5}
+    return {"type": "data", "array": errors, "color": charts.TEXT, "thickness": 1.5, "width": 5}
 
 
 def _axis() -> dict[str, Any]:
-    return {
-        "gridcolor": _GRID,
-        "zeroline": False,
-        "linecolor": _GRID,
-        "automargin": True,
-        "title_font_size": 12.5,
-        "title_standoff": 8,
-    }
-
-
-def _layout(height: int, title: str) -> go.Layout:
-    return go.Layout(
-        template=go.layout.Template(),
-        height=height,
-        autosize=True,
-        title={"text": title, "x": 0, "xref": "paper", "y": 0.98, "yanchor": "top", "font": {"size": 14}},
-        margin={"l": 8, "r": 8, "t": 44, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": _TEXT, "size": 12.5, "family": "system-ui, sans-serif"},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
-        showlegend=True,
-    )
+    return {**charts.axis(), "title_font_size": 12.5, "title_standoff": 8}

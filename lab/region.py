@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fgrn import metrics
+from fgrn.comparison import Scores, as_score
 from fgrn.images import ImageError, read_image
 from fgrn.metrics import Score
 from fgrn.pipeline import Pixels
@@ -40,7 +40,7 @@ class Region:
     """A box with the numbers of the methods measured so far. No border is cut inside a box."""
 
     box: Box
-    scores: Mapping[str, dict[str, Score]] = field(default_factory=dict)
+    scores: Mapping[str, Scores] = field(default_factory=dict)
 
     def over(self, run: Run) -> Run:
         """The run with the numbers of the box in place of those of the whole picture."""
@@ -92,10 +92,9 @@ def measure(run: Run, region: Region) -> Region:
     return replace(region, scores=scores)
 
 
-def _scores(hr: Pixels, picture: Pixels) -> dict[str, Score]:
-    ssim = metrics.ssim_y(hr, picture, 0)
-    reason = f"the region is {hr.shape[1]} × {hr.shape[0]}, SSIM needs {SSIM_SIDE} pixels on each side"
+def _scores(hr: Pixels, picture: Pixels) -> Scores:
+    too_small = f"the region is {hr.shape[1]} × {hr.shape[0]}, SSIM needs {SSIM_SIDE} pixels on each side"
     return {
         "psnr_y": Score(metrics.psnr_y(hr, picture, 0)),
-        "ssim_y": Score(None, reason) if math.isnan(ssim) else Score(ssim),
+        "ssim_y": as_score(metrics.ssim_y(hr, picture, 0), too_small),
     }

@@ -10,6 +10,7 @@ from fgrn.methods import METHODS
 from fgrn.metrics import METRICS, format_score
 from lab.compare import Outcome, Run, State
 from lab.files import readable_size
+from lab.plain import plain_number
 from lab.region import KEYS, Region
 
 
@@ -95,9 +96,7 @@ def plain_rows(run: Run) -> list[dict[str, object]]:
         reasons = {}
         for column in COLUMNS:
             score = outcome.scores.get(column.key)
-            value = score.value if score else None
-            # JSON has no infinity
-            row[column.key] = "inf" if value == float("inf") else value
+            row[column.key] = plain_number(score.value if score else None)
             if score is not None and score.value is None:
                 reasons[column.key] = score.reason
         rows.append({**row, "not_available": reasons})

@@ -27,6 +27,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 from fgrn import checkpoint
 from fgrn.images import encode_png
 from fgrn.models import FGRN, IRN, FGRNConfig, IRNConfig
+from lab.files import Store
 
 Photo = Callable[..., np.ndarray]
 
@@ -110,6 +111,12 @@ def make_photo(height: int, width: int, seed: int = 0) -> np.ndarray:
     )
     rounded: np.ndarray = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     return rounded
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Where the page would put its files."""
+    return Store(tmp_path / "served")
 
 
 @pytest.fixture(scope="session")
@@ -238,6 +245,10 @@ class Visitor:
             self.page.locator(".overflow-menu > button").click()
             tab = self.page.locator(".overflow-dropdown").get_by_text(name, exact=True)
         tab.click()
+
+    def screenshot(self, name: str) -> None:
+        """Keep a picture of the whole page, for people, as build/screenshots/NAME.png."""
+        self.page.screenshot(path=ROOT / "build" / "screenshots" / f"{name}.png", full_page=True)
 
     def finish(self) -> None:
         self.context.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from lab import cards, compare, handlers, restore, startup, table
 from lab.compare import Outcome, RequestError, Run, State
 from lab.files import Store, readable_size, stem
 from lab.models import Models
+from lab.plain import plain_number
 from tests.conftest import Photo, make_tiny_weights
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
@@ -36,11 +38,6 @@ def quick_blind_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     """NIQE and PIQE load a big package, and have their own tests."""
     monkeypatch.setattr("fgrn.metrics.niqe", lambda image: NO_SCORE)
     monkeypatch.setattr("fgrn.metrics.piqe", lambda image: Score(float(image.shape[0])))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "served")
 
 
 @pytest.fixture
@@ -417,6 +414,11 @@ def test_file_names_are_harmless(name: str, expected: str) -> None:
 
 def test_sizes_are_readable() -> None:
     assert [readable_size(n) for n in (999, 34_100, 2_340_000)] == ["999 bytes", "34.1 kB", "2.3 MB"]
+
+
+def test_numbers_for_json() -> None:
+    numbers = [plain_number(value) for value in (1.5, math.inf, -math.inf, math.nan, None)]
+    assert numbers == [1.5, "inf", "-inf", None, None]
 
 
 # The API

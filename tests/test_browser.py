@@ -15,9 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 import fgrn
 from fgrn import metrics
 from fgrn.images import encode_png, read_image
-from tests.conftest import ROOT, SLOW, Photo, Visitor, canvas_pixels
-
-SCREENSHOTS = ROOT / "build" / "screenshots"
+from tests.conftest import SLOW, Photo, Visitor, canvas_pixels
 
 pytestmark = pytest.mark.browser
 
@@ -263,10 +261,9 @@ def test_fits_the_screen(browser: Browser, url: str, theme: str, width: int, hei
     visitor = Visitor(browser, url, width, height)
     page = visitor.open(theme)
     finished(page)
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for tab in ("Compare", "Restore", "About"):
         visitor.tab(tab)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
-        page.screenshot(path=SCREENSHOTS / f"{tab.lower()}_{width}_{theme}.png", full_page=True)
+        visitor.screenshot(f"{tab.lower()}_{width}_{theme}")
     visitor.finish()

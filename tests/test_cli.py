@@ -21,9 +21,7 @@ from fgrn import __version__, cli, commands, images, methods, metrics, record
 from fgrn.cli import main
 from fgrn.images import encode_png, read_image
 from fgrn.pipeline import load, rescale
-from tests.conftest import Photo, make_tiny_weights
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.conftest import ROOT, Photo, make_tiny_weights
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
 

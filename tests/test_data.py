@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.conftest import ROOT
 from training.data import Images, PatchSampler, list_images, read_images, split_validation
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def numbered(height: int, width: int) -> torch.Tensor:

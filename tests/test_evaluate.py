@@ -17,10 +17,8 @@ from PIL import Image
 
 from fgrn import metrics
 from fgrn.pipeline import load
-from tests.conftest import Photo
+from tests.conftest import ROOT, Photo
 from training import evaluate
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)

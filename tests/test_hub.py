@@ -19,8 +19,8 @@ from fgrn import checkpoint
 from fgrn.checkpoint import CheckpointError
 from fgrn.hub import locate
 from fgrn.models import FGRN, FGRNConfig
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "somebody/fgrn-weights"
 NAME = "fgrn_x2.safetensors"
 

@@ -21,16 +21,9 @@ from lab.latent.changes import Change, checked, perturb, read_stroke, sentence
 from lab.latent.studies import Study
 from lab.latent.views import GREY, Stroke, View
 from lab.models import Models
-from tests.conftest import ROOT, Photo, Visitor
-
-SCREENSHOTS = ROOT / "build" / "screenshots"
+from tests.conftest import Photo, Visitor
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "served")
 
 
 @pytest.fixture
@@ -517,7 +510,6 @@ def test_fits_the_screen(browser: Browser, url: str, theme: str, width: int, hei
     page.locator("#latent-change").click()
     expect(page.locator("#latent-returned img")).to_have_count(4)
     page.wait_for_timeout(500)
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"latent_{width}_{theme}.png", full_page=True)
+    visitor.screenshot(f"latent_{width}_{theme}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     visitor.finish()

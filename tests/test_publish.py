@@ -23,10 +23,10 @@ from huggingface_hub import ModelCard
 
 from fgrn.checkpoint import CheckpointError, read_card
 from fgrn.methods import SCALES, WEIGHTS
+from tests.conftest import ROOT
 from training import publish, report
 from training.publish import PublishError, Weights, model_card, read_weights
 
-ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "right"
 
 Files = dict[str, bytes]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -344,7 +343,3 @@ def test_every_colour_stands_out_on_both_pages(background: tuple[int, int, int])
         rgb = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
         light, dark = sorted((luminance(rgb), luminance(background)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 3, name
-
-
-def test_numbers_for_json() -> None:
-    assert [runs.number(v) for v in (1.5, math.inf, math.nan)] == [1.5, "inf", None]

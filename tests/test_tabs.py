@@ -19,10 +19,7 @@ from fgrn import metrics
 from fgrn.cli import main
 from fgrn.images import encode_png, read_image
 from lab.stress.damage import KINDS, damage
-from tests.conftest import Photo, Visitor
-
-ROOT = Path(__file__).resolve().parent.parent
-SCREENSHOTS = ROOT / "build" / "screenshots"
+from tests.conftest import ROOT, Photo, Visitor
 
 
 @pytest.fixture(scope="module")
@@ -243,13 +240,12 @@ def test_the_tabs_fit_the_screen(
     """No sideways scrolling; the screenshots in build/screenshots are for people."""
     visitor = Visitor(browser, url, width, height)
     page = visitor.open(theme)
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
 
     def shot(name: str) -> None:
         page.mouse.move(0, 0)
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        page.screenshot(path=SCREENSHOTS / f"{name}_{width}_{theme}.png", full_page=True)
+        visitor.screenshot(f"{name}_{width}_{theme}")
 
     choose(page, picture)
     visitor.tab("Stress")

@@ -16,6 +16,7 @@ from fgrn import comparison, record
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
 from fgrn.images import ImageError, read_image
+from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler
 from fgrn.record import PROTOCOLS, Figures, Input, Record, Settings
@@ -217,14 +218,10 @@ def _measured(
 ) -> tuple[Scores, float]:
     if stop():
         raise Interrupted
-    try:
-        with models.one_at_a_time, interruptible(stop):
-            start = time.perf_counter()
-            return record.measure(rescaler, bicubic, hr, settings), time.perf_counter() - start
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
-        raise RequestError("There is not enough memory for this picture.") from error
+    no_memory = "There is not enough memory for this picture."
+    with memory_errors_as(RequestError, no_memory), models.one_at_a_time, interruptible(stop):
+        start = time.perf_counter()
+        return record.measure(rescaler, bicubic, hr, settings), time.perf_counter() - start
 
 
 def _left_out(bench: Bench, source: Source, reason: str) -> Bench:

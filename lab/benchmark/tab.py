@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from fgrn.methods import METHODS, SCALES
-from fgrn.record import PROTOCOLS
+from fgrn.record import PROTOCOLS, Settings
 from lab import plots, progress
 from lab.benchmark import archive, runs, table
 from lab.benchmark.archive import Collected
@@ -80,7 +80,7 @@ def build(page: Handlers, demo: gr.Blocks) -> None:
             html(f'<p class="fg-notes">{HELP}</p>')
 
     drawn = [run, status, plot, table, links, rows]
-    request = [files, dataset, scale, methods, protocol, blind, ticket]
+    request = [ticket, dataset, files, scale, methods, protocol, blind]
     begun = start.click(tab.begin, request, [ticket, status], concurrency_limit=4, **QUIET)
     begun.success(tab.on_run, request, drawn, trigger_mode="multiple", **shown_waiting(status))
     stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
@@ -96,37 +96,17 @@ class BenchmarkTab:
     def __init__(self, page: Handlers) -> None:
         self.page = page
 
-    def begin(
-        self,
-        files: list[str] | None,
-        dataset: str,
-        scale: int,
-        methods: list[str],
-        protocol: str,
-        blind: bool,
-        ticket: Ticket,
-    ) -> tuple[Ticket, str]:
+    def begin(self, ticket: Ticket, *request: Any) -> tuple[Ticket, str]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
         with shown_errors():
-            runs.check_settings(scale, methods, protocol, blind)
-            _collected(files, dataset)
+            _checked(*request)
         ticket.valid = False
         return Ticket(), progress.line(Progress("Waiting for its turn"))
 
-    def on_run(
-        self,
-        files: list[str] | None,
-        dataset: str,
-        scale: int,
-        methods: list[str],
-        protocol: str,
-        blind: bool,
-        ticket: Ticket,
-    ) -> Iterator[Drawn]:
+    def on_run(self, ticket: Ticket, dataset: str, *request: Any) -> Iterator[Drawn]:
         """The figures, a picture and a method at a time."""
         with shown_errors():
-            settings = runs.check_settings(scale, methods, protocol, blind)
-            collected = _collected(files, dataset)
+            settings, collected = _checked(dataset, *request)
             drawn = -1
             for bench in runs.benchmark(
                 self.page.models, settings, collected, dataset, lambda: not ticket.valid
@@ -199,8 +179,7 @@ class BenchmarkTab:
         with shown_errors():
             number, _ = check_request(scale, ["bicubic"])
             names = methods or self.page.models.available(number)
-            settings = runs.check_settings(number, names, protocol, no_reference)
-            collected = _collected(files, dataset or UPLOAD)
+            settings, collected = _checked(dataset or UPLOAD, files, number, names, protocol, no_reference)
             for bench in runs.benchmark(self.page.models, settings, collected, dataset or ""):
                 paths = [] if bench.progress.active else self.links(bench).files
                 yield runs.plain_rows(bench), runs.plain_summary(bench), paths
@@ -220,8 +199,18 @@ def _add_api(tab: BenchmarkTab) -> None:
     gr.on([], tab.rows, inputs, [rows, summary, documents], api_name="benchmark", **NETWORK)
 
 
-def _collected(files: Sequence[str] | None, dataset: str) -> Collected:
-    return archive.collect_set(dataset) if dataset != UPLOAD else archive.collect(files or [])
+def _checked(
+    dataset: str,
+    files: Sequence[str] | None,
+    scale: object,
+    methods: Sequence[str],
+    protocol: str,
+    no_reference: bool,
+) -> tuple[Settings, Collected]:
+    """What the components of a request say, in the order in which Gradio sends them."""
+    settings = runs.check_settings(scale, methods, protocol, no_reference)
+    collected = archive.collect_set(dataset) if dataset != UPLOAD else archive.collect(files or [])
+    return settings, collected
 
 
 def _empty() -> str:

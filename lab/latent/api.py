@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from lab.components import shown_errors
 from lab.files import Store
 from lab.latent.studies import Study, study
 from lab.models import Models
+from lab.plain import plain_number
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class LatentApi:
 
 
 def figures(of: Study) -> dict[str, object]:
-    """The numbers of a study for JSON, which has no infinity: "inf"."""
+    """The numbers of a study for JSON."""
     steps = of.steps
     return {
         "method": of.method,
@@ -45,29 +45,19 @@ def figures(of: Study) -> dict[str, object]:
         "largest_error": of.exact.largest,
         "errors": list(of.exact.counts),
         "clipped": of.clipped,
-        "psnr_y": _number(of.psnr),
+        "psnr_y": plain_number(of.psnr),
         "ranges": {key: [list(pair) for pair in pairs] for key, pairs in of.ranges.items()},
-        "x_psnr_to_bicubic": _number(steps[0].psnr),
+        "x_psnr_to_bicubic": plain_number(steps[0].psnr),
         "cells": [
             {
                 "cell": k,
                 "moved": list(step.moved),
                 "range": [list(pair) for pair in step.extents],
-                "psnr_to_bicubic": _number(step.psnr),
-                "change_db": _difference(step.psnr, steps[k - 1].psnr),
+                "psnr_to_bicubic": plain_number(step.psnr),
+                "change_db": plain_number(step.psnr - steps[k - 1].psnr),
             }
             for k, step in enumerate(steps)
             if k
         ],
         "notices": list(of.notices),
     }
-
-
-def _difference(after: float, before: float) -> float | str | None:
-    return None if math.isinf(after) and math.isinf(before) else _number(after - before)
-
-
-def _number(value: float) -> float | str | None:
-    if math.isnan(value):
-        return None
-    return value if math.isfinite(value) else ("inf" if value > 0 else "-inf")

@@ -1,8 +1,4 @@
-"""Histograms and spectra of x, LR and bicubic as Plotly figures that read on a light and on a dark page.
-
-Gradio bundles plotly.js 3: nothing here needs a later one. The background is the page's; where the style sheet
-(lab/latent.css) is missing, the text is a grey that reads on both.
-"""
+"""Histograms and spectra of x, LR and bicubic as Plotly figures."""
 
 from __future__ import annotations
 
@@ -12,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
 
+from lab import charts
 from lab.latent.studies import PICTURES, Curves
 from lab.latent.views import CHANNELS, decibels
 
 # Each at least 3 : 1 against white and against the dark page, and apart for the colour-blind.
 LINES = {"x": ("#d55e00", "solid"), "lr": ("#0b7bc1", "solid"), "bicubic": ("#7f7f7f", "dot")}
-_GRID = "rgba(128, 138, 152, 0.25)"
-_TEXT = "#7a8799"
 
 
 def histogram_figure(curves: Curves, channel: str) -> go.Figure:
@@ -58,24 +53,9 @@ def _add(figure: go.Figure, key: str, x: NDArray[Any], y: NDArray[Any], hover: s
 
 
 def _figure(title: str, x: str, y: str) -> go.Figure:
-    figure = go.Figure(
-        layout=go.Layout(
-            template=go.layout.Template(),
-            height=300,
-            autosize=True,
-            title={"text": f"<b>{title}</b>", "x": 0, "xref": "paper", "y": 0.98, "yanchor": "top"},
-            title_font_size=15,
-            margin={"l": 8, "r": 8, "t": 44, "b": 8},
-            paper_bgcolor="rgba(0,0,0,0)",
-            plot_bgcolor="rgba(0,0,0,0)",
-            font={"color": _TEXT, "size": 12.5, "family": "system-ui, sans-serif"},
-            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
-            showlegend=True,
-            hovermode="x unified",
-            dragmode=False,  # on a phone, a finger on a plot scrolls the page
-        )
-    )
-    axis = {"gridcolor": _GRID, "zeroline": False, "linecolor": _GRID, "automargin": True}
-    figure.update_xaxes(**axis, title=x)
-    figure.update_yaxes(**axis, title=y)
+    figure = go.Figure(layout=charts.layout(300, f"<b>{title}</b>"))
+    # dragmode: on a phone, a finger on a plot scrolls the page
+    figure.update_layout(title_font_size=15, hovermode="x unified", dragmode=False)
+    figure.update_xaxes(charts.axis(), title=x)
+    figure.update_yaxes(charts.axis(), title=y)
     return figure

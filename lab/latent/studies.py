@@ -19,6 +19,7 @@ from PIL import Image
 from fgrn import inside
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import encode_png, read_image
+from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import psnr_y
 from fgrn.pipeline import Pixels, RescaleError, Rescaler, Result, rescale
@@ -251,14 +252,12 @@ def _save_levels(store: Store, levels: inside.Levels, name: str) -> str:
 @contextmanager
 def networks(models: Models, method: str, scale: int) -> Iterator[Rescaler]:
     """The rescaler of a method; what goes wrong with it is a RequestError."""
+    no_memory = "There is not enough memory for this picture. Use a smaller one."
     try:
-        yield models.get(method, scale)
+        with memory_errors_as(RequestError, no_memory):
+            yield models.get(method, scale)
     except (CheckpointError, RescaleError) as error:
         raise RequestError(str(error)) from error
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
-        raise RequestError("There is not enough memory for this picture. Use a smaller one.") from error
 
 
 @contextmanager

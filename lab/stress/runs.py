@@ -6,7 +6,6 @@ the picture once; only restoring is repeated.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from functools import partial
 from fgrn import metrics
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import encode_png
+from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import Pixels, RescaleError, Rescaler
 from lab.compare import RequestError, open_picture
@@ -243,27 +243,15 @@ def _timed(models: Models, work: Callable[[], Pixels], stop: Callable[[], bool])
     """
     if stop():
         raise Interrupted
+    no_memory = "There is not enough memory for this picture. Use a smaller one, or other methods."
     try:
-        with models.one_at_a_time, interruptible(stop):
+        with memory_errors_as(RequestError, no_memory), models.one_at_a_time, interruptible(stop):
             start = time.perf_counter()
             return work(), time.perf_counter() - start
     except RescaleError as error:
         raise RequestError(str(error)) from error
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
-        raise RequestError(
-            "There is not enough memory for this picture. Use a smaller one, or other methods."
-        ) from error
 
 
 def _quality(hr: Pixels, restored: Pixels, scale: int) -> tuple[float, float]:
     """PSNR-Y and SSIM-Y as Compare measures them; nan where the picture is too small."""
     return metrics.psnr_y(hr, restored, scale), metrics.ssim_y(hr, restored, scale)
-
-
-def number(value: float) -> float | str | None:
-    """A figure for JSON, which has neither infinity nor nan: "inf" and None."""
-    if math.isnan(value):
-        return None
-    return "inf" if math.isinf(value) else value

@@ -14,6 +14,7 @@ from fgrn.methods import METHODS
 from lab import compare, plots, progress
 from lab.components import html, shown_errors, upload
 from lab.handlers import FIRST_SCALE, Handlers, Ticket
+from lab.plain import plain_number
 from lab.progress import Progress
 from lab.queues import NETWORK, QUIET, shown_waiting
 from lab.stress import runs, verdicts
@@ -177,8 +178,8 @@ class StressTab:
                             "method": p.method,
                             "damage": p.kind,
                             "amount": p.amount,
-                            "psnr_y": runs.number(p.psnr_y),
-                            "ssim_y": runs.number(p.ssim_y),
+                            "psnr_y": plain_number(p.psnr_y),
+                            "ssim_y": plain_number(p.ssim_y),
                         }
                         for p in run.points
                     ],
@@ -203,8 +204,8 @@ class StressTab:
                             "setting": p.setting,
                             "bytes": p.bytes,
                             "bits_per_pixel": p.bits_per_pixel,
-                            "psnr_y": runs.number(p.psnr_y),
-                            "ssim_y": runs.number(p.ssim_y),
+                            "psnr_y": plain_number(p.psnr_y),
+                            "ssim_y": plain_number(p.ssim_y),
                         }
                         for p in run.points
                     ],
