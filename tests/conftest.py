@@ -119,11 +119,16 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "served")
 
 
+def chromium_path() -> str | None:
+    """$CHROMIUM, or a Chromium of the system, if there is one."""
+    found = [os.environ.get("CHROMIUM"), *map(shutil.which, CHROMIUM_NAMES)]
+    return next((name for name in found if name), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """$CHROMIUM, one of the system, or Playwright's. Without any: a failure in CI, skipped elsewhere."""
-    found = [os.environ.get("CHROMIUM"), *map(shutil.which, CHROMIUM_NAMES)]
-    path = next((name for name in found if name), None)
+    path = chromium_path()
     with sync_playwright() as playwright:
         try:
             chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -25,6 +25,7 @@ from typing import Any
 from fgrn.checkpoint import Card, CheckpointError, read_card
 from fgrn.methods import METHODS, SCALES, WEIGHTS, load_net, weights_folder, weights_path
 from training import report
+from training.markdown import markdown
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ def model_card(repository: str, weights: list[Weights], space: str | None = None
     figures, names = _figures(weights)
     return MODEL_CARD.format(
         repository=repository,
-        files=report.markdown(["file", "parameters", "patches seen", "hours", "digest"], rows),
+        files=markdown(["file", "parameters", "patches seen", "hours", "digest"], rows),
         lab=f"[{space}](https://huggingface.co/spaces/{space})" if space else "the FGRN lab",
         example=f'"{shown.method}", scale={shown.scale}, weights="{repository}@COMMIT"',
         unmeasured=", ".join(entry.name for entry in weights if entry.name not in names) or "none",

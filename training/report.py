@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from fgrn.methods import METHODS, SCALES
+from training.markdown import Rows, markdown
+from training.speed_tables import floor_table, memory_table, page_table, side_by_side_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "assets" / "results"
@@ -24,14 +26,7 @@ STUDIES = ("guidance", "latent", "schedule", "rotation", "round_trip", "ema", "g
 NOT_MEASURED = "not measured yet\n"
 _TABLE = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
-Rows = list[list[str]]
 Json = dict[str, Any]
-
-
-def markdown(header: list[str], rows: Rows) -> str:
-    """A Markdown table; the first column is left-aligned, the others right-aligned."""
-    align = ["---"] + ["---:"] * (len(header) - 1)
-    return "".join(f"| {' | '.join(row)} |\n" for row in [header, align, *rows])
 
 
 def reconstruction_table(results: Json, paper: Json) -> str:
@@ -103,6 +98,15 @@ def study_table(results: Json, paper: Json) -> str:
     return markdown([f"x{results['scale']}", "what differs", "patches seen", *sets, *heads], rows)
 
 
+def blend_table(figures: Json) -> str:
+    """What `training.blend` measured on held-out images, by the share of the new F."""
+    rows = [
+        [f"{row['share']:g}", *(_number(value(row), digits) for _, value, digits in LR_COLUMNS)]
+        for row in figures["rows"]
+    ]
+    return markdown(["share of the new F", *(head for head, _, _ in LR_COLUMNS)], rows)
+
+
 Table = Callable[[Json, Json], str]
 
 TABLES: dict[str, tuple[str, Table]] = {
@@ -115,6 +119,11 @@ TABLES: dict[str, tuple[str, Table]] = {
             ("lr", lambda results, paper: lr_table(results)),
         )
     },
+    "flow-blend": ("flow_blend.json", lambda figures, paper: blend_table(figures)),
+    "speed-floor": ("speed.json", lambda figures, paper: floor_table(figures)),
+    "speed-side-by-side": ("speed.json", lambda figures, paper: side_by_side_table(figures)),
+    "speed-page": ("page.json", lambda figures, paper: page_table(figures)),
+    "memory": ("memory.json", lambda figures, paper: memory_table(figures)),
     **{f"study-{name}": (f"study_{name}.json", study_table) for name in STUDIES},
 }
 """Every table by the name of its marker: the file in assets/results, and what makes a table of it and paper.json."""

@@ -48,8 +48,13 @@ class Ceiling:
         features, gradient = (torch.randn(shape, device=device, dtype=dtype) for _ in range(2))
         self.features = features.contiguous(memory_format=torch.channels_last).requires_grad_()
         self.gradient = gradient.contiguous(memory_format=torch.channels_last)
-        self.gflop = 3 * 2 * 9 * CHANNELS**2 * batch * side**2 / 1e9
+        self.forward_gflop = 2 * 9 * CHANNELS**2 * batch * side**2 / 1e9
+        self.gflop = 3 * self.forward_gflop
 
     def __call__(self) -> None:
         inputs = [self.features, *self.layer.parameters()]
         torch.autograd.grad(self.layer(self.features), inputs, self.gradient)
+
+    def forward(self) -> None:
+        with torch.inference_mode():
+            self.layer(self.features)

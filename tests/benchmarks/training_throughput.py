@@ -34,8 +34,8 @@ from fgrn.files import write_atomic
 from fgrn.ops import require_float32
 from tests.benchmarks.timing import CLOCKS, Ceiling, Timer
 from training.data import Images, PatchSampler, read_images
+from training.markdown import markdown
 from training.recipes import RECIPES, ObjectiveName, Recipe, Stage
-from training.report import markdown
 from training.state import RunState
 from training.train import device_name
 

@@ -1,0 +1,122 @@
+"""Between two F: measure their weighted means on the held-out images, and write one as weights.
+
+    python -m training.blend NEW --flow-of OLD --data DIR [DIR ...] [--shares 0 0.25 0.5 1] [--json FILE]
+                             [--share S --out FOLDER]
+
+NEW and OLD are weights of the same FGRN, such as those that a run ended with and those that it started from. G_d and
+G_u are always NEW's; a share s gives F the weights (1 - s) OLD + s NEW. The longer F is fitted to bicubic, the less of
+x comes back through 8 bit; on the way between the two lies an F that gives up a little of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fgrn import checkpoint
+from fgrn.batch import UsageError
+from fgrn.checkpoint import Card, write_json
+from fgrn.models import FGRN
+from training.data import list_images, read_images, split_validation
+from training.validate import validate
+
+
+def blend(new: FGRN, old: FGRN, share: float) -> FGRN:
+    """NEW with (1 - share) of OLD's F and share of its own.
+
+    Raises:
+        ValueError: if the two are not of one shape, or have no F.
+    """
+    if new.config != old.config or not len(new.flow.cells):
+        raise ValueError(f"no F between {old.config} and {new.config}")
+    net = FGRN(new.config)
+    mean = {
+        name: torch.lerp(old.state_dict()[name], tensor, share) if name.startswith("flow.") else tensor
+        for name, tensor in new.state_dict().items()
+    }
+    net.load_state_dict(mean)
+    return net.eval()
+
+
+def load(path: Path) -> tuple[FGRN, Card]:
+    """Weights of a FGRN, with their card.
+
+    Raises:
+        UsageError: for those of another network.
+        CheckpointError: if they are missing or damaged.
+    """
+    net, card = checkpoint.load(path)
+    if not isinstance(net, FGRN):
+        raise UsageError(f"{path} is no FGRN: name weights with an F")
+    return net, card
+
+
+def measured(
+    new: FGRN, old: FGRN, shares: Sequence[float], images: Sequence[torch.Tensor]
+) -> list[dict[str, float]]:
+    """What `training.validate` says of every share."""
+    return [{"share": share, **validate(blend(new, old, share), images)} for share in shares]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.blend", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("new", type=Path, metavar="NEW", help="weights (*.safetensors)")
+    parser.add_argument("--flow-of", type=Path, required=True, metavar="OLD", help="weights with the other F")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="the folders of the training images"
+    )
+    parser.add_argument("--hold-out", type=int, default=8, help="as in the training (default: 8)")
+    parser.add_argument(
+        "--shares", type=_share, nargs="+", default=[0.0, 0.25, 0.5, 1.0], help="of NEW, 0 to 1"
+    )
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--share", type=_share, help="the share to write")
+    parser.add_argument("--out", type=Path, help="folder for the weights of --share")
+    arguments = parser.parse_args(argv)
+    if (arguments.share is None) != (arguments.out is None):
+        parser.error("--share and --out belong together")
+    (new, card), (old, other) = load(arguments.new), load(arguments.flow_of)
+    files = [path for folder in arguments.data for path in list_images(folder)]
+    images = list(read_images(split_validation(files, arguments.hold_out)[1], new.scale))
+    rows = measured(new, old, arguments.shares, images)
+    for row in rows:
+        print(", ".join(f"{key} {value:.4f}" for key, value in row.items()))
+    if arguments.json:
+        figures: dict[str, Any] = {
+            "new": card.digest,
+            "old": other.digest,
+            "images": len(images),
+            "rows": rows,
+        }
+        write_json(arguments.json, figures)
+    if arguments.out:
+        net = blend(new, old, arguments.share)
+        share = f"{arguments.share:g}"
+        notes = f"F is {1 - arguments.share:g} of that of {other.digest} and {share} of that of {card.digest}"
+        provenance = replace(
+            card.provenance,
+            metrics={"validation": validate(net, images)},
+            notes="; ".join(filter(None, (card.provenance.notes, notes))),
+        )
+        checkpoint.save(net, arguments.out / arguments.new.name, provenance)
+    return 0
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
+    return value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
