@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fgrn.checkpoint import CheckpointError
-from fgrn.images import ImageError, LoadedImage, encode_png, read_image
+from fgrn.images import ImageError, LoadedImage, encode_png
 from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import Pixels, RescaleError, Source, restore, source_of
 from lab.compare import MAX_PIXELS, RequestError
 from lab.files import Store, stem
 from lab.models import Models
+from lab.reader import read_upload
 
 OTHER_WEIGHTS = "Allow other weights"
 FROM_FILE = "file"
@@ -37,7 +38,7 @@ def open_lr(path: str | None) -> LoadedImage:
     if not path:
         raise RequestError("There is no LR picture yet. Upload the LR PNG that was downloaded.")
     try:
-        return read_image(path, max_pixels=MAX_PIXELS)
+        return read_upload(path, max_pixels=MAX_PIXELS)
     except ImageError as error:
         raise RequestError(str(error)) from error
 
