@@ -18,7 +18,11 @@ SMALL = Image.fromarray(np.random.default_rng(7).integers(0, 256, (20, 24, 3), d
 def saved(image: Image.Image, file_format: str, **options: Any) -> bytes:
     """The picture as a file of a format."""
     buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
+    if "append_images" in options:
+        options["append_images"] = [other.copy() for other in options["append_images"]]
+    image.copy().save(
+        buffer, file_format, **options
+    )  # copies, since Pillow keeps options of a JPEG in a picture
     return buffer.getvalue()
 
 
