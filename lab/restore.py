@@ -65,6 +65,7 @@ def run(
     lr = open_lr(path)
     try:
         source = source_of(lr, _named(method), _scale(scale))
+        _scale(source.scale)  # a file may say anything
         _check_size(lr.pixels, source)
         rescaler = models.get(source.method, source.scale)
         with models.one_at_a_time:
