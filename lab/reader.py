@@ -17,7 +17,6 @@ import struct
 import subprocess
 import sys
 import threading
-import warnings
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -27,7 +26,7 @@ import numpy as np
 
 from fgrn.images import ImageError, LoadedImage, LRInfo, read_bytes, read_image
 
-SECONDS = 5.0  # of computing for one picture; one of 16 megapixels needs about one
+SECONDS = 4.0  # of computing for one picture; one of 16 megapixels needs up to 1.6
 PATIENCE = 60.0  # seconds of waiting, where computing is not counted or other programs take all of it
 MEMORY = 2 << 30  # bytes of addresses for one picture; one of 16 megapixels needs a quarter of them
 PROCESSES = 2  # a slow file then holds up one of two visitors
@@ -121,9 +120,15 @@ def _shared() -> Reader:
 def _start(seconds: float, memory: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "lab.reader", str(seconds), str(memory)]
     # Every thread and every heap of a thread takes addresses, and here some would be there for every processor.
+    # Standard error is where libraries report damage in files of others: nothing for the log of the server.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
     return subprocess.Popen(
-        command, cwd=_ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command,
+        cwd=_ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
 
 
@@ -201,7 +206,6 @@ def serve(requests: IO[bytes], answers: IO[bytes], seconds: float) -> None:
 def main() -> None:
     """Serve standard input and output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the pipe
-    warnings.simplefilter("ignore")  # about damage in files of others: the log of the server is not the place
     seconds, memory = sys.argv[1:]
     _limit_memory(int(memory))
     serve(sys.stdin.buffer, sys.stdout.buffer, float(seconds))
