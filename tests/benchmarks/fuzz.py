@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import platform
 import tempfile
 import time
@@ -32,7 +33,7 @@ import torch
 from fgrn.files import write_atomic
 from fgrn.images import ImageError, read_image
 from lab.compare import MAX_PIXELS
-from lab.reader import read_upload
+from lab.reader import Reader
 from tests import crafted, mutations, sound_files
 from tests.benchmarks import fuzz_worker
 from tests.conftest import make_tiny_weights
@@ -74,10 +75,14 @@ class Watched:
         self._connection: Connection | None = None
 
     def run(self, case: Case) -> tuple[str, float]:
-        """Outcome and seconds of a case."""
-        connection = self._connection or self._start()
-        connection.send(case)
-        return self._answer(connection, self._hang)
+        """Outcome and seconds of a case. What hangs on a busy machine gets a second chance; a real hang hangs again."""
+        for _ in range(2):
+            connection = self._connection or self._start()
+            connection.send(case)
+            outcome, seconds = self._answer(connection, self._hang)
+            if not outcome.startswith("hang"):
+                break
+        return outcome, seconds
 
     def close(self) -> None:
         if self._connection:
@@ -148,21 +153,33 @@ def fuzz(images: int, notes: int, weights: int, keep: Path | None = None, hang: 
 
 
 def hostile() -> list[dict[str, Any]]:
-    """The files of `tests.crafted`: seconds until the page's reader has read or refused each of them."""
+    """The files of `tests.crafted`: seconds until the page's reader has read or refused each of them.
+
+    Where other programs take the processors, only "cpu_seconds" says something; the start of a process is part of it.
+    """
     bombs = ((f"bomb {name}", data) for name, data in crafted.bombs().items())
     rows = []
     for name, data in chain(bombs, ((name, make(crafted.UPLOAD)) for name, make in crafted.SLOW.items())):
-        start, outcome = time.perf_counter(), "read"
+        reader = Reader(processes=1)
+        start, computed, outcome = time.perf_counter(), _computed(), "read"
         try:
             # bombs without the guard: they are to be refused before anything is decoded
-            read = read_image if name.startswith("bomb") else read_upload
+            read = read_image if name.startswith("bomb") else reader.read
             read(data, max_pixels=MAX_PIXELS)
         except ImageError as error:
             outcome = f"refused: {error}"
-        row = {"file": name, "bytes": len(data), "seconds": time.perf_counter() - start, "outcome": outcome}
-        rows.append(row)
-        print(f"{name}: {row['bytes']:,} bytes, {row['seconds']:.2f} s, {outcome}", flush=True)
+        seconds = time.perf_counter() - start
+        reader.close()
+        row = {"file": name, "bytes": len(data), "outcome": outcome, "seconds": seconds}
+        rows.append(row | {"cpu_seconds": _computed() - computed})
+        print(f"{name}: {len(data):,} bytes, {seconds:.2f} s, {outcome}", flush=True)
     return rows
+
+
+def _computed() -> float:
+    """Seconds that this process and those that it has ended have computed."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def main(argv: list[str] | None = None) -> int:

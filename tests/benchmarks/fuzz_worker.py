@@ -51,8 +51,8 @@ class Program:
         if min(pixels.shape[:2]) < 16:
             open_picture(str(path))  # says so
         assert (open_picture(str(path))[0] == pixels).all()
-        assert Path(self.api.downscale(str(path), "bicubic", 2)).stat().st_size > 0
-        if pixels.size <= 1_000_000:
+        if pixels.size <= 200_000:  # damage may make it large: then the rest only takes time
+            assert Path(self.api.downscale(str(path), "bicubic", 2)).stat().st_size > 0
             self.api.restore(str(path), "bicubic", 2, False)
 
     def _note(self, case: Case) -> None:
