@@ -173,6 +173,12 @@ def load(path: Path) -> tuple[FGRN | IRN, Card]:
         tensors = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path.name} is no valid safetensors file ({error})") from None
+    # Thousands of blocks take many seconds to build: not before the file can hold them.
+    depth = max(value for key, value in asdict(card.config).items() if key.endswith(("blocks", "cells")))
+    if depth > len(tensors):
+        raise CheckpointError(
+            f"{path.name}: missing tensors, the file holds {len(tensors)} and its card asks for {depth} blocks"
+        )
     with torch.device("meta"):  # shapes alone: no time for random weights, no memory before the shapes agree
         net = build(card.config)
     load_tensors(net, tensors, path.name)

@@ -80,17 +80,23 @@ class LoadedImage:
 
 
 def read_image(
-    source: str | Path | bytes | BinaryIO, *, max_pixels: int = MAX_PIXELS, strict_info: bool = False
+    source: str | Path | bytes | BinaryIO,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    strict_info: bool = False,
+    name: str = "",
 ) -> LoadedImage:
     """Read a picture from a path, its bytes, or a binary stream (read from its current position to the end).
 
     A damaged LR note does not make the picture unreadable: it becomes a notice and `info` is None. Pass
-    `strict_info=True` to get an ImageError instead. Sizes from 1x1 up are accepted.
+    `strict_info=True` to get an ImageError instead. Sizes from 1x1 up are accepted. `name` is what messages call the
+    picture, by default its file name. For files of others see `lab.reader`: here nothing bounds the time.
 
     Raises ImageError for anything that is not a whole picture of at most `max_pixels` pixels.
     """
     notices: list[str] = []
-    with _named_stream(source) as (name, stream), _one_error(name, max_pixels):
+    with _named_stream(source) as (own_name, stream), _one_error(name or own_name, max_pixels):
+        name = name or own_name
         image, note = _decode(stream, name, max_pixels, notices)
         pixels = np.array(to_rgb(image, name, notices), dtype=np.uint8)
     info = None
@@ -105,6 +111,15 @@ def read_image(
         "JPEG" if image.format == "MPO" else str(image.format)
     )  # MPO: a JPEG with more JPEGs behind it
     return LoadedImage(pixels, tuple(notices), file_format, info)
+
+
+def read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
+    """What messages call a picture, and the content of its file, of any kind.
+
+    Raises ImageError if the file cannot be read.
+    """
+    with _named_stream(source) as (name, stream), _one_error(name, MAX_PIXELS):
+        return name, stream.read()
 
 
 def from_pil(image: Image.Image) -> LoadedImage:

@@ -20,6 +20,7 @@ from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Result, rescale
 from lab.files import Store, stem
 from lab.models import Interrupted, Models, interruptible
+from lab.reader import read_upload
 
 MAX_PIXELS = 16_000_000
 """Cap of the page on a picture, whether it is uploaded or restored."""
@@ -105,7 +106,7 @@ def open_picture(path: str | None, what: str = "a picture") -> tuple[Pixels, tup
     if not path:
         raise RequestError(f"There is no picture yet. Upload or paste {what}, or choose an example.")
     try:
-        loaded = read_image(path, max_pixels=MAX_PIXELS)
+        loaded = read_upload(path, max_pixels=MAX_PIXELS)
     except ImageError as error:
         raise RequestError(str(error)) from error
     height, width = loaded.pixels.shape[:2]

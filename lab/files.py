@@ -2,28 +2,81 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import os
 import re
-from dataclasses import dataclass
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from fgrn.images import write_atomic
+
+DAY = 86_400.0  # seconds
+_DIGITS = 32  # of the names of subfolders; Gradio's own have 64
+_SWEPT_EVERY = 3600.0  # seconds
+_LOCKS: list[IO[str]] = []  # of the temporary folders of this process, held until it ends
 
 
 @dataclass(frozen=True)
 class Store:
-    """Writes files below `folder`, one subfolder for each content, so that equal names never collide."""
+    """Writes files below `folder`, one subfolder for each content, so that equal names never collide.
+
+    `keep` is for how many seconds, None for ever. Gradio deletes only files that it has handed out itself.
+    """
 
     folder: Path
+    keep: float | None = None
+    _swept: list[float] = field(default_factory=lambda: [0.0], compare=False, repr=False)
 
     def save(self, data: bytes, name: str) -> str:
         """Write `data` unless it is there already; the absolute path."""
-        folder = self.folder / hashlib.sha256(data).hexdigest()[:32]
+        self._sweep()
+        folder = self.folder / hashlib.sha256(data).hexdigest()[:_DIGITS]
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name
-        if not path.exists():
+        try:
+            os.utime(path)  # what is used again is as good as new
+        except FileNotFoundError:
             write_atomic(path, data)
         return str(path.resolve())
+
+    def _sweep(self) -> None:
+        """Delete what is too old, now and then."""
+        now = time.time()
+        if self.keep is None or now - self._swept[0] < _SWEPT_EVERY:
+            return
+        self._swept[0] = now
+        # Gradio leaves an empty file for each file that a request hands over.
+        empty = [path for path in self.folder.glob("tmp*") if path.is_file() and not path.stat().st_size]
+        for path in [*self.folder.glob("[0-9a-f]" * _DIGITS + "/*"), *empty]:
+            with suppress(OSError):  # gone already, or not empty yet
+                if now - path.stat().st_mtime > self.keep:
+                    path.unlink()
+                    if path.parent != self.folder:
+                        path.parent.rmdir()
+
+
+def private_folder(prefix: str) -> Path:
+    """A temporary folder that lasts as long as this process; what processes that were killed have left is deleted."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: nothing tells whether its process lives
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+    else:
+        for lock in Path(tempfile.gettempdir()).glob(f"{prefix}*/lock"):
+            with suppress(OSError), lock.open() as stream:  # OSError: it is locked, or that of another user
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock.parent, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        _LOCKS.append((folder / "lock").open("w"))
+        fcntl.flock(_LOCKS[-1], fcntl.LOCK_EX)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def stem(path: str) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ import gradio as gr
 from lab import cards, compare, example_cache, links, region, restore, table, viewer
 from lab.compare import Run
 from lab.components import inert, picture_value, shown_errors
-from lab.files import Store, readable_size
+from lab.files import DAY, Store, private_folder, readable_size
 from lab.models import Models
 from lab.region import Region
 from lab.startup import Showcases
@@ -53,12 +50,10 @@ class Handlers:
 
     def __init__(self) -> None:
         self.models = Models()
-        self.store = Store(Path(gr.utils.get_upload_folder()))
-        kept = tempfile.mkdtemp(prefix="fgrn-example-")  # not in Gradio's cache, which is emptied every day
-        atexit.register(shutil.rmtree, kept, ignore_errors=True)
-        self.showcases = Showcases(
-            self.models, Store(Path(kept)), EXAMPLES, FIRST_METHODS, example_cache.default_folder()
-        )
+        self.store = Store(Path(gr.utils.get_upload_folder()), keep=DAY)
+        served = Store(private_folder("fgrn-example-"))  # not in Gradio's cache, which is emptied every day
+        kept = example_cache.default_folder()
+        self.showcases = Showcases(self.models, served, EXAMPLES, FIRST_METHODS, kept)
         self.first = self.showcases.of(FIRST_EXAMPLE, FIRST_SCALE)
 
     def begin(

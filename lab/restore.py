@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fgrn.checkpoint import CheckpointError
-from fgrn.images import ImageError, LoadedImage, encode_png, read_image
+from fgrn.images import ImageError, LoadedImage, encode_png
 from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import Pixels, RescaleError, Source, restore, source_of
 from lab.compare import MAX_PIXELS, RequestError
 from lab.files import Store, stem
 from lab.models import Models
+from lab.reader import read_upload
 
 OTHER_WEIGHTS = "Allow other weights"
 FROM_FILE = "file"
@@ -37,7 +38,7 @@ def open_lr(path: str | None) -> LoadedImage:
     if not path:
         raise RequestError("There is no LR picture yet. Upload the LR PNG that was downloaded.")
     try:
-        return read_image(path, max_pixels=MAX_PIXELS)
+        return read_upload(path, max_pixels=MAX_PIXELS)
     except ImageError as error:
         raise RequestError(str(error)) from error
 
@@ -64,6 +65,7 @@ def run(
     lr = open_lr(path)
     try:
         source = source_of(lr, _named(method), _scale(scale))
+        _scale(source.scale)  # a file may say anything
         _check_size(lr.pixels, source)
         rescaler = models.get(source.method, source.scale)
         with models.one_at_a_time:

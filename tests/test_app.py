@@ -20,7 +20,7 @@ from PIL import Image
 
 import app
 import fgrn
-from fgrn.images import encode_png, read_image
+from fgrn.images import LRInfo, encode_png, read_image
 from fgrn.metrics import METRICS, Score
 from lab import cards, compare, handlers, restore, startup, table
 from lab.compare import Outcome, RequestError, Run, State
@@ -321,6 +321,16 @@ def test_a_lr_png_of_another_method_or_scale_is_refused(tmp_path: Path, store: S
     for method, scale in (("fgrn", None), (None, 2)):
         with pytest.raises(RequestError, match="was made by IRN x4"):
             restore.run(Models(), store, str(path), method, scale, False)
+
+
+def test_a_lr_png_that_names_a_scale_that_does_not_exist_is_refused(
+    tmp_path: Path, store: Store, photo: Photo
+) -> None:
+    path = tmp_path / "small.png"
+    path.write_bytes(encode_png(photo(24, 31), LRInfo("fgrn", 3, 72, 93, "")))
+    for other_weights in (False, True):
+        with pytest.raises(RequestError, match="Scale 3 is not supported"):
+            restore.run(Models(), store, str(path), None, None, other_weights)
 
 
 def test_other_weights_are_refused_unless_allowed(

@@ -244,6 +244,17 @@ def test_card_of_another_size(weights: Path) -> None:
         checkpoint.load(weights)
 
 
+@pytest.mark.parametrize("key", ["down_blocks", "up_blocks", "flow_cells"])
+def test_no_network_is_built_that_the_file_cannot_hold(
+    weights: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Building a thousand cells takes ten seconds, even without memory for them."""
+    rewrite_card(weights, {f"config.{key}": 1024})
+    monkeypatch.setattr(checkpoint, "build", lambda config: pytest.fail("it is built"))
+    with pytest.raises(CheckpointError, match="missing tensors.*asks for 1024 blocks"):
+        checkpoint.load(weights)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "[" * 100_000, "\ufeff{}"])
 def test_cards_that_are_no_json_object(weights: Path, text: str) -> None:
     weights.with_suffix(".json").write_text(text, encoding="utf-8")

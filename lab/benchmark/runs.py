@@ -15,7 +15,7 @@ from pathlib import Path
 from fgrn import comparison, record
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
-from fgrn.images import ImageError, read_image
+from fgrn.images import ImageError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler
@@ -24,6 +24,7 @@ from lab.benchmark.archive import Collected, Source
 from lab.compare import MAX_PIXELS, RequestError, check_request
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
+from lab.reader import read_upload
 
 PAPER = Path(__file__).resolve().parents[2] / "assets" / "results" / "paper.json"
 PAPER_KEYS = ("psnr_y", "ssim_y")
@@ -200,7 +201,7 @@ def _rescalers(models: Models, settings: Settings) -> dict[str, Rescaler]:
 
 def _picture(data: bytes, settings: Settings) -> Pixels:
     """Decode a picture and take the part that is measured."""
-    hr = settings.prepare(read_image(data, max_pixels=MAX_PIXELS).pixels)
+    hr = settings.prepare(read_upload(data, max_pixels=MAX_PIXELS).pixels)
     if min(hr.shape[:2]) < MIN_SIDE:
         raise RescaleError(
             f"The picture is {hr.shape[1]} x {hr.shape[0]} pixels, but each side needs {MIN_SIDE}."

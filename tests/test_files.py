@@ -1,0 +1,79 @@
+"""Files that the page writes: for how long they stay, and what is left of a server that was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lab import files
+from lab.files import DAY, Store, private_folder
+from lab.handlers import Handlers
+from tests.conftest import ROOT
+
+
+def age(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_files_older_than_a_day_are_deleted_whoever_asked_for_them(tmp_path: Path) -> None:
+    old, used, new = (Path(Store(tmp_path).save(data, "a.npy")) for data in (b"old", b"used", b"new"))
+    gradio = tmp_path / ("a" * 64) / "example.png"
+    gradio.parent.mkdir()
+    empty, upload = tmp_path / "tmpabc", tmp_path / "tmpdef"
+    for path, data in ((gradio, b"example"), (empty, b""), (upload, b"half an upload")):
+        path.write_bytes(data)
+    for path in (old, used, gradio, empty, upload):
+        age(path, DAY + 60)
+    Store(tmp_path).save(b"used", "a.npy")
+    Store(tmp_path, keep=DAY).save(b"another", "b.png")
+    assert not old.exists() and not old.parent.exists() and not empty.exists()
+    assert used.exists() and new.exists() and gradio.exists() and upload.exists()
+
+
+def test_it_is_not_looked_for_at_every_file(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=DAY)
+    first = Path(store.save(b"first", "a"))
+    age(first, DAY + 60)
+    store.save(b"second", "a")
+    assert first.exists()
+    store._swept[0] -= files._SWEPT_EVERY
+    store.save(b"third", "a")
+    assert not first.exists()
+
+
+def test_the_page_keeps_results_for_a_day_and_examples_for_ever(tmp_path: Path) -> None:
+    page = Handlers()
+    assert page.store.keep == DAY and page.showcases._store.keep is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks that end with their process")
+def test_the_folder_of_a_killed_process_is_deleted_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (
+        "import sys; from lab.files import private_folder;"
+        "print(private_folder('fgrn-test-'), flush=True); sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdin=pipe, stdout=pipe)
+        for _ in range(3)
+    ]
+    folders = [Path(process.stdout.readline().decode().strip()) for process in started if process.stdout]
+    assert len(set(folders)) == 3 and all(folder.is_dir() for folder in folders)
+    started[0].send_signal(signal.SIGKILL)
+    started[1].communicate()  # ends by itself
+    started[0].wait(20)
+    ours = private_folder("fgrn-test-")
+    assert [folder.exists() for folder in folders] == [False, False, True] and ours.is_dir()
+    started[2].communicate()
+    assert not folders[2].exists()
