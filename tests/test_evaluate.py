@@ -58,6 +58,19 @@ def without_times(content: Any) -> Any:
     }
 
 
+def test_update_keeps_the_other_sets_and_refuses_another_scale(
+    folders: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out.json"
+    for folder in folders:
+        assert run([folder], out, "--scale", "4", "--methods", "bicubic", "--update", "--reference-only") == 0
+    kept = out.read_text()
+    assert set(json.loads(kept)["datasets"]) == {"SetA", "SetB"}
+    assert run(folders, out, "--scale", "2", "--methods", "bicubic", "--update") == 2
+    assert "the file has scale 4, this evaluation 2" in caplog.text
+    assert out.read_text() == kept
+
+
 def test_json_has_the_documented_shape(folders: list[Path], tmp_path: Path, use_tiny_weights: Path) -> None:
     out = tmp_path / "out.json"
     assert run(folders, out, "--scale", "4", "--methods", "bicubic", "irn", "fgrn") == 0

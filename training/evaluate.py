@@ -44,6 +44,7 @@ from fgrn.methods import METHODS, load_card
 from fgrn.metrics import METRICS, Score
 from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler, Result, load, rescale
 from training.data import list_images
+from training.results import merge, read
 from training.train import device_name
 
 logger = logging.getLogger(__name__)
@@ -179,6 +180,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--methods", nargs="+", default=["bicubic", "irn", "fgrn"], choices=METHODS)
     add("--weights", type=Path, help="weights (*.safetensors) for the one method that is named")
     add("--json", type=Path, help="where to write the figures")
+    add("--update", action="store_true", help="keep what the file of --json says of other sets and methods")
     add("--limit", type=_count, metavar="N", help="only the first N images of each folder")
     add("--reference-only", action="store_true", help="leave out NIQE and PIQE, which judge LR by itself")
     add("--device", help="default: what Accelerate finds")
@@ -203,6 +205,7 @@ def main(argv: list[str] | None = None) -> int:
         }
         weights = provenance(arguments)
         image_sets(arguments.data, arguments.limit)
+        old = read(arguments.json, arguments.scale, arguments.limit) if arguments.update else None
     except (CheckpointError, FileNotFoundError, ValueError) as error:
         logger.error("cannot start: %s", error)
         return 2
@@ -215,8 +218,9 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"{dataset:10} {name:8} " + "  ".join(shown))
         if arguments.json:
             device = next(iter(rescalers.values())).device
-            content = {"environment": environment(device, state.num_processes), "scale": arguments.scale}
-            write_json(arguments.json, {**content, "limit": arguments.limit, "weights": weights, **figures})
+            made = {"environment": environment(device, state.num_processes), "scale": arguments.scale}
+            content = {**made, "limit": arguments.limit, "weights": weights, **figures}
+            write_json(arguments.json, merge(old, content) if old else content)
     state.destroy_process_group()
     return int(not all(entry["images"] for sets in figures["datasets"].values() for entry in sets.values()))
 

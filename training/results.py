@@ -1,0 +1,54 @@
+"""Results of several evaluations in one file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def read(path: Path | None, scale: int, limit: int | None) -> Json | None:
+    """The results that an evaluation is to be merged into, if there are any yet.
+
+    Raises:
+        ValueError: if they cannot be merged: better known before hours of measuring.
+    """
+    if path is None or not path.exists():
+        return None
+    kept: Json = json.loads(path.read_text(encoding="utf-8"))
+    merge(kept, {**kept, "scale": scale, "limit": limit})
+    return kept
+
+
+def merge(kept: Json, new: Json) -> Json:
+    """What `training.evaluate` has just measured, together with what its file already held.
+
+    Figures of a set and method that were not measured again stay, unless the method has other weights now.
+
+    Raises:
+        ValueError: if the two are not of one scale and of as many images.
+    """
+    for key in ("scale", "limit"):
+        if kept[key] != new[key]:
+            raise ValueError(
+                f"the file has {key} {kept[key]}, this evaluation {new[key]}: choose another file"
+            )
+    outdated = {
+        name
+        for name in new["weights"]
+        if kept["weights"].get(name, {}).get("sha256") != new["weights"][name]["sha256"]
+    }
+    datasets = {
+        dataset: {name: entry for name, entry in methods.items() if name not in outdated}
+        for dataset, methods in kept["datasets"].items()
+    }
+    for dataset, methods in new["datasets"].items():
+        datasets[dataset] = datasets.get(dataset, {}) | methods
+    return {
+        **new,
+        "weights": kept["weights"] | new["weights"],
+        "datasets": {dataset: methods for dataset, methods in datasets.items() if methods},
+        "skipped": kept["skipped"] | new["skipped"],
+    }
