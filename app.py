@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from fgrn.memory import keep_freed_memory
 from fgrn.methods import METHODS, SCALES
 from lab import api, compare_tab, restore, restore_tab, theme
 from lab.benchmark import tab as benchmark_tab
@@ -101,6 +102,7 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
 
 def main() -> None:
     """Serve the page; its example is being computed meanwhile, or was kept by an earlier start."""
+    keep_freed_memory()
     page = Handlers()
     page.first.start()
     serve(build_demo(page))

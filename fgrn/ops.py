@@ -94,6 +94,11 @@ def quantise(image: Tensor) -> Tensor:
     return quantised
 
 
+def grey_levels(image: Tensor) -> Tensor:
+    """The grey levels 0 to 255 to which `quantise` rounds, as uint8; without gradients, and in little memory."""
+    return image.clamp(0, 1).mul_(GREY_LEVELS).round_().byte()
+
+
 def in_float32(function: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
     """Apply `function` outside any autocast region, on a float32 (or float64) input.
 

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from fgrn import images
 from fgrn.images import LoadedImage, LRInfo
+from fgrn.memory import release_freed_memory
 from fgrn.methods import METHODS, load_net
 from fgrn.models import IRN, RescalingNet
-from fgrn.ops import quantise, require_float32
+from fgrn.ops import grey_levels, require_float32
 from fgrn.tiles import in_tiles
 
 Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
@@ -25,7 +26,7 @@ TensorFunction = Callable[[Tensor], Tensor]
 ImageLike = Pixels | Image.Image | LoadedImage | str | Path
 
 LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF", "PPM")
-TILE = 768  # LR pixels: pictures of more are computed in tiles, at about 1 GB for FGRN
+TILE = 1024  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
 SMALLEST_TILE = 96
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
 
@@ -60,9 +61,7 @@ class Rescaler:
     net: RescalingNet
     digest: str  # of the weights; "" for bicubic
     device: torch.device
-    latent_seed: int | None = (
-        None  # IRN only: draw z ~ N(0, 1) with this seed instead of z = 0; never in tiles
-    )
+    latent_seed: int | None = None  # IRN only: draw z ~ N(0, 1) with it instead of z = 0; never in tiles
     tile: int = TILE  # LR pixels
 
     def downscale(self, hr: ImageLike) -> Pixels:
@@ -147,14 +146,15 @@ class Rescaler:
                 if side <= SMALLEST_TILE or self.latent_seed is not None:
                     raise
                 side = max(side // 2, SMALLEST_TILE)
+            finally:
+                release_freed_memory()
 
     def _quantised(self, function: TensorFunction, pixels: Pixels) -> Pixels:
         with torch.inference_mode():
             copy = np.array(pixels, order="C")  # pictures may be read-only, which torch warns about
             image = torch.from_numpy(copy).to(self.device)
             image = image.permute(2, 0, 1)[None].float() / 255
-            levels = quantise(function(image)).mul(255).round()
-            array: Pixels = levels[0].permute(1, 2, 0).byte().cpu().numpy()
+            array: Pixels = grey_levels(function(image))[0].permute(1, 2, 0).cpu().numpy()
             return array
 
 

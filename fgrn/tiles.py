@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -80,22 +80,25 @@ def in_tiles(
     return result
 
 
-def in_patches(function: Callable[[Tensor], Tensor], features: Tensor, *, side: int, reach: int) -> Tensor:
-    """`function(features)` of (B, C, H, W), computed in patches of `side` pixels.
+def in_patches(
+    function: Callable[[Tensor], Tensor], features: Tensor, *, size: tuple[int, int], reach: int
+) -> Tensor:
+    """`function(features)` of (B, C, H, W), computed in patches of at most `size` = (height, width) pixels.
 
     For maps that keep height and width, look at most `reach` pixels far, and need much more memory inside than for
     what goes in and comes out.
     """
     height, width = features.shape[-2:]
-    if height <= side and width <= side:
+    if height <= size[0] and width <= size[1]:
         return function(features)
     result = None
-    for rows in windows(height, side, reach):
-        for columns in windows(width, side, reach):
+    for rows in windows(height, size[0], reach):
+        for columns in windows(width, size[1], reach):
             patch = function(features[..., rows.of_source(1), columns.of_source(1)])
             if result is None:
                 shape = (patch.shape[0], patch.shape[1], height, width)
-                result = patch.new_empty(shape).contiguous(memory_format=torch.channels_last)
+                kind: Any = {"dtype": patch.dtype, "device": patch.device}
+                result = torch.empty(shape, memory_format=torch.channels_last, **kind)
             core = patch[..., rows.of_core_in_source(1), columns.of_core_in_source(1)]
             result[..., rows.of_core(1), columns.of_core(1)] = core
     assert result is not None

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fgrn.layers import AffineCoupling, DenseBlock, ResidualBlock, convolution
+from fgrn.layers import NARROW, AffineCoupling, DenseBlock, ResidualBlock, convolution, convolve_parts
 
 SPLITS = [(1, 2), (3, 9), (3, 45)]  # FGRN's flow cell, IRN's two levels
 
@@ -156,3 +156,23 @@ def test_convolution_gain() -> None:
     assert small.weight.std().item() == pytest.approx(expected / 10, rel=0.03)
     assert not zero.weight.any() and not zero.bias.any() if zero.bias is not None else False
     assert full(torch.zeros(1, 64, 3, 5)).shape == (1, 64, 3, 5)
+
+
+@pytest.mark.parametrize("out_channels", [1, 2, NARROW - 1, NARROW, 45])
+@pytest.mark.parametrize("parts", [(5,), (3, 4), (1, 6, 2)])
+@pytest.mark.parametrize("height", [1, 7])
+def test_convolution_of_parts_is_that_of_their_concatenation(
+    out_channels: int, parts: tuple[int, ...], height: int
+) -> None:
+    """Values, and gradients of the weights and of every part."""
+    layer = random_weights(convolution(sum(parts), out_channels)).double()
+    assert isinstance(layer, nn.Conv2d)
+    shape = (2, sum(parts), height, 6)
+    features = torch.rand(shape, generator=seeded(1), dtype=torch.float64, requires_grad=True)
+    one, other = layer(features), convolve_parts(layer, features.split(parts, dim=1))
+    torch.testing.assert_close(other, one)
+    for_result = torch.rand(one.shape, generator=seeded(2), dtype=torch.float64)
+    wanted = torch.autograd.grad(one, [features, *layer.parameters()], for_result)
+    torch.testing.assert_close(
+        torch.autograd.grad(other, [features, *layer.parameters()], for_result), wanted
+    )

@@ -12,6 +12,7 @@ from torch.nn import functional
 from fgrn.ops import (
     GREY_LEVELS,
     channels_last,
+    grey_levels,
     haar,
     in_float32,
     inverse_haar,
@@ -104,6 +105,13 @@ def test_quantise_is_exact_in_float32() -> None:
     levels = torch.arange(256, dtype=torch.uint8).float() / 255
     assert torch.equal(quantise(levels).mul(255).round().byte(), torch.arange(256, dtype=torch.uint8))
     assert torch.equal(quantise(quantise(levels)), quantise(levels))
+
+
+def test_grey_levels_are_those_of_quantise() -> None:
+    values = torch.linspace(-0.5, 1.5, 100_001)
+    before = values.clone()
+    assert torch.equal(grey_levels(values).float() / 255, quantise(values))
+    assert torch.equal(values, before)
 
 
 @given(st.lists(st.tuples(st.floats(-2, 3), st.floats(-5, 5)), min_size=1, max_size=30))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fgrn.layers import DenseBlock
+from fgrn.layers import DenseBlock, ResidualBlock
 from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
 from fgrn.pipeline import SMALLEST_TILE, TILE, Rescaler, rescale
 from fgrn.tiles import in_patches, in_tiles, windows
@@ -103,18 +103,18 @@ def test_a_tile_without_its_surroundings_would_differ() -> None:
 
 
 @settings(deadline=None, max_examples=20)
-@given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(1, 30))
-def test_patches_make_no_difference(height: int, width: int, side: int) -> None:
+@given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(1, 30), other=st.integers(1, 50))
+def test_patches_make_no_difference(height: int, width: int, side: int, other: int) -> None:
     block = with_random_weights(DenseBlock(2, 3, 4), 0.2).double()
     features = torch.rand(2, 2, height, width, dtype=torch.float64)
     with torch.no_grad():
         expected = block(features)
-        patches = in_patches(block._dense, features, side=side, reach=DenseBlock.REACH)
+        patches = in_patches(block._dense, features, size=(side, other), reach=DenseBlock.REACH)
     torch.testing.assert_close(patches, expected, rtol=0, atol=1e-12)
 
 
 def test_dense_blocks_use_patches_outside_of_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DenseBlock, "PATCH", 8)
+    monkeypatch.setattr(DenseBlock, "PATCH", (8, 8))
     block, sizes = DenseBlock(1, 1, 2), []
     block.convs[0].register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape[2:])))
     features = torch.rand(1, 1, 30, 10)
@@ -167,3 +167,14 @@ def test_encoding_pads_by_reflection() -> None:
     rescaler_of(Watching(4), TILE).encode(pixels)
     expected = np.pad(pixels, ((0, 2), (0, 3), (0, 0)), mode="reflect")  # the edge itself is not repeated
     assert np.array_equal((seen[0][0] * 255).round().byte().permute(1, 2, 0).numpy(), expected)
+
+
+def test_residual_blocks_use_strips_outside_of_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ResidualBlock, "STRIP", 8)
+    block, sizes = ResidualBlock(4), []
+    block.conv1.register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape[2:])))
+    features = torch.rand(1, 4, 24, 50)
+    expected = block(features)
+    with torch.inference_mode():
+        torch.testing.assert_close(block(features), expected, rtol=0, atol=1e-6)
+    assert sizes == [(24, 50), (10, 50), (12, 50), (10, 50)]

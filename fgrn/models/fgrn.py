@@ -82,7 +82,8 @@ class Upscaler(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (B, 3, H, W) -> HR (B, 3, scale*H, scale*W), float32, not yet rounded."""
         features = self.body(in_float32(self.head, x))
-        return bicubic_upscale(x, self.scale) + unsqueeze(in_float32(self.tail, features), self.scale)
+        detail = unsqueeze(in_float32(self.tail, features), self.scale)
+        return detail.add_(bicubic_upscale(x, self.scale))
 
 
 class FlowGuidance(nn.Module):
