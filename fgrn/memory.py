@@ -29,15 +29,37 @@ def keep_freed_memory() -> bool:
 
 
 def release_freed_memory() -> None:
-    """Hand all freed memory back to the system: what comes next needs blocks of other sizes."""
+    """Hand freed memory back to the system if it is more than is to be kept, wherever it lies.
+
+    Between the steps of a large picture: blocks of other sizes would find no place among those that were freed.
+    """
     glibc = _glibc()
-    if glibc is not None:
+    if glibc is not None and glibc.mallinfo2().fordblks > KEPT:
         glibc.malloc_trim(0)
+
+
+class _MallocInfo(ctypes.Structure):
+    """`struct mallinfo2` of malloc.h; fordblks are the bytes that are free but not handed back."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks"),
+            *("fordblks", "keepcost"),
+        )
+    )
 
 
 @cache
 def _glibc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+    """The C library, if it is a glibc that has all that is needed (2.33 or newer)."""
+    if platform.libc_ver()[0] != "glibc":
+        return None
+    glibc = ctypes.CDLL(None)
+    if not hasattr(glibc, "mallinfo2"):
+        return None
+    glibc.mallinfo2.restype = _MallocInfo
+    return glibc
 
 
 @contextmanager

@@ -26,7 +26,7 @@ TensorFunction = Callable[[Tensor], Tensor]
 ImageLike = Pixels | Image.Image | LoadedImage | str | Path
 
 LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF", "PPM")
-TILE = 1024  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
+TILE = 960  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
 SMALLEST_TILE = 96
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
 

@@ -10,12 +10,13 @@ import argparse
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fgrn.methods import METHODS, SCALES
 from training.markdown import Rows, markdown
-from training.speed_tables import floor_table, memory_table, page_table, side_by_side_table
+from training.speed_tables import SPEED_TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "assets" / "results"
@@ -109,6 +110,12 @@ def blend_table(figures: Json) -> str:
 
 Table = Callable[[Json, Json], str]
 
+
+def _alone(table: Callable[[Json], str], results: Json, paper: Json) -> str:
+    """A table without rows of the paper."""
+    return table(results)
+
+
 TABLES: dict[str, tuple[str, Table]] = {
     **{
         f"{name}-x{scale}": (f"benchmark_x{scale}.json", table)
@@ -116,14 +123,11 @@ TABLES: dict[str, tuple[str, Table]] = {
         for name, table in (
             ("reconstruction", reconstruction_table),
             ("lr-quality", lr_quality_table),
-            ("lr", lambda results, paper: lr_table(results)),
+            ("lr", partial(_alone, lr_table)),
         )
     },
-    "flow-blend": ("flow_blend.json", lambda figures, paper: blend_table(figures)),
-    "speed-floor": ("speed.json", lambda figures, paper: floor_table(figures)),
-    "speed-side-by-side": ("speed.json", lambda figures, paper: side_by_side_table(figures)),
-    "speed-page": ("page.json", lambda figures, paper: page_table(figures)),
-    "memory": ("memory.json", lambda figures, paper: memory_table(figures)),
+    "flow-blend": ("flow_blend.json", partial(_alone, blend_table)),
+    **{name: (file, partial(_alone, table)) for name, (file, table) in SPEED_TABLES.items()},
     **{f"study-{name}": (f"study_{name}.json", study_table) for name in STUDIES},
 }
 """Every table by the name of its marker: the file in assets/results, and what makes a table of it and paper.json."""

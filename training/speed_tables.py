@@ -1,7 +1,8 @@
-"""Tables of how fast the program is, from what the scripts in tests/benchmarks have written."""
+"""Tables of how fast and how sturdy the program is, from what the scripts in tests/benchmarks have written."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from training.markdown import markdown
@@ -68,3 +69,60 @@ def memory_table(figures: Json) -> str:
         for row in figures["rows"]
     ]
     return markdown(["picture", "downscale (GB)", "upscale (GB)"], rows)
+
+
+def metrics_table(figures: Json) -> str:
+    """PSNR and SSIM of a picture of 4K."""
+    height, width = figures["size"]
+    seconds = figures["seconds"]
+    cells = [seconds["psnr_y"], seconds["ssim_y"], figures["seconds_both"]]
+    row = [f"{width} x {height}", *(f"{value:.2f}" for value in cells), f"{figures['memory_mb']:.0f}"]
+    return markdown(["picture", "PSNR (s)", "SSIM (s)", "both (s)", "memory (MB)"], [row])
+
+
+def fuzz_table(figures: Json) -> str:
+    """Damaged files by their format: how many were read, refused with a clear error, or anything else."""
+    rows = [
+        [name, *(f"{counts.get(outcome, 0):,}" for outcome in ("read", "refused", "finding"))]
+        for name, counts in figures["outcomes"].items()
+    ]
+    return markdown(["damaged", "read", "refused", "crash, hang, other error"], rows)
+
+
+def load_table(figures: Json) -> str:
+    """Many clients at once."""
+    outcomes = ("right", "queue_full", "wrong", "error")
+    row = [
+        f"{figures['clients']}",
+        f"{figures['seconds']:.0f}",
+        *(f"{figures[name]:,}" for name in outcomes),
+        f"{figures['median_seconds']:.1f}",
+    ]
+    header = ["clients", "seconds", "right", "queue full", "wrong", "other error", "median wait (s)"]
+    return markdown(header, [row])
+
+
+def growth_table(figures: Json) -> str:
+    """A server after many requests."""
+    row = [
+        f"{figures['requests']:,}",
+        f"{figures['memory_growth_mb']:+.1f}",
+        f"{figures['memory_bound_mb']:.0f}",
+        f"{figures['new_files']:,}",
+        f"{figures['new_file_bytes'] / 1e6:.1f}",
+    ]
+    header = ["requests", "growth of memory (MB)", "bound (MB)", "new files", "their size (MB)"]
+    return markdown(header, [row])
+
+
+SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
+    "speed-floor": ("speed.json", floor_table),
+    "speed-side-by-side": ("speed.json", side_by_side_table),
+    "speed-page": ("page.json", page_table),
+    "memory": ("memory.json", memory_table),
+    "metrics": ("metrics_4k.json", metrics_table),
+    "fuzz": ("fuzz.json", fuzz_table),
+    "load": ("load.json", load_table),
+    "growth": ("growth.json", growth_table),
+}
+"""The file in assets/results, and how it is shown, of each table."""

@@ -5,11 +5,12 @@
 Not a test: it measures, and fails for no figure. First FGRN's way down and up of a 1080p picture, from 8-bit array to
 8-bit array, against the floor: the multiply-adds of its networks at the speed of one 3 x 3 convolution from 64 to 64
 channels in the same precision and memory format. Then FGRN, IRN and a plain IRN side by side on the same tensor. The
-plain one is the published code if the environment variable IRN_REPO names a checkout of it, else `tests.reference_irn`,
-which restates it. Side by side they run twice: first with the allocator as the system has it, which is what a user of the
-published code gets, then all with `keep_freed_memory`, which our entry points call. Everything takes turns in short rounds; all figures are medians over the rounds, and ratios are
-medians of the rounds' ratios, since other programs slow down both. On a machine that is busy otherwise,
-`--threads 1 --clock cpu` counts this program's own time alone. Pictures are seeded noise: no data is needed.
+plain one is the published code if the environment variable IRN_REPO names a checkout of it, else
+`tests.reference_irn`, which restates it. Side by side they run twice: first with the allocator as the system has it,
+which is what users of the published code get, then all with `keep_freed_memory`, which our entry points call.
+Everything takes turns in short rounds; all figures are medians over the rounds, and ratios are medians of the rounds'
+ratios, since other programs slow down both. On a machine that is busy otherwise, `--threads 1 --clock cpu` counts
+this program's own time alone. Pictures are seeded noise: no data is needed.
 """
 
 from __future__ import annotations
