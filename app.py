@@ -28,6 +28,9 @@ SENTENCE = (
     "Shrink a picture so that it can be restored: bicubic, IRN and FGRN side by side, "
     "with an ordinary PNG in between."
 )
+# Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
+# the ones used longest ago go: a page left open that long forgets what it was running.
+SESSIONS = 128
 # The first tab is "selected" before the page has looked at its address.
 ADDRESS_OF_TAB = """() => {
     if (!window.fgrnOpened) return;
@@ -93,6 +96,7 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
         css_paths=theme.CSS,
         max_file_size="20mb",
         show_error=True,
+        state_session_capacity=SESSIONS,
         run_history=False,
         footer_links=["api", "settings"],
         **options,

@@ -1,12 +1,18 @@
-"""Memory: keeping it between tensors, and running out of it."""
+"""Memory: keeping it between tensors, bounding that of a GPU, and running out of it."""
 
 from __future__ import annotations
 
 import ctypes
+import math
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 # mallopt's parameters, from malloc.h
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -60,6 +66,29 @@ def _glibc() -> ctypes.CDLL | None:
         return None
     glibc.mallinfo2.restype = _MallocInfo
     return glibc
+
+
+def limit_gpu_memory(device: torch.device) -> None:
+    """Keep tensors on a GPU below the gigabytes that the environment variable FGRN_GPU_MEMORY names, if it is set.
+
+    Pictures that would need more are then computed in smaller tiles.
+
+    Raises:
+        ValueError: if it is no positive number.
+    """
+    text = os.environ.get("FGRN_GPU_MEMORY")
+    if device.type != "cuda" or not text:
+        return
+    from torch import cuda  # here, so that entry points can use this module before they load torch
+
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit < math.inf:
+        raise ValueError(f"FGRN_GPU_MEMORY is {text!r}, but must be a number of gigabytes, such as 4")
+    share = limit * 1e9 / cuda.get_device_properties(device).total_memory
+    cuda.set_per_process_memory_fraction(min(1.0, share), device)
 
 
 @contextmanager

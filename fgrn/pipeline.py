@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fgrn import images
 from fgrn.images import LoadedImage, LRInfo
-from fgrn.memory import release_freed_memory
+from fgrn.memory import limit_gpu_memory, release_freed_memory
 from fgrn.methods import METHODS, load_net
 from fgrn.models import IRN, RescalingNet
 from fgrn.ops import grey_levels, require_float32
@@ -172,12 +172,13 @@ def load(
     repository's own. `device` defaults to what Accelerate finds: a GPU if there is one, else the CPU.
 
     Raises:
-        ValueError: for an unknown method or scale.
+        ValueError: for an unknown method or scale, and for FGRN_GPU_MEMORY that is no number of gigabytes.
         fgrn.checkpoint.CheckpointError: if the weights cannot be used.
     """
     require_float32()
     net, card = load_net(method, scale, weights)
     place = torch.device(device) if device is not None else default_device()
+    limit_gpu_memory(place)
     net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Rescaler(method, scale, net, card.digest if card else "", place, latent_seed)
 

@@ -155,7 +155,7 @@ def compare(
     number, names = check_request(scale, methods)
     pixels, notices, _ = open_picture(path)
     name = stem(path or "")
-    hr = store.save(encode_png(pixels), f"{name}.png")
+    hr = store.save(encode_png(pixels, quick=True), f"{name}.png")
     outcomes = tuple(Outcome(method) for method in names)
     run = Run(name, number, (pixels.shape[0], pixels.shape[1]), hr, notices, outcomes, "Starting")
     for index, outcome in enumerate(sorted(outcomes, key=lambda outcome: METHODS[outcome.method].slow)):
@@ -231,10 +231,12 @@ def _save(store: Store, name: str, result: Result) -> Files:
     prefix = f"{name}_{result.method}_x{result.scale}"
     lr = store.save(result.lr_png, f"{prefix}_lr.png")
     same = (result.x == result.lr).all()
-    x = lr if same else store.save(encode_png(result.x), f"{prefix}_latent.png")
+    x = lr if same else store.save(encode_png(result.x, quick=True), f"{prefix}_latent.png")
     exact = (result.x_recovered == result.x).all()
-    recovered = x if exact else store.save(encode_png(result.x_recovered), f"{prefix}_latent_recovered.png")
-    return Files(x, lr, recovered, store.save(encode_png(result.reconstruction), f"{prefix}_restored.png"))
+    back = encode_png(result.x_recovered, quick=True)
+    recovered = x if exact else store.save(back, f"{prefix}_latent_recovered.png")
+    reconstruction = encode_png(result.reconstruction, quick=True)
+    return Files(x, lr, recovered, store.save(reconstruction, f"{prefix}_restored.png"))
 
 
 def _pixels(outcome: Outcome, kind: str) -> Pixels:

@@ -435,7 +435,12 @@ def test_numbers_for_json() -> None:
 
 
 @pytest.fixture(scope="module")
-def url(tiny_weights: Path) -> Iterator[str]:
+def url(demo_and_url: tuple[gr.Blocks, str]) -> str:
+    return demo_and_url[1]
+
+
+@pytest.fixture(scope="module")
+def demo_and_url(tiny_weights: Path) -> Iterator[tuple[gr.Blocks, str]]:
     with pytest.MonkeyPatch.context() as patch, socket.socket() as probe:
         patch.setenv("FGRN_WEIGHTS", str(tiny_weights))
         probe.bind(("127.0.0.1", 0))
@@ -445,7 +450,7 @@ def url(tiny_weights: Path) -> Iterator[str]:
         _, address, _ = app.serve(
             demo, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True
         )
-        yield address
+        yield demo, address
         demo.close()
 
 
@@ -460,6 +465,19 @@ def test_the_api_names_its_endpoints(client: Client) -> None:
     assert set(endpoints) == {f"/{name}" for name in names}
     for endpoint in endpoints.values():
         assert endpoint["description"] and all(p["parameter_name"] for p in endpoint["parameters"])
+
+
+def test_no_more_sessions_are_remembered_than_fit(
+    demo_and_url: tuple[gr.Blocks, str], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = demo_and_url[0].app.state_holder
+    assert sessions.capacity == app.SESSIONS
+    monkeypatch.setattr(sessions, "capacity", 3)
+    for number in range(5):
+        client.session_hash = f"visitor {number}"
+        client.predict(api_name="/methods")
+    assert list(sessions.session_data)[-3:] == ["visitor 2", "visitor 3", "visitor 4"]
+    assert len(sessions.session_data) <= 3
 
 
 def test_methods_are_listed_with_reasons(client: Client) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from fgrn.memory import memory_errors_as
+from fgrn.memory import limit_gpu_memory, memory_errors_as
 from tests.conftest import ROOT
 
 CLEARED_PAGES = """
@@ -61,3 +62,38 @@ def test_freed_memory_is_used_again_by_any_thread() -> None:
         return int(subprocess.run(child, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
     assert pages("keep") < pages("as it is") / 10
+
+
+@pytest.fixture
+def fractions(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What torch is told about a GPU of 8 GB."""
+    told: list[float] = []
+    monkeypatch.delenv("FGRN_GPU_MEMORY", raising=False)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: SimpleNamespace(total_memory=8e9))
+    monkeypatch.setattr(
+        "torch.cuda.set_per_process_memory_fraction", lambda share, device: told.append(share)
+    )
+    return told
+
+
+@pytest.mark.parametrize(("gigabytes", "share"), [("2", 0.25), ("0.5", 0.0625), ("99", 1.0)])
+def test_the_memory_of_a_gpu_is_bounded(
+    gigabytes: str, share: float, fractions: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FGRN_GPU_MEMORY", gigabytes)
+    limit_gpu_memory(torch.device("cpu"))
+    assert not fractions
+    limit_gpu_memory(torch.device("cuda", 0))
+    assert fractions == [share]
+
+
+def test_without_a_bound_torch_takes_what_it_needs(fractions: list[float]) -> None:
+    limit_gpu_memory(torch.device("cuda", 0))
+    assert not fractions
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "0", "inf", "nan"])
+def test_a_bound_that_is_no_number_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FGRN_GPU_MEMORY", text)
+    with pytest.raises(ValueError, match="number of gigabytes"):
+        limit_gpu_memory(torch.device("cuda", 0))

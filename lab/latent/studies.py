@@ -203,7 +203,10 @@ def _saved(
         "x_recovered": result.x_recovered,
         "restored": result.reconstruction,
     }
-    files = {key: store.save(encode_png(array), f"{prefix}_{key}.png") for key, array in pictures.items()}
+    files = {
+        key: store.save(encode_png(array, quick=True), f"{prefix}_{key}.png")
+        for key, array in pictures.items()
+    }
     files["lr"] = store.save(result.lr_png, f"{prefix}_lr.png")
     steps = []
     for k, levels in enumerate(path):
