@@ -32,6 +32,7 @@ MAX_PIXELS = 100_000_000
 
 # Only formats that Pillow decodes itself: no EPS (it would run Ghostscript), no vector or scientific formats.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
+FAX = ("group3", "group4", "tiff_ccitt")  # libtiff leaves memory as it was where such a file is damaged
 
 INFO_KEY = "fgrn"
 INFO_VERSION = 1
@@ -267,6 +268,11 @@ def _decode(
         raise ImageError(
             f"{name} is {width}x{height}, {width * height:,} pixels; at most {max_pixels:,} are accepted. "
             "Crop it or use a smaller picture."
+        )
+    if image.info.get("compression") in FAX:
+        raise ImageError(
+            f"{name} is a fax (a TIFF with CCITT compression), whose pixels are undefined wherever it is damaged. "
+            "Save it as PNG."
         )
     if image.format == "PNG":
         # Pillow skips the checksums of pixel data, and a LR picture must be exact: one pass over the chunks.

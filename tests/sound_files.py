@@ -46,7 +46,7 @@ def pictures() -> dict[str, list[bytes]]:
         *(("TIFF", "RGB", {"compression": f"tiff_{name}"}) for name in ("lzw", "adobe_deflate")),
         *(("TIFF", "RGB", {"compression": name}) for name in ("packbits", "jpeg", "zstd")),
         *(("TIFF", "RGB", extras), ("TIFF", "I;16", {}), ("TIFF", "CMYK", {}), ("TIFF", "RGB", frames)),
-        *(("TIFF", "1", {"compression": "group4"}), ("TIFF", "P", {}), ("TIFF", "RGBA", {})),
+        *(("TIFF", "1", {"compression": "tiff_adobe_deflate"}), ("TIFF", "P", {}), ("TIFF", "RGBA", {})),
         *(("BMP", mode, {}) for mode in ("RGB", "RGBA", "L", "P", "1")),
         *(("PPM", mode, {}) for mode in ("RGB", "L", "1", "I;16")),
         *(("AVIF", "RGB", {}), ("AVIF", "RGBA", extras), ("AVIF", "RGB", frames)),

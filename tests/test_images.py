@@ -566,3 +566,12 @@ def test_note_text_survives_ascii(tmp_path: Path) -> None:
 def test_array_type_is_plain() -> None:
     pixels: npt.NDArray[np.uint8] = read_image(encode_png(RGB)).pixels
     assert pixels.flags.c_contiguous and pixels.flags.owndata
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+def test_faxes_are_refused(compression: str) -> None:
+    """Where one is damaged, libtiff would show what its memory held before."""
+    buffer = io.BytesIO()
+    Image.new("1", (33, 26)).save(buffer, "TIFF", compression=compression)
+    with pytest.raises(ImageError, match="is a fax .* Save it as PNG"):
+        read_image(buffer.getvalue(), name="scan.tif")
