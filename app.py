@@ -8,8 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
+from lab.quick_import import gradio as gr
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import METHODS, SCALES
 from lab import api, compare_tab, restore, restore_tab, theme
@@ -109,7 +108,10 @@ def main() -> None:
     keep_freed_memory()
     page = Handlers()
     page.first.start()
-    serve(build_demo(page))
+    demo = build_demo(page)
+    serve(demo, prevent_thread_lock=True)
+    page.warm_up()
+    demo.block_thread()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from fgrn.methods import METHODS, SCALES
-from lab import cards, table, viewer
+from lab import table, viewer
 from lab.components import html, pictures, upload
 from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers, Ticket
 from lab.queues import METRIC, QUIET, shown_waiting
@@ -52,7 +52,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
                 elem_id="picture",
                 buttons=[],
             )
-            facts = html(page.describe(str(EXAMPLES[FIRST_EXAMPLE])), elem_id="facts")
+            facts = html(page.describe_first(), elem_id="facts")
             examples = gr.Examples(
                 [[str(path)] for path in EXAMPLES.values()],
                 image,
@@ -70,11 +70,12 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
                 start = gr.Button("Run", variant="primary", elem_id="run", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=80)
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
-            status = html(cards.status("Computing the example", True), elem_id="status")
-            shots = viewer.component(elem_id="viewer")
-            numbers = html(elem_id="numbers")
+            _, line, rows, shown, downloads = page.first_view()
+            status = html(line, elem_id="status")
+            shots = viewer.component(value=shown, elem_id="viewer")
+            numbers = html(rows, elem_id="numbers")
             html(table.help_text())
-            files = pictures(elem_id="files")
+            files = pictures(value=downloads, elem_id="files")
 
     drawn = [run, status, numbers, shots, files]
     request = [image, scale, methods, ticket]

@@ -9,7 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from lab import cards, compare, example_cache, links, region, restore, table, viewer
+from fgrn.images import read_image
+from fgrn.pipeline import Pixels
+from lab import cards, compare, example_cache, links, reader, region, restore, table, viewer
 from lab.compare import Run
 from lab.components import inert, picture_value, shown_errors
 from lab.files import DAY, Store, private_folder, readable_size
@@ -55,6 +57,18 @@ class Handlers:
         kept = example_cache.default_folder()
         self.showcases = Showcases(self.models, served, EXAMPLES, FIRST_METHODS, kept)
         self.first = self.showcases.of(FIRST_EXAMPLE, FIRST_SCALE)
+
+    def warm_up(self) -> None:
+        """Load what the first visitor would have to wait for: the networks, and the process that reads uploads."""
+        reader.warm_up()
+        self.models.summary()
+
+    def first_view(self) -> Drawn:
+        """What the page holds when it is served: the example, if an earlier start has kept it."""
+        kept = self.first.recall()
+        if kept is None:
+            return None, cards.status("Computing the example", True), "", None, None
+        return self.draw(kept, Ticket())
 
     def begin(
         self, path: str | None, scale: int, methods: list[str], ticket: Ticket
@@ -176,8 +190,13 @@ class Handlers:
             pixels, notices, kind = compare.open_picture(path)
         except compare.RequestError as error:
             return cards.problem(str(error))
-        size = readable_size(os.path.getsize(path))
-        return cards.facts(f"{pixels.shape[1]} × {pixels.shape[0]} pixels, {kind}, {size}", notices)
+        return _facts(path, pixels, notices, kind)
+
+    def describe_first(self) -> str:
+        """The same about the example; a picture of ours is read right here."""
+        path = EXAMPLES[FIRST_EXAMPLE]
+        loaded = read_image(path)
+        return _facts(path, loaded.pixels, loaded.notices, loaded.format)
 
     def describe_lr(self, path: str | None) -> str:
         """What a LR file says about itself."""
@@ -201,6 +220,11 @@ class Handlers:
 def _query(request: gr.Request | None) -> Mapping[str, str]:
     """The query of the page's address; the API has none."""
     return dict(request.query_params) if request and request.query_params else {}
+
+
+def _facts(path: str | Path, pixels: Pixels, notices: tuple[str, ...], kind: str) -> str:
+    size = readable_size(os.path.getsize(path))
+    return cards.facts(f"{pixels.shape[1]} × {pixels.shape[0]} pixels, {kind}, {size}", notices)
 
 
 def _nothing() -> Drawn:

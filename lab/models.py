@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from fgrn.checkpoint import CheckpointError
-from fgrn.methods import METHODS, SCALES
+from fgrn.methods import METHODS, SCALES, load_card, unavailable
 from fgrn.pipeline import Rescaler, default_device, load
 
 
@@ -61,6 +61,15 @@ class Models:
             except CheckpointError as error:
                 reason = str(error)
             found.append(Status(method.name, method.label, method.summary, reason, digest))
+        return found
+
+    def digests(self, scale: int) -> dict[str, str]:
+        """Of the weights of each method that seems to have some, as their cards say it; nothing is loaded."""
+        found = {}
+        for method in METHODS:
+            if not unavailable(method, scale):
+                card = load_card(method, scale)
+                found[method] = card.digest if card else ""
         return found
 
     def available(self, scale: int) -> list[str]:

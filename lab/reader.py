@@ -64,6 +64,11 @@ class Reader:
         finally:
             self._idle.put(process)
 
+    def warm_up(self) -> None:
+        """Start one process, so that the first picture does not wait for it."""
+        process = self._idle.get()
+        self._idle.put(process or _start(self._seconds, self._memory))
+
     def close(self) -> None:
         """End the idle processes."""
         for _ in range(self._idle.qsize()):
@@ -108,6 +113,11 @@ def read_upload(source: str | Path | bytes, *, max_pixels: int) -> LoadedImage:
         ImageError: if it cannot be read, also because that takes too much time or memory.
     """
     return _shared().read(source, max_pixels=max_pixels)
+
+
+def warm_up() -> None:
+    """Start a process for `read_upload`, which then reads its first picture without delay."""
+    _shared().warm_up()
 
 
 @cache

@@ -35,8 +35,19 @@ class Showcase:
         self._finished = False
         self._started = False
 
+    def recall(self) -> Run | None:
+        """The latest snapshot; that is the run that an earlier start has kept, if this one has not begun.
+
+        No network is loaded for it.
+        """
+        with self._changed:
+            if not self._started and (kept := self._kept()):
+                self._latest, self._count, self._started, self._finished = kept, 1, True, True
+            return self._latest
+
     def start(self) -> None:
-        """Begin, unless it has begun."""
+        """Begin, unless it has begun or was kept."""
+        self.recall()
         with self._changed:
             if self._started:
                 return
@@ -95,25 +106,34 @@ class Showcase:
                 self._finished = True
                 self._changed.notify_all()
 
+    def _kept(self) -> Run | None:
+        folder = self._folder
+        return example_cache.load(folder, self._key(), self._store) if folder else None
+
+    @property
+    def _folder(self) -> Path | None:
+        return self._cache / f"{self._picture.stem}_x{self._scale}" if self._cache else None
+
+    def _key(self) -> str:
+        digests = self._models.digests(self._scale)
+        return example_cache.make_key(
+            self._picture, self._scale, {name: digests[name] for name in self._methods if name in digests}
+        )
+
     def _runs(self) -> Iterator[Run]:
-        """The run that an earlier start has kept, or the snapshots of a new one, which is then kept."""
+        """The snapshots of a run, which is then kept."""
         available = self._models.available(self._scale)
         methods = [method for method in self._methods if method in available]
-        digests = {method: self._models.get(method, self._scale).digest for method in methods}
-        folder = self._cache / f"{self._picture.stem}_x{self._scale}" if self._cache else None
-        key = example_cache.make_key(self._picture, self._scale, digests)
-        if folder and (kept := example_cache.load(folder, key, self._store)):
-            yield kept
-            return
+        key = self._key()
         computed = None
         for computed in compare(self._models, self._store, str(self._picture), self._scale, methods):
             yield computed
         run = computed
         for run in measure(self._models, computed) if computed else ():
             yield run
-        if folder and run and all(outcome.state is State.DONE for outcome in run.outcomes):
+        if self._folder and run and all(outcome.state is State.DONE for outcome in run.outcomes):
             with suppress(OSError):  # a full or read-only disk: the next start computes it again
-                example_cache.save(folder, key, run)
+                example_cache.save(self._folder, key, run)
 
 
 class Showcases:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import app
 from fgrn.images import encode_png, read_image
-from lab import example_cache, startup
+from lab import example_cache, handlers, startup
 from lab.compare import Run, State, compare, measure
 from lab.files import Store
 from lab.models import Models
@@ -104,3 +106,29 @@ def test_without_a_place_to_keep_it_the_example_is_shown_all_the_same(picture: P
     showcase = startup.Showcase(Models(), Store(tmp_path / "a"), picture, 4, METHODS, blocked)
     run = list(showcase.watch())[-1]
     assert not run.active and all(outcome.state is State.DONE for outcome in run.outcomes)
+
+
+@pytest.mark.usefixtures("use_tiny_weights")
+def test_the_page_is_served_with_the_example_that_was_kept(
+    tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FGRN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(handlers.EXAMPLES, handlers.FIRST_EXAMPLE, picture)
+
+    def values(page: handlers.Handlers) -> dict[str, Any]:
+        blocks = app.build_demo(page).blocks.values()
+        return {str(b.elem_id): getattr(b, "value", None) for b in blocks}
+
+    page = handlers.Handlers()
+    empty = values(page)
+    assert empty["viewer"] is None and "Computing" in empty["status"]
+    computed = list(page.first.watch())[-1]
+
+    again = handlers.Handlers()
+    shown = values(again)
+    assert "Finished" in shown["status"]
+    assert [picture["key"] for picture in shown["viewer"]["pictures"]][:2] == ["hr", "bicubic:restored"]
+    assert all(Path(picture["file"]["path"]).is_file() for picture in shown["viewer"]["pictures"])
+    assert len(shown["files"]["files"]) > 3 and "dB" in shown["numbers"]
+    assert not again.models._loaded  # no network was needed for it
+    assert nameless(list(again.first.watch())[-1]) == nameless(computed)
