@@ -23,6 +23,7 @@ from lab.models import Interrupted, Models, interruptible
 from lab.reader import read_upload
 
 MAX_PIXELS = 16_000_000
+AT_ONCE = 1_000_000  # pixels: up to here bicubic is there before a snapshot without it could be drawn
 """Cap of the page on a picture, whether it is uploaded or restored."""
 
 
@@ -161,7 +162,8 @@ def compare(
     for index, outcome in enumerate(sorted(outcomes, key=lambda outcome: METHODS[outcome.method].slow)):
         status = f"Computing {outcome.label} ({index + 1} of {len(outcomes)})"
         run = run.with_outcome(replace(outcome, state=State.RUNNING), status)
-        yield run
+        if METHODS[outcome.method].trained or run.size[0] * run.size[1] > AT_ONCE:
+            yield run
         try:
             with interruptible(stop):
                 run = run.with_outcome(_outcome(models, store, name, pixels, number, outcome), status)

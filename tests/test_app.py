@@ -59,7 +59,6 @@ def test_pictures_come_one_method_after_the_other_and_numbers_after_them(store: 
     runs = list(compare.compare(models, store, picture, 4, ["fgrn", "bicubic", "irn"]))
     assert [o.method for o in runs[0].outcomes] == ["bicubic", "irn", "fgrn"]
     assert [[o.method for o in run.done] for run in runs] == [
-        [],
         ["bicubic"],
         ["bicubic", "fgrn"],
         ["bicubic", "irn", "fgrn"],
@@ -70,6 +69,14 @@ def test_pictures_come_one_method_after_the_other_and_numbers_after_them(store: 
     assert all("psnr_y" in o.scores for o in measured[first_blind].outcomes), "fast metrics come first"
     assert all(set(o.scores) >= set(METRICS) - {"psnr_rgb"} for o in measured[-1].outcomes)
     assert not measured[-1].active
+
+
+def test_a_large_picture_is_shown_before_bicubic_is_ready(
+    store: Store, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "AT_ONCE", 0)
+    first = next(compare.compare(Models(), store, picture, 4, ["bicubic"]))
+    assert first.outcomes[0].state is State.RUNNING and Path(first.hr).is_file()
 
 
 def test_files_are_the_result_bit_for_bit(store: Store, picture: str) -> None:
@@ -134,7 +141,6 @@ def test_methods_without_sound_weights_are_not_offered(
 
 def test_stop_keeps_what_is_there(store: Store, picture: str) -> None:
     runs = compare.compare(Models(), store, picture, 4, ["bicubic", "irn", "fgrn"])
-    next(runs)
     run = compare.stopped(next(runs))
     assert [o.state for o in run.outcomes] == [State.DONE, State.STOPPED, State.STOPPED]
     assert not run.active and [o.method for o in run.done] == ["bicubic"]
@@ -501,7 +507,7 @@ def test_compare_streams_pictures_first(client: Client, picture: str) -> None:
     updates = [*job]
     assert [row["method"] for row in updates[0][0]] == ["bicubic", "fgrn"]
     counts = [len(files or []) for _, files in updates]
-    assert counts == sorted(counts) and counts[0] == 0 and counts[-1] == 4
+    assert counts == sorted(counts) and counts[0] == 2 and counts[-1] == 4
     first_number = next(i for i, (rows, _) in enumerate(updates) if rows[0]["psnr_y"] is not None)
     assert counts[first_number] == 4, "no number before the last picture"
     rows, files = updates[-1]
