@@ -11,7 +11,7 @@ from typing import Any
 from lab.quick_import import gradio as gr
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import METHODS, SCALES
-from lab import api, compare_tab, restore, restore_tab, theme
+from lab import api, compare_tab, restore, restore_tab, theme, zero_gpu
 from lab.benchmark import tab as benchmark_tab
 from lab.components import html, upload
 from lab.handlers import FIRST_SCALE, Handlers
@@ -106,7 +106,7 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
 def main() -> None:
     """Serve the page; its example is being computed meanwhile, or was kept by an earlier start."""
     keep_freed_memory()
-    page = Handlers()
+    page = Handlers(zero_gpu.models() if zero_gpu.is_here() else None)
     page.first.start()
     demo = build_demo(page)
     serve(demo, prevent_thread_lock=True)

@@ -50,8 +50,8 @@ class Ticket:
 class Handlers:
     """The handlers of the page, around one set of models."""
 
-    def __init__(self) -> None:
-        self.models = Models()
+    def __init__(self, models: Models | None = None) -> None:
+        self.models = models or Models()
         self.store = Store(Path(gr.utils.get_upload_folder()), keep=DAY)
         served = Store(private_folder("fgrn-example-"))  # not in Gradio's cache, which is emptied every day
         kept = example_cache.default_folder()

@@ -27,13 +27,14 @@ class Status:
 
 
 class Models:
-    """Rescalers by (method, scale).
+    """Rescalers by (method, scale), as `load` makes them; `device` is the name of where they run, if that is known.
 
     A failure is not remembered: weights that are put in place later are found without a restart. `one_at_a_time`
     is held while a network runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[[str, int], Rescaler] = load, device: str | None = None) -> None:
+        self._load, self._device = load, device
         self._loaded: dict[tuple[str, int], Rescaler] = {}
         self._lock = threading.Lock()
         self.one_at_a_time = threading.Lock()
@@ -48,7 +49,7 @@ class Models:
         with self._lock:
             key = (method, scale)
             if key not in self._loaded:
-                self._loaded[key] = load(method, scale)
+                self._loaded[key] = self._load(method, scale)
             return self._loaded[key]
 
     def status(self, scale: int) -> list[Status]:
@@ -78,15 +79,17 @@ class Models:
 
     def summary(self) -> tuple[str, dict[str, list[int]]]:
         """The device in words, and for every trained method the scales that have sound weights."""
-        device = default_device()
-        name = "CPU"
-        if device.type == "cuda":
-            name = torch.cuda.get_device_name(device)
-        elif device.type != "cpu":
-            name = device.type.upper()
+        name = self._device or _device_name()
         sound = {scale: self.available(scale) for scale in SCALES}
         scales = {m.label: [s for s in SCALES if m.name in sound[s]] for m in METHODS.values() if m.trained}
         return name, scales
+
+
+def _device_name() -> str:
+    device = default_device()
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return device.type.upper()
 
 
 class Interrupted(Exception):

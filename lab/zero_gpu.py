@@ -1,0 +1,90 @@
+"""ZeroGPU, the GPUs that Hugging Face lends to its Spaces: every step of a network is a task for a worker process.
+
+The package `spaces`, which those Spaces have, runs a decorated function in a process that is lent a GPU, and hands
+pickled arguments and results to and fro. So the page keeps the networks on the CPU, and a `BorrowingRescaler` asks the
+worker, which loads weights of its own. What looks inside a network (the tab Latent x) stays on the CPU. Stop takes
+effect between two steps.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+import torch
+
+from fgrn.methods import METHODS
+from fgrn.pipeline import ImageLike, Pixels, Rescaler, as_pixels, load
+from lab.models import Models
+
+SECONDS = 30  # the most that one step may take; a visitor's quota has to be this large
+
+Task = Callable[..., Any]
+
+
+def is_here() -> bool:
+    """Whether this program runs in a Space with ZeroGPU."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+def models() -> Models:
+    """Models whose networks run on a lent GPU. To be called before the page is launched.
+
+    Raises:
+        ImportError: if there is no package `spaces`.
+    """
+    import spaces  # only where `is_here()`
+
+    on_gpu: Task = spaces.GPU(step, duration=SECONDS)
+    return Models(lambda method, scale: _borrowing(method, scale, on_gpu), device="ZeroGPU")
+
+
+@dataclass(frozen=True)
+class BorrowingRescaler(Rescaler):
+    """A rescaler whose four steps run elsewhere: `on_gpu` is `step`, made to run in the worker."""
+
+    on_gpu: Task = None  # type: ignore[assignment]  # a field after others with defaults
+
+    def encode(self, hr: ImageLike) -> Pixels:
+        return self._borrow("encode", as_pixels(hr))
+
+    def to_lr(self, x: Pixels) -> Pixels:
+        return self._borrow("to_lr", x)
+
+    def from_lr(self, lr: ImageLike) -> Pixels:
+        return self._borrow("from_lr", as_pixels(lr))
+
+    def decode(self, x: Pixels, size: tuple[int, int] | None = None) -> Pixels:
+        return self._borrow("decode", x, size)
+
+    def _borrow(self, name: str, *arguments: Any) -> Pixels:
+        answer = self.on_gpu(self.method, self.scale, name, *arguments)
+        if isinstance(answer, Exception):
+            raise answer
+        pixels: Pixels = answer
+        return pixels
+
+
+def step(method: str, scale: int, name: str, *arguments: Any) -> Pixels | Exception:
+    """In the worker: the step `name` of a rescaler. An error is returned, because `spaces` would forget its message."""
+    try:
+        pixels: Pixels = getattr(_on_device(method, scale), name)(*arguments)
+        return pixels
+    except (ValueError, MemoryError, torch.OutOfMemoryError) as error:
+        return error
+
+
+@cache
+def _on_device(method: str, scale: int) -> Rescaler:
+    return load(method, scale, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _borrowing(method: str, scale: int, on_gpu: Task) -> Rescaler:
+    rescaler = load(method, scale, device="cpu")
+    if not METHODS[method].trained:  # bicubic is faster than the way to a GPU
+        return rescaler
+    parts = {field.name: getattr(rescaler, field.name) for field in fields(rescaler)}
+    return BorrowingRescaler(**parts, on_gpu=on_gpu)
