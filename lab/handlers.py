@@ -57,6 +57,7 @@ class Handlers:
         kept = example_cache.default_folder()
         self.showcases = Showcases(self.models, served, EXAMPLES, FIRST_METHODS, kept)
         self.first = self.showcases.of(FIRST_EXAMPLE, FIRST_SCALE)
+        self._served: Run | None = None  # the example, if the page is served with it
 
     def warm_up(self) -> None:
         """Load what the first visitor would have to wait for: the networks, and the process that reads uploads."""
@@ -65,7 +66,7 @@ class Handlers:
 
     def first_view(self) -> Drawn:
         """What the page holds when it is served: the example, if an earlier start has kept it."""
-        kept = self.first.recall()
+        self._served = kept = self.first.recall()
         if kept is None:
             return None, cards.status("Computing the example", True), "", None, None
         return self.draw(kept, Ticket())
@@ -110,6 +111,10 @@ class Handlers:
         """The example that is there when the page opens, unless its address asks for another view."""
         if links.read(_query(request), EXAMPLES).asks_for_a_run:
             yield _nothing()
+            return
+        if self._served:
+            ticket.run = self._served
+            yield self._served, *_nothing()[1:]
             return
         yield from self._while_valid(ticket, self.first.watch())
         if self.first.failed:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 import app
@@ -132,3 +133,9 @@ def test_the_page_is_served_with_the_example_that_was_kept(
     assert len(shown["files"]["files"]) > 3 and "dB" in shown["numbers"]
     assert not again.models._loaded  # no network was needed for it
     assert nameless(list(again.first.watch())[-1]) == nameless(computed)
+
+    ticket = handlers.Ticket()
+    ((state, *drawn),) = again.watch_example(ticket, gr.Request())
+    assert ticket.run is not None and state is ticket.run
+    assert nameless(ticket.run) == nameless(computed), "the numbers of a box can be asked for"
+    assert drawn == 4 * [gr.skip()], "what is there is not sent again"
