@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format environment clean distclean
+.PHONY: help demo test lint format audit environment clean distclean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -27,6 +27,10 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy
 format: $(VENV)/.installed-dev  ## let ruff format and repair the code
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+audit: $(VENV)/.installed  ## list the packages, and ask pip-audit about them
+	$(PIP) install --quiet pip-audit
+	$(PY) -m tests.benchmarks.dependencies --json assets/results/dependencies.json
 
 environment: $(VENV)/.installed-dev  ## create .venv with everything, run nothing
 

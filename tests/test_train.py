@@ -20,14 +20,16 @@ from PIL import Image
 from fgrn import checkpoint
 from fgrn.models import FGRNConfig, IRNConfig
 from training import recipes, train
-from training.recipes import RECIPES, Recipe, Stage
+from training.recipes import ADAM_RATE, RECIPES, Recipe, Stage
 from training.schedule import LOSS_MEMORY, MOST_SKIPS_IN_A_ROW, Budget, Position, learning_rate
 from training.train import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 
 TINY_FGRN = Recipe(
-    FGRNConfig(2, channels=8, down_blocks=1, up_blocks=1, flow_cells=2, flow_growth=4),
+    FGRNConfig(
+        2, channels=16, down_blocks=1, up_blocks=1, flow_cells=2, flow_growth=4
+    ),  # 16: wide enough for Muon
     (
         Stage("rescaling", share=0.5, learning_rate=1e-3, patch=16, batch_size=2, clip_norm=0.5),
         Stage("flow", share=0.5, learning_rate=1e-3, patch=16, batch_size=2, clip_norm=0.5),
@@ -201,6 +203,29 @@ def test_init_with_other_shape_is_refused(data: Path, tmp_path: Path) -> None:
     assert train.main(line) == 2
 
 
+@pytest.mark.parametrize(
+    ("recipe", "change"), [("tiny_fgrn", "optimizer muon"), ("tiny_irn", "recipe tiny_fgrn")]
+)
+def test_resuming_what_is_another_run_is_refused(
+    recipe: str, change: str, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train.main(arguments("tiny_fgrn", data, tmp_path, samples=4))
+    line = [*arguments(recipe, data, tmp_path, samples=8), "--resume", "--optimizer", "adam"]
+    assert train.main(line) == 2
+    assert f"is a run of {change}, not of" in caplog.text
+
+
+def test_adam_learns_slower_rates_and_the_paper_used_it() -> None:
+    recipe = RECIPES["fgrn_x4"]
+    adam = recipe.with_adam()
+    assert (recipe.optimizer, adam.optimizer) == ("muon", "adam") and adam.with_adam() is adam
+    assert [a.learning_rate for a in adam.stages] == pytest.approx(
+        [ADAM_RATE * s.learning_rate for s in recipe.stages]
+    )
+    paper = recipe.scheduled("paper")
+    assert paper.optimizer == "adam" and paper.with_adam().stages[0].learning_rate == 3e-4
+
+
 def test_sigterm_leaves_a_checkpoint_to_resume_from(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     program = (
@@ -321,11 +346,22 @@ def test_every_recipe_steps_and_saves(
 def test_what_the_command_line_changes_is_on_the_card(data: Path, tmp_path: Path) -> None:
     line = [
         *arguments("tiny_fgrn", data, tmp_path, samples=12),
-        *["--schedule", "joint", "--batch-size", "3", "--seed", "5", "--gamma", "0.01"],
+        *[
+            "--schedule",
+            "joint",
+            "--batch-size",
+            "3",
+            "--seed",
+            "5",
+            "--gamma",
+            "0.01",
+            "--optimizer",
+            "adam",
+        ],
     ]
     assert train.main(line) == 0
     card = checkpoint.read_card(tmp_path / "tiny_fgrn.json")
-    assert card.provenance.notes == "schedule joint, batch_size 3, gamma 0.01, seed 5"
+    assert card.provenance.notes == "optimizer adam, schedule joint, batch_size 3, gamma 0.01, seed 5"
     assert card.provenance.steps == 4
     log = [json.loads(text) for text in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert {entry["objective"] for entry in log if entry["event"] == "step"} == {"joint"}

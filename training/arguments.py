@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.data import MEMORY_LIMIT
-from training.recipes import RECIPES, SCHEDULES, Recipe
+from training.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
 
 TRACKERS = ("tensorboard", "trackio")
 
@@ -24,6 +24,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--minutes", type=float, help="budget in minutes of wall time, over all stages")
     add("--samples", type=int, help="budget in HR patches, over all stages")
     add("--schedule", choices=SCHEDULES, default="staged", help="default: staged; see training/README.md")
+    add("--optimizer", choices=OPTIMIZERS, help="adam also lowers the learning rates (default: the recipe's)")
     add("--only", metavar="STAGE", help="only this stage of the recipe, such as flow; best with --init")
     add("--batch-size", type=int, help="patches per step and process, in all stages (default: the recipe's)")
     add("--patch", type=int, help="HR pixels of a patch's side, in all stages (default: the recipe's)")
@@ -49,12 +50,17 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
     """The recipe with what the command line changes, and a note of that for the card."""
     recipe = RECIPES[arguments.recipe].scheduled(arguments.schedule)
+    if arguments.optimizer == "adam":
+        recipe = recipe.with_adam()
+    elif arguments.optimizer:
+        recipe = replace(recipe, optimizer=arguments.optimizer)
     if arguments.only:
         recipe = recipe.only(arguments.only)
     changes = {name: getattr(arguments, name) for name in ("batch_size", "patch", "learning_rate")}
     recipe = recipe.with_stages(**changes)
     overrides = {name: getattr(arguments, name) for name in ("gamma", "seed")}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
-    given = {"schedule": arguments.schedule, "only": arguments.only, **changes, **overrides}
+    chosen = {"optimizer": arguments.optimizer, "schedule": arguments.schedule}
+    given = {**chosen, "only": arguments.only, **changes, **overrides}
     stated = [f"{name} {value}" for name, value in given.items() if value not in (None, "staged")]
     return recipe, ", ".join(stated)

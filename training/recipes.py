@@ -17,9 +17,12 @@ from training.losses import (
 
 ObjectiveName = Literal["rescaling", "flow", "joint", "round-trip", "irn", "irn-coarse"]
 ScheduleName = Literal["staged", "joint", "paper"]
+OptimizerName = Literal["muon", "adam"]
 SCHEDULES: tuple[ScheduleName, ...] = ("staged", "joint", "paper")
+OPTIMIZERS: tuple[OptimizerName, ...] = ("muon", "adam")
 
 HALVING_STEPS = 200_000  # paper, section 4.1
+ADAM_RATE = 0.4  # of the learning rates of Muon, which run away with Adam
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Recipe:
 
     config: Config
     stages: tuple[Stage, ...]
+    optimizer: OptimizerName = "muon"
     gamma: float = 1e-3  # equation 9; paper, section 4.1
     bicubic_weight: float = 0.0  # DU_bic
     sampled_latent: bool = False  # IRN: z ~ N(0, 1) on the way up instead of z = 0
@@ -73,7 +77,7 @@ class Recipe:
         """This recipe in another schedule.
 
         "staged": as it is. "joint": one stage that trains everything at once, with patches, batch and learning rate
-        of the first. "paper": section 4.1, batch 36, patches of 192, learning rate 3e-4 halved every 2e5 steps.
+        of the first. "paper": section 4.1, Adam, batch 36, patches of 192, learning rate 3e-4 halved every 2e5 steps.
         """
         if name == "staged":
             return self
@@ -82,7 +86,14 @@ class Recipe:
         if name == "joint":
             return replace(self, stages=(replace(first, objective=objective, share=1.0),))
         stage = Stage(objective, share=1.0, learning_rate=3e-4, patch=192, batch_size=36, decay="halving")
-        return replace(self, stages=(stage,))
+        return replace(self, stages=(stage,), optimizer="adam")
+
+    def with_adam(self) -> Recipe:
+        """This recipe with Adam, and the lower learning rates that it needs."""
+        if self.optimizer == "adam":
+            return self
+        stages = tuple(replace(stage, learning_rate=ADAM_RATE * stage.learning_rate) for stage in self.stages)
+        return replace(self, stages=stages, optimizer="adam")
 
     def only(self, objective: str) -> Recipe:
         """This recipe with the stages of one objective alone, say to fit F again to weights that are there.
@@ -118,24 +129,24 @@ def _joint_objective(config: Config, first: ObjectiveName) -> ObjectiveName:
 _FGRN_X4 = Recipe(
     FGRNConfig(scale=4),
     (
-        Stage("rescaling", share=0.88, learning_rate=4e-4, patch=80, batch_size=4),
-        Stage("flow", share=0.12, learning_rate=6e-4, patch=128, batch_size=4),
+        Stage("rescaling", share=0.88, learning_rate=1e-3, patch=80, batch_size=4),
+        Stage("flow", share=0.12, learning_rate=1.5e-3, patch=128, batch_size=4),
     ),
 )
 _FGRN_X2 = Recipe(
     FGRNConfig(scale=2, down_blocks=5, up_blocks=10),
     (
-        Stage("rescaling", share=0.86, learning_rate=4e-4, patch=48, batch_size=4),
-        Stage("flow", share=0.14, learning_rate=6e-4, patch=64, batch_size=4),
+        Stage("rescaling", share=0.86, learning_rate=1e-3, patch=64, batch_size=4),
+        Stage("flow", share=0.14, learning_rate=1.5e-3, patch=64, batch_size=4),
     ),
 )
-_IRN_X2 = Recipe(IRNConfig(scale=2), (Stage("irn", share=1.0, learning_rate=4e-4, patch=64, batch_size=2),))
+_IRN_X2 = Recipe(IRNConfig(scale=2), (Stage("irn", share=1.0, learning_rate=1e-3, patch=64, batch_size=2),))
 # The couplings of the first level cost 70 % of the time at x4 and start as the identity: they join later.
 _IRN_X4 = Recipe(
     IRNConfig(scale=4),
     (
-        Stage("irn-coarse", share=0.6, learning_rate=4e-4, patch=64, batch_size=2),
-        Stage("irn", share=0.4, learning_rate=2e-4, patch=64, batch_size=2),
+        Stage("irn-coarse", share=0.6, learning_rate=1e-3, patch=64, batch_size=2),
+        Stage("irn", share=0.4, learning_rate=5e-4, patch=64, batch_size=2),
     ),
 )
 

@@ -23,7 +23,7 @@ RESULTS = ROOT / "assets" / "results"
 README = ROOT / "README.md"
 DOCUMENTS = (README, ROOT / "training" / "README.md")
 SETS = ("Set5", "Set14", "BSD100", "Urban100")
-STUDIES = ("guidance", "latent", "schedule", "rotation", "round_trip", "ema", "gamma")
+STUDIES = ("optimizer", "guidance", "latent", "schedule", "rotation", "round_trip", "ema", "gamma")
 NOT_MEASURED = "not measured yet\n"
 _TABLE = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
@@ -108,6 +108,20 @@ def blend_table(figures: Json) -> str:
     return markdown(["share of the new F", *(head for head, _, _ in LR_COLUMNS)], rows)
 
 
+def rounding_table(figures: Json) -> str:
+    """What `training.rounding` measured: G_u(G_d(picture)) with float32 weights and with those that are shipped."""
+    rows = [
+        [
+            row["recipe"],
+            f"{row['psnr_y_float32']:.4f}",
+            f"{row['psnr_y_float16']:.4f}",
+            f"{row['cost']:.4f}",
+        ]
+        for row in figures["rows"]
+    ]
+    return markdown(["weights", "float32 (dB)", "float16 (dB)", "cost (dB)"], rows)
+
+
 Table = Callable[[Json, Json], str]
 
 
@@ -126,6 +140,7 @@ TABLES: dict[str, tuple[str, Table]] = {
             ("lr", partial(_alone, lr_table)),
         )
     },
+    "rounding": ("rounding.json", partial(_alone, rounding_table)),
     "flow-blend": ("flow_blend.json", partial(_alone, blend_table)),
     **{name: (file, partial(_alone, table)) for name, (file, table) in SPEED_TABLES.items()},
     **{f"study-{name}": (f"study_{name}.json", study_table) for name in STUDIES},

@@ -115,6 +115,18 @@ def growth_table(figures: Json) -> str:
     return markdown(header, [row])
 
 
+def dependencies_table(figures: Json) -> str:
+    """How many packages there are, and of how many a known vulnerability was asked for and found."""
+    audit = figures["audit"]
+    row = [
+        str(len(figures["packages"])),
+        str(audit["audited"]),
+        str(len(audit["vulnerable"])) if audit["audited"] else "-",
+        audit["not_audited_because"] or "-",
+    ]
+    return markdown(["packages", "audited", "with known vulnerabilities", "why not audited"], [row])
+
+
 SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "speed-floor": ("speed.json", floor_table),
     "speed-side-by-side": ("speed.json", side_by_side_table),
@@ -124,5 +136,6 @@ SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "fuzz": ("fuzz.json", fuzz_table),
     "load": ("load.json", load_table),
     "growth": ("growth.json", growth_table),
+    "dependencies": ("dependencies.json", dependencies_table),
 }
 """The file in assets/results, and how it is shown, of each table."""

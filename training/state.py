@@ -45,6 +45,11 @@ class RunState:
         self.has_checkpoint = False  # of this run: a folder may hold that of an older one
 
     @property
+    def _identity(self) -> dict[str, str]:
+        """What a run that goes on must have in common with its checkpoint."""
+        return {"recipe": self.name, "optimizer": self.recipe.optimizer}
+
+    @property
     def averaged_net(self) -> FGRN | IRN:
         """The network with the averaged weights: what is validated and shipped."""
         net = self.average.module
@@ -77,14 +82,15 @@ class RunState:
         """Go on from `state.pt` in the run's folder.
 
         Raises:
-            ValueError: if it is the state of another recipe.
+            ValueError: if it is the state of another recipe or optimizer.
         """
         state = self._read(torch.device("cpu"))
-        if state["recipe"] != self.name:
-            raise ValueError(f"{self.out} is a run of {state['recipe']}, not of {self.name}")
+        for what, mine in self._identity.items():
+            if state.get(what) != mine:
+                raise ValueError(f"{self.out} is a run of {what} {state.get(what)}, not of {mine}")
         self._load_tensors(state)
         self.position = Position(**state["position"])
-        self.optimizer_state = state["optimizer"]
+        self.optimizer_state = state["optimizer_state"]
         self.origin = state["origin"]
         self.has_checkpoint = True
 
@@ -93,12 +99,12 @@ class RunState:
         self.out.mkdir(parents=True, exist_ok=True)
         checkpoint.save(self.averaged_net, self.out / f"{self.name}.safetensors", provenance)
         state = {
-            "recipe": self.name,
+            **self._identity,
             "origin": self.origin,
             "position": asdict(self.position),
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": optimizer_state,
+            "optimizer_state": optimizer_state,
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -110,8 +116,8 @@ class RunState:
         if self.has_checkpoint:
             state = self._read(device)
             self._load_tensors(state)
-            if state["optimizer"] is not None:
-                optimizer.load_state_dict(state["optimizer"])
+            if state["optimizer_state"] is not None:
+                optimizer.load_state_dict(state["optimizer_state"])
 
     def _read(self, device: torch.device) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(self.out / "state.pt", map_location=device, weights_only=True)

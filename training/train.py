@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from fgrn.checkpoint import Provenance
@@ -32,7 +32,8 @@ from fgrn.ops import require_float32
 from training.arguments import parse_arguments, recipe_of
 from training.data import MEMORY_LIMIT, PatchSampler, list_images, read_images, split_validation
 from training.losses import watched
-from training.recipes import Recipe, Stage
+from training.muon import Muon
+from training.recipes import OptimizerName, Recipe, Stage
 from training.schedule import Budget, learning_rate
 from training.state import RunState
 from training.validate import validate
@@ -102,8 +103,7 @@ class Run:
         state.net.requires_grad_(False)
         objective.trained.requires_grad_(True)
         parameters = list(objective.trained.parameters())
-        # A short memory of squared gradients (0.99): small batches of unlike pictures make them jump.
-        optimizer = torch.optim.Adam(parameters, lr=stage.learning_rate, betas=(0.9, 0.99), fused=True)
+        optimizer = new_optimizer(recipe.optimizer, parameters, stage.learning_rate)
         if state.optimizer_state is not None:
             optimizer.load_state_dict(state.optimizer_state)
             state.optimizer_state = None
@@ -219,6 +219,17 @@ class Run:
             f"{line['event']}/{key}": value for key, value in line.items() if not isinstance(value, str)
         }
         self.accelerator.log(numbers, step=self.state.position.step)
+
+
+def new_optimizer(name: OptimizerName, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    """The optimizer of a stage."""
+    betas = (
+        0.9,
+        0.99,
+    )  # a short memory of squared gradients: small batches of unlike pictures make them jump
+    if name == "adam":
+        return torch.optim.Adam(parameters, lr=rate, betas=betas, fused=True)
+    return Muon(parameters, lr=rate, betas=betas)
 
 
 def device_name(device: torch.device, processes: int) -> str:

@@ -1,0 +1,87 @@
+"""What storing weights as float16 costs: `python -m training.rounding RUN [RUN ...] --data DIR [...] [--json FILE]`.
+
+Every RUN is the folder of a training run. The averaged weights of its last checkpoint, in float32, and the same weights
+as they are shipped restore the held-out images; the difference is the cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fgrn import checkpoint
+from fgrn.batch import UsageError
+from fgrn.checkpoint import write_json
+from fgrn.models import RescalingNet, build
+from training.data import list_images, read_images, split_validation
+from training.validate import validate
+
+PREFIX = "module."  # of the weights in a moving average
+MULTIPLE = 4  # pixels: the smallest image that every scale takes
+
+
+def exact_weights(run: Path) -> RescalingNet:
+    """The averaged weights of a run's last checkpoint, as float32.
+
+    Raises:
+        UsageError: if the folder holds no checkpoint, or several networks.
+    """
+    cards = list(run.glob("*.json"))
+    if len(cards) != 1 or not (run / "state.pt").exists():
+        raise UsageError(f"{run} is no folder of one training run: name those that --out named")
+    state = torch.load(run / "state.pt", map_location="cpu", weights_only=True)["average"]
+    net = build(checkpoint.read_card(cards[0]).config)
+    net.load_state_dict({key.removeprefix(PREFIX): state[key] for key in state if key.startswith(PREFIX)})
+    return net.eval()
+
+
+def cost(run: Path, images: Sequence[torch.Tensor]) -> dict[str, Any]:
+    """What the held-out images say of a run: Y-PSNR in dB with both kinds of weights, and their difference."""
+    exact = exact_weights(run)
+    shipped, card = checkpoint.load(next(run.glob("*.safetensors")))
+    before, after = (validate(net, images)["psnr_y_direct"] for net in (exact, shipped))
+    return {
+        "recipe": card.provenance.recipe,
+        "weights": card.digest,
+        "psnr_y_float32": before,
+        "psnr_y_float16": after,
+        "cost": before - after,
+    }
+
+
+def measured(runs: Sequence[Path], data: Sequence[Path], hold_out: int) -> list[dict[str, Any]]:
+    """`cost` of every run, on the images that its training held out."""
+    files = [path for folder in data for path in list_images(folder)]
+    images = list(read_images(split_validation(files, hold_out)[1], MULTIPLE))
+    return [cost(run, images) for run in runs]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.rounding", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of training runs")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="the folders of the training images"
+    )
+    parser.add_argument("--hold-out", type=int, default=8, help="as in the training (default: 8)")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    arguments = parser.parse_args(argv)
+    try:
+        rows = measured(arguments.runs, arguments.data, arguments.hold_out)
+    except (ValueError, FileNotFoundError) as error:
+        parser.error(str(error))
+    for row in rows:
+        print(", ".join(f"{key} {value}" for key, value in row.items()))
+    if arguments.json:
+        write_json(arguments.json, {"rows": rows})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
