@@ -142,6 +142,7 @@ TABLES: dict[str, tuple[str, Table]] = {
     },
     "rounding": ("rounding.json", partial(_alone, rounding_table)),
     "flow-blend": ("flow_blend.json", partial(_alone, blend_table)),
+    "flow-blend-x4": ("flow_blend_x4.json", partial(_alone, blend_table)),
     **{name: (file, partial(_alone, table)) for name, (file, table) in SPEED_TABLES.items()},
     **{f"study-{name}": (f"study_{name}.json", study_table) for name in STUDIES},
 }
