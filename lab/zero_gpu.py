@@ -1,7 +1,7 @@
 """ZeroGPU, the GPUs that Hugging Face lends to its Spaces: every step of a network is a task for a worker process.
 
 The package `spaces`, which those Spaces have, runs a decorated function in a process that is lent a GPU, and hands
-pickled arguments and results to and fro. So the page keeps the networks on the CPU, and a `BorrowingRescaler` asks the
+arguments and results to and fro. So the page keeps the networks on the CPU, and a `BorrowingRescaler` asks the
 worker, which loads weights of its own. What looks inside a network (the tab Latent x) stays on the CPU. Stop takes
 effect between two steps.
 """
