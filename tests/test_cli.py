@@ -511,7 +511,16 @@ def child(*arguments: str, encoding: str = "utf-8") -> subprocess.Popen[bytes]:
     """`python -m fgrn ARGUMENTS` as a process of its own, from another folder than the checkout."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
     command = [sys.executable, "-m", "fgrn", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd="/")
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd="/",
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where a shell runs tests with &
+    )
 
 
 def test_help_and_version_need_no_torch(capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,7 +135,7 @@ def test_the_page_is_served_with_the_example_that_was_kept(
     assert nameless(list(again.first.watch())[-1]) == nameless(computed)
 
     ticket = handlers.Ticket()
-    ((state, *drawn),) = again.watch_example(ticket, gr.Request())
+    ((state, *drawn),) = again.watch_example(ticket, gr.Request(query_params={}))
     assert ticket.run is not None and state is ticket.run
     assert nameless(ticket.run) == nameless(computed), "the numbers of a box can be asked for"
     assert drawn == 4 * [gr.skip()], "what is there is not sent again"
