@@ -31,6 +31,7 @@ from tests.server import Server, free_port, start
 
 SIDE = 512
 METHODS = ("bicubic", "fgrn", "irn")
+REST = 4000  # milliseconds in which server and browser get done with what the first visit has begun
 STEPS = ("bicubic shown", "FGRN shown", "IRN shown", "all metrics")
 
 # Seconds from a click on Run until each picture is drawn and until the numbers are complete.
@@ -95,6 +96,7 @@ def main(argv: list[str] | None = None) -> int:
                 opened.append(seconds)
                 page.wait_for_selector("#status [role=status]:text-is('Finished')")
                 if turn:
+                    page.wait_for_timeout(REST)
                     again, second = seconds_to_open(browser, server)
                     second.context.close()
                     picture = top / f"speed{turn}.png"
