@@ -23,8 +23,8 @@ from lab.models import Interrupted, Models, interruptible
 from lab.reader import read_upload
 
 MAX_PIXELS = 16_000_000
-AT_ONCE = 1_000_000  # pixels: up to here bicubic is there before a snapshot without it could be drawn
 """Cap of the page on a picture, whether it is uploaded or restored."""
+AT_ONCE = 1_000_000  # pixels: up to here bicubic is there before a snapshot without it could be drawn
 
 
 class State(Enum):
@@ -233,12 +233,14 @@ def _save(store: Store, name: str, result: Result) -> Files:
     prefix = f"{name}_{result.method}_x{result.scale}"
     lr = store.save(result.lr_png, f"{prefix}_lr.png")
     same = (result.x == result.lr).all()
-    x = lr if same else store.save(encode_png(result.x, quick=True), f"{prefix}_latent.png")
     exact = (result.x_recovered == result.x).all()
-    back = encode_png(result.x_recovered, quick=True)
-    recovered = x if exact else store.save(back, f"{prefix}_latent_recovered.png")
-    reconstruction = encode_png(result.reconstruction, quick=True)
-    return Files(x, lr, recovered, store.save(reconstruction, f"{prefix}_restored.png"))
+
+    def save(pixels: Pixels, kind: str) -> str:
+        return store.save(encode_png(pixels, quick=True), f"{prefix}_{kind}.png")
+
+    x = lr if same else save(result.x, "latent")
+    recovered = x if exact else save(result.x_recovered, "latent_recovered")
+    return Files(x, lr, recovered, save(result.reconstruction, "restored"))
 
 
 def _pixels(outcome: Outcome, kind: str) -> Pixels:

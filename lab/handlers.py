@@ -112,7 +112,7 @@ class Handlers:
         if links.read(_query(request), EXAMPLES).asks_for_a_run:
             yield _nothing()
             return
-        if self._served:
+        if self._served and ticket.valid:
             ticket.run = self._served
             yield self._served, *_nothing()[1:]
             return

@@ -344,21 +344,9 @@ def test_every_recipe_steps_and_saves(
 
 
 def test_what_the_command_line_changes_is_on_the_card(data: Path, tmp_path: Path) -> None:
-    line = [
-        *arguments("tiny_fgrn", data, tmp_path, samples=12),
-        *[
-            "--schedule",
-            "joint",
-            "--batch-size",
-            "3",
-            "--seed",
-            "5",
-            "--gamma",
-            "0.01",
-            "--optimizer",
-            "adam",
-        ],
-    ]
+    line = arguments("tiny_fgrn", data, tmp_path, samples=12)
+    line += ["--schedule", "joint", "--batch-size", "3", "--seed", "5"]
+    line += ["--gamma", "0.01", "--optimizer", "adam"]
     assert train.main(line) == 0
     card = checkpoint.read_card(tmp_path / "tiny_fgrn.json")
     assert card.provenance.notes == "optimizer adam, schedule joint, batch_size 3, gamma 0.01, seed 5"

@@ -223,10 +223,8 @@ class Run:
 
 def new_optimizer(name: OptimizerName, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
     """The optimizer of a stage."""
-    betas = (
-        0.9,
-        0.99,
-    )  # a short memory of squared gradients: small batches of unlike pictures make them jump
+    # A short memory of squared gradients (0.99): small batches of unlike pictures make them jump.
+    betas = (0.9, 0.99)
     if name == "adam":
         return torch.optim.Adam(parameters, lr=rate, betas=betas, fused=True)
     return Muon(parameters, lr=rate, betas=betas)
