@@ -554,6 +554,21 @@ def test_two_fingers_zoom_and_one_moves(view: Viewer) -> None:
     assert view.page.locator(ROOT).get_attribute("data-fits") == "no"
 
 
+def test_pictures_of_a_method_stand_below_each_other(view: Viewer) -> None:
+    for kind in ("x", "x_recovered"):
+        view.page.locator(f"#viewer button[data-kind={kind}]").click()
+    view.page.set_viewport_size({"width": 1400, "height": 900})
+    lefts = (
+        "() => [...document.querySelectorAll('#viewer .vw-pane')].map(e => e.getBoundingClientRect().left)"
+    )
+    expect(view.page.locator("#viewer .vw-pane")).to_have_count(7)
+    view.page.wait_for_function(f"() => {{ const l = ({lefts})(); return l[1] === l[4] && l[3] === l[6]; }}")
+    hr, bicubic, irn, fgrn, *below = view.page.evaluate(lefts)
+    assert hr < bicubic < irn < fgrn and below == [bicubic, irn, fgrn]
+    view.page.set_viewport_size({"width": 400, "height": 900})
+    view.page.wait_for_function(f"() => ({lefts})()[1] !== ({lefts})()[4]")
+
+
 def test_pictures_can_be_switched_off(view: Viewer) -> None:
     panes = view.page.locator("#viewer .vw-pane")
     view.page.locator("#viewer button[data-method=irn]").click()

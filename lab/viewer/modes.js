@@ -66,7 +66,20 @@ function flipBack(state) {
   return next ? flipTo(state, next.key) : {};
 }
 
-/** The panes of the mode: [{key, pictures, labels, number, error}]. */
+/** The column of a picture in a table with one row per kind: HR, then the methods. */
+function columnOf(shown, picture) {
+  const heads = [...new Set(shown.map((one) => one.method))];
+  return heads.indexOf(picture.method) + 1;
+}
+
+/** Whether panes in `columns` columns make that table without taking more rows. */
+function fitsTable(list, columns) {
+  const heights = new Map();
+  for (const { column } of list) heights.set(column, (heights.get(column) ?? 0) + 1);
+  return heights.size === columns && Math.max(...heights.values()) === Math.ceil(list.length / columns);
+}
+
+/** The panes of the mode: [{key, pictures, labels, number, column, error}]. */
 function paneList(state) {
   const shown = shownPictures(state);
   const number = (picture) => {
@@ -78,9 +91,12 @@ function paneList(state) {
     pictures,
     labels: pictures.map((picture) => picture.label),
     number: number(pictures[0]),
+    column: 1,
   });
   if (!state.value.run) return [];
-  if (state.mode === "grid") return shown.map((picture) => pane(picture));
+  if (state.mode === "grid") {
+    return shown.map((picture) => ({ ...pane(picture), column: columnOf(shown, picture) }));
+  }
   if (state.mode === "slider") return [{ ...pane(...pairOf(state)), key: "pair", number: 0 }];
   if (state.mode === "flip") return shown.length ? [{ ...pane(flipPicture(state)), key: "flip" }] : [];
   return state.value.pictures

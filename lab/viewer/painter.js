@@ -65,13 +65,15 @@ class Painter {
       return [entry.key, pane];
     });
     this.panes = new Map(ordered);
+    const { clientWidth: width, clientHeight: height } = this.grid;
+    const columns = bestColumns(list.length, this.viewer.state.value, { width, height }, PANE_BAR, PANE_GAP);
+    const table = fitsTable(list, columns);
+    this.grid.style.setProperty("--columns", columns);
     ordered.forEach(([, pane], index) => {
       const there = this.grid.children[index] ?? null;
       if (there !== pane.element) this.grid.insertBefore(pane.element, there);
+      pane.element.style.gridColumnStart = table ? list[index].column : "auto";
     });
-    const { clientWidth: width, clientHeight: height } = this.grid;
-    const columns = bestColumns(list.length, this.viewer.state.value, { width, height }, PANE_BAR, PANE_GAP);
-    this.grid.style.setProperty("--columns", columns);
   }
 
   newPane() {
