@@ -5,18 +5,20 @@ python app.py  # http://127.0.0.1:7860, or where GRADIO_SERVER_NAME and GRADIO_S
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from lab.quick_import import gradio as gr
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import METHODS, SCALES
-from lab import api, compare_tab, restore, restore_tab, theme, zero_gpu
+from lab import addresses, api, compare_tab, restore, restore_tab, theme, zero_gpu
 from lab.benchmark import tab as benchmark_tab
 from lab.components import html, upload
+from lab.files import private_folder
 from lab.handlers import FIRST_SCALE, Handlers
 from lab.latent import tab as latent_tab
-from lab.queues import NETWORK
+from lab.queues import NETWORK, SERIES
 from lab.stress import tab as stress_tab
 
 LAB = Path(__file__).resolve().parent / "lab"
@@ -85,11 +87,12 @@ def _add_api(page: Handlers) -> None:
     gr.on(
         [], endpoints.restore, [lr, named, named_scale, other], [png, notices], api_name="restore", **NETWORK
     )
-    gr.on([], endpoints.compare, [image, scale, several], [rows, pngs], api_name="compare", **NETWORK)
+    gr.on([], endpoints.compare, [image, scale, several], [rows, pngs], api_name="compare", **SERIES)
 
 
 def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
     """Launch the page with its looks and limits; `options` are those of `gr.Blocks.launch`."""
+    addresses.refuse()
     served: tuple[Any, str, str] = demo.queue(max_size=64).launch(
         theme=theme.theme(),
         css_paths=theme.CSS,
@@ -106,6 +109,8 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
 def main() -> None:
     """Serve the page; its example is being computed meanwhile, or was kept by an earlier start."""
     keep_freed_memory()
+    # Of its own, so that the next start finds and deletes what a process that was killed has left.
+    os.environ["GRADIO_TEMP_DIR"] = os.environ.get("GRADIO_TEMP_DIR") or str(private_folder("fgrn-files-"))
     page = Handlers(zero_gpu.models() if zero_gpu.is_here() else None)
     page.first.start()
     demo = build_demo(page)

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     command = commands[arguments.command]
     try:
         command(arguments, reporter)
-    except CheckpointError as error:
+    except (CheckpointError, RescaleError) as error:
         raise UsageError(str(error)) from error
     return reporter.code
 

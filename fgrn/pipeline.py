@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,9 @@ class Rescaler:
     net: RescalingNet
     digest: str  # of the weights; "" for bicubic
     device: torch.device
-    latent_seed: int | None = None  # IRN only: draw z ~ N(0, 1) with it instead of z = 0; never in tiles
+    latent_seed: int | None = (
+        None  # IRN: draw z ~ N(0, 1) with it instead of z = 0, for the whole picture at once
+    )
     tile: int = TILE  # LR pixels
 
     def downscale(self, hr: ImageLike) -> Pixels:
@@ -115,23 +118,21 @@ class Rescaler:
                 f"{-(-height // self.scale)} at x{self.scale}, but this one is {x.shape[1]} x {x.shape[0]}: it was "
                 "resized or cropped afterwards. Use the LR PNG as it was downloaded."
             )
-        return self._apply(self._decode, x, self.net.reach.decode, zoom_out=self.scale)[:height, :width]
+        if self.latent_seed is not None and isinstance(self.net, IRN):
+            restored = self._quantised(partial(_decode_drawn, self.net, self.latent_seed), x)
+        else:
+            restored = self._apply(self.net.decode, x, self.net.reach.decode, zoom_out=self.scale)
+        return restored[:height, :width]
 
     def info(self, size: tuple[int, int]) -> LRInfo:
         """What the LR PNG of an original of `size` = (height, width) has to carry."""
         return LRInfo(self.method, self.scale, *size, self.digest)
 
-    def _decode(self, x: Tensor) -> Tensor:
-        if self.latent_seed is not None and isinstance(self.net, IRN):
-            generator = torch.Generator().manual_seed(self.latent_seed)
-            return self.net.inverse(x, self.net.sample_latent(x, generator))
-        return self.net.decode(x)
-
     def _apply(
         self, function: TensorFunction, pixels: Pixels, reach: int, zoom_in: int = 1, zoom_out: int = 1
     ) -> Pixels:
         """`function` on 8-bit pixels, in tiles if there are many; in smaller ones if a GPU's memory is not enough."""
-        side = self.tile if self.latent_seed is None else max(pixels.shape)
+        side = self.tile
         while True:
             try:
                 return in_tiles(
@@ -143,7 +144,7 @@ class Rescaler:
                     zoom_out=zoom_out,
                 )
             except torch.OutOfMemoryError:
-                if side <= SMALLEST_TILE or self.latent_seed is not None:
+                if side <= SMALLEST_TILE:
                     raise
                 side = max(side // 2, SMALLEST_TILE)
             finally:
@@ -300,6 +301,11 @@ def as_pixels(image: ImageLike) -> Pixels:
             f"An array of shape {image.shape} and type {image.dtype} is no 8-bit RGB picture: pass uint8 (H, W, 3)."
         )
     return image
+
+
+def _decode_drawn(net: IRN, seed: int, x: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return net.inverse(x, net.sample_latent(x, generator))
 
 
 def _label(method: str) -> str:

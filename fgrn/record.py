@@ -28,7 +28,7 @@ from fgrn import __version__, comparison
 from fgrn.comparison import Scores
 from fgrn.methods import METHODS, SCALES
 from fgrn.metrics import METRICS, Score
-from fgrn.pipeline import Pixels, Rescaler, rescale
+from fgrn.pipeline import Pixels
 
 RECORD_FORMAT = 1
 PROTOCOLS = {
@@ -128,16 +128,6 @@ def versions() -> dict[str, str]:
 def machine(device: torch.device) -> dict[str, str]:
     """What the networks run on: sums in another order may round differently."""
     return {"device": str(device), "threads": str(torch.get_num_threads()), "processor": platform.machine()}
-
-
-def measure(rescaler: Rescaler, bicubic: Rescaler, hr: Pixels, settings: Settings) -> Scores:
-    """The figures of one prepared picture through one method; `bicubic` makes the LR picture to compare with.
-
-    Raises:
-        RescaleError: if a side is below 16 pixels.
-    """
-    result = rescale(rescaler, hr)
-    return comparison.measure(result, bicubic.downscale(hr), no_reference=settings.no_reference)
 
 
 def spread(rows: list[Scores]) -> Scores:

@@ -10,8 +10,9 @@ from fgrn import comparison, record
 from fgrn.batch import FAILED, Reporter, UsageError, find_pictures
 from fgrn.comparison import Scores
 from fgrn.images import ImageError, read_image
+from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import RescaleError, Rescaler
+from fgrn.pipeline import RescaleError, Rescaler, rescale
 from fgrn.record import TIMINGS, Input, Record, RecordError
 
 SHOWN = 20  # differences that are printed
@@ -43,10 +44,15 @@ def repeat(archive: Path, inputs: Sequence[str], get: Get, reporter: Reporter) -
         for name, path in files.items():
             rows: dict[str, Scores] = {}
             try:
-                hr = settings.prepare(read_image(path).pixels)
-                for method, rescaler in rescalers.items():
-                    rows[method] = record.measure(rescaler, bicubic, hr, settings)
-                    advance()
+                with memory_errors_as(RescaleError, "there is not enough memory for this picture"):
+                    hr = settings.prepare(read_image(path).pixels)
+                    bicubic_lr = bicubic.downscale(hr)
+                    for method, rescaler in rescalers.items():
+                        result = rescale(rescaler, hr)
+                        rows[method] = comparison.measure(
+                            result, bicubic_lr, no_reference=settings.no_reference
+                        )
+                        advance()
             except (ImageError, RescaleError) as error:
                 reporter.fail(f"{path}: {error}")
                 continue

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fgrn.checkpoint import CheckpointError
+from fgrn.images import encode_png
+from fgrn.memory import memory_errors_as
 from fgrn.methods import SCALES
-from fgrn.pipeline import rescale
 from lab import restore, table
-from lab.compare import RequestError, Run, check_request, compare, measure, open_picture
+from lab.compare import NO_MEMORY, RequestError, Run, check_request, compare, measure, open_picture
 from lab.components import shown_errors
 from lab.files import Store, stem
 from lab.models import Models
@@ -47,9 +48,10 @@ class Api:
                 rescaler = self.models.get(names[0], number)
             except CheckpointError as error:
                 raise RequestError(str(error)) from error
-            with self.models.one_at_a_time:
-                result = rescale(rescaler, pixels)
-            return self.store.save(result.lr_png, f"{stem(image or '')}_{method}_x{number}_lr.png")
+            with memory_errors_as(RequestError, NO_MEMORY), self.models.one_at_a_time:
+                lr = rescaler.downscale(pixels)
+            png = encode_png(lr, rescaler.info((pixels.shape[0], pixels.shape[1])))
+            return self.store.save(png, f"{stem(image or '')}_{method}_x{number}_lr.png")
 
     def restore(
         self, lr: str | None, method: str | None, scale: float | None, other_weights: bool
@@ -70,7 +72,8 @@ class Api:
         The files are the LR PNG and the restored PNG of every method that is done, named after method and scale.
         """
         with shown_errors():
-            number, names = check_request(scale, methods or self.models.available(int(scale)))
+            number, _ = check_request(scale, ["bicubic"])
+            _, names = check_request(number, methods or self.models.available(number))
             run = None
             for run in compare(self.models, self.store, image, number, names):
                 yield table.plain_rows(run), _files(run)

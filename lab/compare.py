@@ -24,6 +24,7 @@ from lab.reader import read_upload
 
 MAX_PIXELS = 16_000_000
 """Cap of the page on a picture, whether it is uploaded or restored."""
+NO_MEMORY = "There is not enough memory for this picture. Use a smaller one, or another method."
 AT_ONCE = 1_000_000  # pixels: up to here bicubic is there before a snapshot without it could be drawn
 
 
@@ -211,9 +212,8 @@ def stopped(run: Run) -> Run:
 
 
 def _outcome(models: Models, store: Store, name: str, hr: Pixels, scale: int, waiting: Outcome) -> Outcome:
-    no_memory = "There is not enough memory for this picture. Use a smaller one, or another method."
     try:
-        with memory_errors_as(RescaleError, no_memory):
+        with memory_errors_as(RescaleError, NO_MEMORY):
             rescaler = models.get(waiting.method, scale)
             with models.one_at_a_time:
                 result = rescale(rescaler, hr)

@@ -41,10 +41,21 @@ class Ticket:
     snapshots, and both draw the table.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: bool = False) -> None:
         self.valid = True
+        self.waiting = waiting  # in the queue
         self.run: Run | None = None
         self.region: Region | None = None
+
+    def stopped(self) -> bool:
+        """Whether the right was taken away."""
+        return not self.valid
+
+    def stop(self) -> str:
+        """Take the right away. What to say if nothing is running that could be stopped."""
+        waited = self.valid and self.waiting
+        self.valid = False
+        return "Stopped before its turn came" if waited else "Nothing is running"
 
 
 class Handlers:
@@ -83,29 +94,32 @@ class Handlers:
             compare.open_picture(path)
         ticket.valid = False
         address = links.write(self.showcases.name_of(path), scale, methods)
-        return Ticket(), cards.status("Waiting for its turn", True), address
+        return Ticket(waiting=True), cards.status("Waiting for its turn", True), address
 
     def on_run(self, path: str | None, scale: int, methods: list[str], ticket: Ticket) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""
+        ticket.waiting = False
         with shown_errors():
             shown = self.showcases.find(path, scale, methods)
             if shown:
-                yield from self._while_valid(ticket, shown.watch_pictures())
-                return
-            runs = compare.compare(
-                self.models, self.store, path, scale, methods, stop=lambda: not ticket.valid
-            )
+                runs = shown.watch_pictures(ticket.stopped)
+            else:
+                runs = compare.compare(self.models, self.store, path, scale, methods, ticket.stopped)
             yield from self._while_valid(ticket, runs)
 
     def measure(self, run: Run | None, ticket: Ticket) -> Iterator[Drawn]:
         """The metrics of a comparison whose networks are done."""
-        with shown_errors():
-            if run is not None and run.active and run.complete:
-                shown = self.showcases.showing(run)
-                runs = shown.watch() if shown else compare.measure(self.models, run)
+        if run is None or not run.active or not run.complete:
+            yield _nothing()  # a generator without any value would empty its outputs
+            return
+        shown = self.showcases.showing(run)
+        try:
+            with shown_errors():
+                runs = shown.watch(ticket.stopped) if shown else compare.measure(self.models, run)
                 yield from self._while_valid(ticket, runs)
-            else:
-                yield _nothing()  # a generator without any value would empty its outputs
+        except gr.Error:
+            yield gr.skip(), cards.status("Not measured: see the message", False), *_nothing()[2:]
+            raise
 
     def watch_example(self, ticket: Ticket, request: gr.Request) -> Iterator[Drawn]:
         """The example that is there when the page opens, unless its address asks for another view."""
@@ -116,16 +130,16 @@ class Handlers:
             ticket.run = self._served
             yield self._served, *_nothing()[1:]
             return
-        yield from self._while_valid(ticket, self.first.watch())
+        yield from self._while_valid(ticket, self.first.watch(ticket.stopped))
         if self.first.failed:
             text = "The example could not be computed: choose a picture and press Run"
             yield gr.skip(), cards.status(text, False), gr.skip(), gr.skip(), gr.skip()
 
     def stop(self, run: Run | None, ticket: Ticket) -> Drawn:
         """What is there stays; what is missing says so."""
-        ticket.valid = False
+        idle = ticket.stop()
         if run is None or not run.active:
-            return gr.skip(), cards.status("Nothing is running", False), gr.skip(), gr.skip(), gr.skip()
+            return gr.skip(), cards.status(idle, False), gr.skip(), gr.skip(), gr.skip()
         return self.draw(compare.stopped(run), ticket)
 
     def measure_region(self, ticket: Ticket, event: gr.EventData) -> Any:
@@ -167,8 +181,8 @@ class Handlers:
         statuses = self.models.status(scale)
         usable = [(s.label, s.method) for s in statuses if not s.reason]
         names = [name for _, name in usable]
-        wanted = list(FIRST_METHODS) if chosen is None else chosen
-        ticked = [name for name in names if name in wanted]
+        ticked = [name for name in names if name in (chosen or FIRST_METHODS)]
+        ticked = ticked or [name for name in names if name in FIRST_METHODS]
         return gr.CheckboxGroup(choices=usable, value=ticked), cards.missing(
             [(s.label, s.reason) for s in statuses if s.reason]
         )
@@ -176,13 +190,16 @@ class Handlers:
     def opened(self, request: gr.Request) -> tuple[Any, ...]:
         """Badge, picture, scale, methods, tab, and whether to run, when the page opens: as its address says."""
         link = links.read(_query(request), EXAMPLES)
-        for notice in link.notices:
+        scale = link.scale or FIRST_SCALE
+        asked = [status for status in self.models.status(scale) if status.method in (link.methods or ())]
+        missing = [f"The link asks for {s.label} at ×{scale}: {s.reason}." for s in asked if s.reason]
+        for notice in (*link.notices, *missing):
             gr.Warning(inert(notice), duration=20)
         return (
             cards.badge(*self.models.summary()),
             str(link.example) if link.example else gr.skip(),
             link.scale or gr.skip(),
-            *self.choices(link.scale or FIRST_SCALE, link.methods),
+            *self.choices(scale, link.methods),
             gr.Tabs(selected=link.tab) if link.tab else gr.skip(),
             link.asks_for_a_run,
         )

@@ -63,7 +63,9 @@ def damage_figure(run: StressRun, kind: str) -> go.Figure:
     least, most = amounts[0], amounts[-1]
     margin = (most - least) * 0.04  # negative for qualities, whose axis runs down
     figure.update_layout(
-        charts.layout(320, f"<b>{KINDS[kind].label}</b>"), hovermode="x unified", yaxis_title="PSNR-Y, dB"
+        charts.layout(320, f"<b>{KINDS[kind].label}</b> {run.subject}"),
+        hovermode="x unified",
+        yaxis_title="PSNR-Y, dB",
     )
     figure.update_xaxes(_axis(), title=KINDS[kind].axis, range=[least - margin, most + margin])
     figure.update_yaxes(_axis())
@@ -85,7 +87,7 @@ def rate_figure(run: RateRun) -> go.Figure:
             label = f"{METHODS[method].label} ×{run.scale}"
             marker = {"symbol": MARKERS[method], "size": 13, "line": {"width": 1.5, "color": "white"}}
             figure.add_trace(_rate_trace(points, label, mode="lines+markers", marker=marker))
-    title = "<b>Bytes</b>"
+    title = f"<b>Bytes</b> {run.subject}"
     figure.update_layout(charts.layout(440, title), hovermode="closest", yaxis_title="PSNR-Y, dB")
     texts = [f"{value:g}" for value in _BITS]
     figure.update_xaxes(

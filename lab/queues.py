@@ -6,12 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-# Networks wait for each other, metrics for each other: a slow metric never delays a picture.
+# One picture waits for another, metrics for each other: a slow metric never delays a picture. What takes many networks
+# or measures as well has a lane of its own, and gives way between two networks (`Models.one_at_a_time`).
 NETWORK: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+SERIES: dict[str, Any] = {"concurrency_id": "series", "concurrency_limit": 4}
 METRIC: dict[str, Any] = {"concurrency_id": "metrics", "concurrency_limit": 1}
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def shown_waiting(status: gr.HTML) -> dict[str, Any]:
-    """Options of an event of `NETWORK`: as long as it waits, its place in the queue stands at the end of `status`."""
-    return {**NETWORK, **QUIET, "show_progress": "minimal", "show_progress_on": status}
+def shown_waiting(status: gr.HTML, lane: dict[str, Any] = NETWORK) -> dict[str, Any]:
+    """Options of an event: as long as it waits, its place in the queue of `lane` stands at the end of `status`."""
+    return {**lane, **QUIET, "show_progress": "minimal", "show_progress_on": status}

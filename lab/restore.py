@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError, LoadedImage, encode_png
+from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import Pixels, RescaleError, Source, restore, source_of
-from lab.compare import MAX_PIXELS, RequestError
+from lab.compare import MAX_PIXELS, NO_MEMORY, RequestError
 from lab.files import Store, stem
 from lab.models import Models
 from lab.reader import read_upload
@@ -68,7 +69,7 @@ def run(
         _scale(source.scale)  # a file may say anything
         _check_size(lr.pixels, source)
         rescaler = models.get(source.method, source.scale)
-        with models.one_at_a_time:
+        with memory_errors_as(RequestError, NO_MEMORY), models.one_at_a_time:
             picture = restore(rescaler, lr, source, other_weights=other_weights)
     except (RescaleError, CheckpointError) as error:
         raise RequestError(str(error)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,9 +13,14 @@ from lab.compare import Run, State, compare, measure
 from lab.files import Store
 from lab.models import Models
 
+STOP_SECONDS = 0.2  # within which somebody who watches notices Stop
+
 
 class Showcase:
-    """Runs one comparison in a thread and lets any number of visitors watch it, from the first snapshot on."""
+    """Runs one comparison in a thread and lets any number of visitors watch it, from the first snapshot on.
+
+    What a visitor has begun is broken off when the last one who watches presses Stop, and begun again by the next.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,8 @@ class Showcase:
         self._changed = threading.Condition()
         self._latest: Run | None = None
         self._count = 0
+        self._watchers = 0
+        self._left = False  # by the last of them
         self._finished = False
         self._started = False
 
@@ -54,23 +61,32 @@ class Showcase:
             self._started = True
         threading.Thread(target=self._work, name="showcase", daemon=True).start()
 
-    def watch(self) -> Iterator[Run]:
-        """The latest snapshot at once, then every newer one; nothing if the example failed."""
-        self.start()
-        seen = 0
-        while True:
+    def watch(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Run]:
+        """The latest snapshot at once, then every newer one, until `stop()` is true; nothing if the example failed."""
+        with self._changed:
+            self._watchers += 1
+            self._left = False
+        try:
+            self.start()
+            seen = 0
+            while not stop():
+                with self._changed:
+                    if self._count == seen and not self._finished:
+                        self._changed.wait(STOP_SECONDS)
+                    new, latest, finished = self._count != seen, self._latest, self._finished
+                    seen = self._count
+                if new and latest is not None:
+                    yield latest
+                if finished:
+                    return
+        finally:
             with self._changed:
-                while self._count == seen and not self._finished:
-                    self._changed.wait()
-                seen, latest, finished = self._count, self._latest, self._finished
-            if latest is not None:
-                yield latest
-            if finished:
-                return
+                self._watchers -= 1
+                self._left = self._watchers == 0 and stop()
 
-    def watch_pictures(self) -> Iterator[Run]:
+    def watch_pictures(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Run]:
         """As `watch`, up to the first snapshot with every picture."""
-        for run in self.watch():
+        for run in self.watch(stop):
             yield run
             if run.complete:
                 return
@@ -81,7 +97,8 @@ class Showcase:
         run = self._latest
         if run is None:
             return not self._finished
-        return all(outcome.state is not State.FAILED for outcome in run.outcomes)
+        broken_off = self._finished and run.active
+        return not broken_off and all(outcome.state is not State.FAILED for outcome in run.outcomes)
 
     def belongs(self, run: Run) -> bool:
         """Whether a snapshot is one of its own."""
@@ -98,13 +115,25 @@ class Showcase:
             self._changed.notify_all()
 
     def _work(self) -> None:
+        while self._run():
+            pass
+
+    def _run(self) -> bool:
+        """Run once; whether Stop broke it off and somebody has come to watch since."""
+        broken_off = again = False
         try:
             for run in self._runs():
                 self._publish(run)
+            broken_off = self._latest is None or self._latest.active
         finally:
             with self._changed:
-                self._finished = True
+                again = broken_off and self._watchers > 0
+                if not broken_off:
+                    self._finished = True
+                elif not again:
+                    self._started, self._latest = False, None  # as if it had never begun
                 self._changed.notify_all()
+        return again
 
     def _kept(self) -> Run | None:
         folder = self._folder
@@ -126,10 +155,13 @@ class Showcase:
         methods = [method for method in self._methods if method in available]
         key = self._key()
         computed = None
-        for computed in compare(self._models, self._store, str(self._picture), self._scale, methods):
+        picture = str(self._picture)
+        for computed in compare(
+            self._models, self._store, picture, self._scale, methods, stop=lambda: self._left
+        ):
             yield computed
         run = computed
-        for run in measure(self._models, computed) if computed else ():
+        for run in measure(self._models, computed) if computed and computed.complete else ():
             yield run
         if self._folder and run and all(outcome.state is State.DONE for outcome in run.outcomes):
             with suppress(OSError):  # a full or read-only disk: the next start computes it again

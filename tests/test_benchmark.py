@@ -287,14 +287,14 @@ def test_broken_pictures_are_named_and_the_others_measured(folder: Path) -> None
 def test_a_picture_that_one_method_cannot_do_counts_for_none(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = record.measure
+    measure = comparison.measure
 
-    def fail(rescaler: Any, bicubic: Any, hr: Any, settings: Any) -> Any:
-        if rescaler.method == "fgrn" and hr.shape == (48, 48, 3):
+    def fail(result: Any, bicubic_lr: Any, **options: Any) -> Any:
+        if result.method == "fgrn" and result.hr.shape == (48, 48, 3):
             raise RuntimeError("not enough memory")
-        return measure(rescaler, bicubic, hr, settings)
+        return measure(result, bicubic_lr, **options)
 
-    monkeypatch.setattr(record, "measure", fail)
+    monkeypatch.setattr(comparison, "measure", fail)
     bench = measured(archive.collect(paths(folder)))
     assert list(bench.figures) == ["a.png", "c.png"] and "memory" in bench.skipped["b.png"]
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fgrn import __version__, cli, commands, images, methods, metrics, record
+from fgrn import __version__, cli, commands, comparison, images, methods, metrics, record
 from fgrn.cli import main
 from fgrn.images import encode_png, read_image
 from fgrn.pipeline import load, rescale
@@ -587,7 +587,7 @@ def recorded(folder: Path, tmp_path: Path) -> Path:
         hr = settings.prepare(read_image(path).pixels)
         inputs.append(record.Input(path.name, record.sha256(path.read_bytes())))
         figures[path.name] = {
-            name: record.measure(rescaler, rescalers["bicubic"], hr, settings)
+            name: comparison.measure(rescale(rescaler, hr), rescalers["bicubic"].downscale(hr))
             for name, rescaler in rescalers.items()
         }
     weights = {name: rescaler.digest for name, rescaler in rescalers.items()}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 import fgrn
 from fgrn.images import encode_png, read_image
@@ -17,7 +21,8 @@ from fgrn.metrics import psnr_y
 from lab.compare import RequestError
 from lab.files import Store
 from lab.latent import changes, markup, plots, studies, views
-from lab.latent.changes import Change, checked, perturb, read_stroke, sentence
+from lab.latent.changes import Change, checked, perturb, read_strokes, sentence
+from lab.latent.handlers import LatentHandlers
 from lab.latent.studies import Study
 from lab.latent.views import GREY, Stroke, View
 from lab.models import Models
@@ -184,14 +189,32 @@ def test_a_stroke_may_leave_the_picture_and_a_point_hits_its_pixel() -> None:
     "points", [None, [], "12", [[1]], [[1, 2, 3]], [[1, "2"]], [[1, None]], [[float("nan"), 1]], [[1, 1e9]]]
 )
 def test_what_the_browser_sends_is_checked(points: object) -> None:
-    with pytest.raises(RequestError):
-        read_stroke(points, 4, 1, ())
+    for sent in (points, [points], [[[1, 2]], points]):
+        with pytest.raises(RequestError):
+            read_strokes(sent, 4, 1)
 
 
 def test_strokes_have_a_limit() -> None:
-    stroke = read_stroke([[1, 2]] * changes.MAX_POINTS, 4, 1, ())
+    strokes = read_strokes([[[1, 2]], [[1, 2]] * (changes.MAX_POINTS - 1)], 4, 1)
+    assert [len(stroke.points) for stroke in strokes] == [1, changes.MAX_POINTS - 1]
     with pytest.raises(RequestError, match="points"):
-        read_stroke([[1, 2]], 4, 1, [stroke])
+        read_strokes([[[1, 2]]], 4, 1, strokes)
+    corners = [[0, 0], [2000, 2000]] * 100
+    with pytest.raises(RequestError, match="too long"):
+        read_strokes([corners], 4, 1)
+    hand = [[20 * i % 2000, 7 * i % 2000] for i in range(200)]
+    assert len(read_strokes([hand], 64, 1)) == 1
+
+
+def test_refused_strokes_say_why_and_leave_the_others(tmp_path: Path, picture: str) -> None:
+    store = Store(tmp_path)
+    tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
+    study = run(store, picture)
+    first, _ = tab.paint(study, (), 4, 1, gr.EventData(None, {"strokes": [[[3, 3]]]}))
+    messages: tuple[Any, ...] = ({"strokes": [[]]}, {}, None)
+    for sent in messages:
+        strokes, drawn = tab.paint(study, first, 4, 1, gr.EventData(None, sent))
+        assert strokes == first and "no points" in drawn["html"]
 
 
 @pytest.mark.parametrize(
@@ -475,6 +498,37 @@ def test_the_brush_paints_where_the_pointer_was(browser: Browser, url: str) -> N
     expect(brush.locator("img")).to_have_attribute("src", before)
     page.locator("#latent-change").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("Nothing is painted yet")
+    visitor.finish()
+
+
+@pytest.mark.browser
+def test_no_stroke_is_lost_while_the_server_is_busy(browser: Browser, url: str) -> None:
+    visitor = Visitor(browser, url, 1440, 1000)
+    page = open_tab(visitor)
+    page.locator("#latent-run").click()
+    expect(page.locator("#latent-pair img")).to_have_count(3)
+    page.locator("#latent-kind").get_by_label("Brush").check()
+    slide(page, "#latent-levels", 30)
+    page.locator("#latent-brush").scroll_into_view_if_needed()
+    plain = shown(page)
+    held: list[Route] = []
+    page.route("**/gradio_api/run/**", lambda route: held.append(route))
+    box = page.locator("#latent-brush canvas").bounding_box()
+    assert box
+    parts = (0.2, 0.4, 0.6, 0.8)
+    for part in parts:
+        page.mouse.click(box["x"] + part * box["width"], box["y"] + part * box["height"])
+    page.wait_for_timeout(300)
+    assert len(held) == 1, "one message at a time"
+    page.unroute("**/gradio_api/run/**")  # what was held goes on
+
+    def painted() -> bool:
+        changed = (shown(page) != plain).any(axis=2)
+        return all(changed[int(part * changed.shape[0]), int(part * changed.shape[1])] for part in parts)
+
+    until = time.monotonic() + 10
+    while not painted():
+        assert time.monotonic() < until
     visitor.finish()
 
 

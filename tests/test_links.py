@@ -112,6 +112,20 @@ def test_the_page_waits_for_the_link_instead_of_drawing_the_first_example(exampl
     assert drawn[-1][0].name == "portrait"
 
 
+@pytest.mark.usefixtures("use_tiny_weights")
+def test_a_link_to_methods_without_weights_runs_the_others_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", lambda text, **_: said.append(text))
+    page = handlers.Handlers()
+    for asked, ticked in (("du_bic", ["bicubic", "irn", "fgrn"]), ("bicubic,du_none", ["bicubic"])):
+        said.clear()
+        methods = page.opened(visit(f"scale=2&methods={asked}"))[3]
+        assert methods.value == ticked
+        assert len(said) == 1 and "at ×2" in said[0] and "is missing" in said[0]
+
+
 # Chromium
 
 

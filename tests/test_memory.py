@@ -46,7 +46,9 @@ def test_memory_errors_become_the_error_that_is_asked_for(error: Exception) -> N
     assert raised.value.__cause__ is error
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), KeyError("memory")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes differ"), RuntimeError("an illegal memory access"), KeyError("memory")]
+)
 def test_other_errors_pass(error: Exception) -> None:
     with pytest.raises(type(error)) as raised, memory_errors_as(ValueError, "too large"):
         raise error

@@ -18,6 +18,14 @@ def polynomial(values: Tensor) -> Tensor:
     return values
 
 
+def test_a_gradient_that_fades_stays_finite() -> None:
+    """What is left of the gradients of a dead layer; their squares are below what float32 holds."""
+    torch.manual_seed(0)
+    for exponent in range(0, 40, 2):
+        result = orthogonalized(torch.randn(16, 144) * 10.0**-exponent)
+        assert result.isfinite().all() and torch.linalg.svdvals(result).max() < 1.3
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (16, 144), (3, 40, 27), (2, 27, 5)])
 def test_iteration_maps_singular_values_and_keeps_their_vectors(shape: tuple[int, ...]) -> None:
     matrices = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

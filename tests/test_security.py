@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 
 import fgrn
 from fgrn.images import encode_png, read_image
+from lab import addresses
 from lab.handlers import Handlers
 from tests import crafted
 from tests import server as servers
@@ -114,12 +115,15 @@ def test_results_are_named_without_what_the_visitor_chose(
 
 
 def test_no_picture_is_fetched_from_elsewhere(server: Server) -> None:
-    """A file of a request may name an address instead of an upload: nothing on this machine may be asked for it."""
-    for path in (f"{server.address}config", "http://localhost:1/", "http://169.254.169.254/latest"):
+    """A file of a request may name an address instead of an upload: nobody may be asked for it."""
+    for path in (f"{server.address}config", "http://169.254.169.254/latest", "https://example.com/a.png"):
         file = {"path": path, "url": path, "meta": {"_type": "gradio.FileData"}}
         call = f"{server.address}gradio_api/call/downscale"
         event = httpx.post(call, json={"data": [file, "bicubic", 4]}).json()["event_id"]
-        assert "event: error" in httpx.get(f"{call}/{event}", timeout=60).text
+        answer = httpx.get(f"{call}/{event}", timeout=60).text
+        assert "event: error" in answer and addresses.REFUSED in answer
+        relayed = httpx.get(f"{server.address}gradio_api/file={path}")
+        assert relayed.status_code == 403 and addresses.REFUSED in relayed.text
 
 
 # Text that becomes HTML

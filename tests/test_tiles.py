@@ -155,6 +155,18 @@ def test_a_sampled_latent_is_never_tiled() -> None:
     assert np.array_equal(replace(whole, tile=8).upscale(lr), whole.upscale(lr))
 
 
+def test_only_what_draws_ignores_tiles() -> None:
+    sizes: list[int] = []
+
+    class Watching(Bicubic):
+        def decode(self, x: Tensor) -> Tensor:
+            sizes.append(max(x.shape))
+            return super().decode(x)
+
+    replace(rescaler_of(Watching(2), 32), latent_seed=3).upscale(random_pixels(100, 100))
+    assert len(sizes) > 1 and max(sizes) < 100
+
+
 def test_encoding_pads_by_reflection() -> None:
     seen = []
 

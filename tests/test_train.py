@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from fgrn import checkpoint
 from fgrn.models import FGRNConfig, IRNConfig
 from training import recipes, train
 from training.recipes import ADAM_RATE, RECIPES, Recipe, Stage
-from training.schedule import LOSS_MEMORY, MOST_SKIPS_IN_A_ROW, Budget, Position, learning_rate
+from training.schedule import LOSS_MEMORY, MOST_SKIPS_IN_A_ROW, SETTLED_STEPS, Budget, Position, learning_rate
 from training.train import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -263,6 +264,39 @@ def test_bad_steps_are_skipped_and_counted() -> None:
     assert position.skipped == 3
     accepted = [position.accepts(9.0, 1.0, jump_ratio=2.5) for _ in range(MOST_SKIPS_IN_A_ROW + 1)]
     assert accepted == [False] * MOST_SKIPS_IN_A_ROW + [True]
+
+
+def test_a_run_whose_weights_are_lost_goes_back(data: Path, tmp_path: Path) -> None:
+    """Steps that are not finite are skipped; if no other comes, the weights themselves are not finite."""
+    run = Run("tiny_fgrn", TINY_FGRN, [data], tmp_path / "run", Budget(samples=200), hold_out=0)
+    steps: list[int] = []
+    agree = run._agree
+
+    def agree_and_lose(loss: torch.Tensor, norm: torch.Tensor, seconds: float) -> train.Seen:
+        steps.append(len(steps))
+        if len(steps) == 4:
+            run.save(None)
+        if len(steps) == 8:
+            next(run.state.net.parameters()).data.fill_(math.nan)
+        return agree(loss, norm, seconds)
+
+    run._agree = agree_and_lose  # type: ignore[method-assign]
+    run.train(checkpoint_minutes=60)
+    assert run.state.position.rollbacks == 1
+    assert MOST_SKIPS_IN_A_ROW <= run.state.position.skipped <= MOST_SKIPS_IN_A_ROW + 2
+    assert all(tensor.isfinite().all() for tensor in run.state.net.state_dict().values())
+
+
+def test_a_rise_at_the_start_is_no_break() -> None:
+    """--init begins with annealed weights, and a rate at which the loss cannot stay as low."""
+    position = Position(stage_step=LOSS_MEMORY)
+    for step in range(LOSS_MEMORY, SETTLED_STEPS + 300):
+        position.stage_step = step
+        assert position.accepts(1.0 if step < LOSS_MEMORY + 30 else 1.5, 1.0, jump_ratio=2.5)
+        assert position.healthy and not position.broken
+    for _ in range(200):
+        position.accepts(3.0, 1.0, jump_ratio=2.5)
+    assert position.broken
 
 
 def test_a_step_that_is_not_finite_leaves_the_weights_alone(data: Path, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--seed", type=int, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
+    add("--revive", action="store_true", help="of --init: give channels that are never above 0 a new start")
     add("--hold-out", type=int, default=8, help="images kept for validation (default: 8)")
     add("--checkpoint-minutes", type=float, default=3.0, help="time between checkpoints (default: 3)")
     add("--threads", type=int, help="CPU threads (default: all cores)")

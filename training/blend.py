@@ -35,9 +35,9 @@ def blend(new: FGRN, old: FGRN, share: float) -> FGRN:
     """
     if new.config != old.config or not len(new.flow.cells):
         raise ValueError(f"no F between {old.config} and {new.config}")
-    net = FGRN(new.config)
+    net, start = FGRN(new.config), old.state_dict()
     mean = {
-        name: torch.lerp(old.state_dict()[name], tensor, share) if name.startswith("flow.") else tensor
+        name: torch.lerp(start[name], tensor, share) if name.startswith("flow.") else tensor
         for name, tensor in new.state_dict().items()
     }
     net.load_state_dict(mean)
@@ -84,10 +84,13 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if (arguments.share is None) != (arguments.out is None):
         parser.error("--share and --out belong together")
-    (new, card), (old, other) = load(arguments.new), load(arguments.flow_of)
-    files = [path for folder in arguments.data for path in list_images(folder)]
-    images = list(read_images(split_validation(files, arguments.hold_out)[1], new.scale))
-    rows = measured(new, old, arguments.shares, images)
+    try:
+        (new, card), (old, other) = load(arguments.new), load(arguments.flow_of)
+        files = [path for folder in arguments.data for path in list_images(folder)]
+        images = list(read_images(split_validation(files, arguments.hold_out)[1], new.scale))
+        rows = measured(new, old, arguments.shares, images)
+    except (ValueError, FileNotFoundError) as error:
+        parser.error(str(error))
     for row in rows:
         print(", ".join(f"{key} {value:.4f}" for key, value in row.items()))
     if arguments.json:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 # An odd polynomial that, applied five times, brings singular values from 0.01 ... 1 to 0.7 ... 1.2 (Jordan et al.).
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
+SMALLEST_NORM = 1e-7  # as in torch.optim.Muon
 FEWEST_CHANNELS = 16  # of a layer's output; the weights of narrower layers are Adam's, as biases are
 
 
@@ -30,7 +31,8 @@ def orthogonalized(matrices: Tensor) -> Tensor:
     if matrices.shape[-2] > matrices.shape[-1]:
         return orthogonalized(matrices.mT).mT
     a, b, c = COEFFICIENTS
-    x = matrices / matrices.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-30)
+    # The gradient of a layer whose inputs are always 0 fades: it must not be enlarged until it overflows.
+    x = matrices / matrices.norm(dim=(-2, -1), keepdim=True).clamp(min=SMALLEST_NORM)
     gram = x @ x.mT
     identity = torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
     factor = identity

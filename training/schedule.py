@@ -10,6 +10,9 @@ from training.recipes import HALVING_STEPS, Stage
 MOST_SKIPS_IN_A_ROW = 10  # then the loss has really moved, and the running mean has to follow
 LOSS_MEMORY = 50  # steps over which the running mean of the loss looks back
 HEALTHY_RATIO = 1.15
+SETTLED_STEPS = (
+    200  # from here on the best mean counts: a run with --init begins below where its rate will hold it
+)
 BROKEN_RATIO = 1.35  # a running mean this far above its best: the run goes back to its last good checkpoint
 
 
@@ -69,14 +72,15 @@ class Position:
         self.loss_mean = (
             self.loss_mean + (loss - self.loss_mean) / LOSS_MEMORY if self.loss_mean > 0 else loss
         )
-        if settled:
+        if self.stage_step >= SETTLED_STEPS:
             self.best_loss_mean = min(self.best_loss_mean, self.loss_mean)
         return True
 
     @property
     def broken(self) -> bool:
-        """Whether the loss has left its best level for good."""
-        return self.loss_mean > BROKEN_RATIO * self.best_loss_mean
+        """Whether the loss has left its best level for good, or is no number any more."""
+        lost = self.skips_in_a_row > MOST_SKIPS_IN_A_ROW  # a mere jump is accepted before
+        return lost or self.loss_mean > BROKEN_RATIO * self.best_loss_mean
 
     @property
     def healthy(self) -> bool:
@@ -87,7 +91,7 @@ class Position:
         """Count a return to the last good checkpoint, and go on more slowly from there."""
         self.rollbacks += 1
         self.rate_factor /= 2
-        self.loss_mean, self.skips_in_a_row = self.best_loss_mean, 0
+        self.loss_mean, self.skips_in_a_row = min(self.loss_mean, self.best_loss_mean), 0
 
     def advance(self, samples: int, minutes: float) -> None:
         """Count one step."""

@@ -28,12 +28,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fgrn.checkpoint import Provenance
+from fgrn.models import FGRN
 from fgrn.ops import require_float32
 from training.arguments import parse_arguments, recipe_of
 from training.data import MEMORY_LIMIT, PatchSampler, list_images, read_images, split_validation
 from training.losses import watched
 from training.muon import Muon
 from training.recipes import OptimizerName, Recipe, Stage
+from training.revive import revive
 from training.schedule import Budget, learning_rate
 from training.state import RunState
 from training.validate import validate
@@ -41,6 +43,7 @@ from training.validate import validate
 logger = logging.getLogger(__name__)
 
 REPORT_STEPS = 50
+REVIVE_PATCHES = 64  # on none of which a channel is above 0
 
 
 class Seen(NamedTuple):
@@ -88,6 +91,17 @@ class Run:
         self.stopping = False  # all processes have agreed to it
         if tracker:
             self.accelerator.init_trackers("fgrn", {"recipe": name, "data": " ".join(map(str, data))})
+
+    def revive(self) -> None:
+        """Begin anew with channels of FGRN that have died in the run before."""
+        state, device = self.state, self.accelerator.device
+        state.to(device)
+        if not isinstance(state.net, FGRN):
+            raise ValueError("--revive is for FGRN: the activations of IRN do not die")
+        sampler = PatchSampler(self.images, self.recipe.stages[0].patch, REVIVE_PATCHES, self.recipe.seed)
+        count, channels = revive(state.net, sampler.batch(0, device))
+        state.averaged_net.load_state_dict(state.net.state_dict())
+        state.origin += f", {count} of {channels} hidden channels revived"
 
     def train(self, checkpoint_minutes: float) -> None:
         """Run all stages to the end of the budget, or until a stop is requested."""
@@ -208,7 +222,7 @@ class Run:
         """What the bar says beside the time left."""
         position = self.state.position
         speed = position.stage_samples / max(60 * position.stage_minutes, 1e-9)
-        decibels = f", {self.metrics['psnr_y']:.2f} dB" if self.metrics else ""
+        decibels = f", {self.metrics['psnr_y']:.2f} dB" if "psnr_y" in self.metrics else ""
         return f"loss {position.loss_mean:.5f}{decibels}, {position.samples} samples, {speed:.1f}/s"
 
     def _log(self, line: dict[str, Any]) -> None:
@@ -280,6 +294,8 @@ def main(argv: list[str] | None = None) -> int:
             run.state.resume()
         elif arguments.init:
             run.state.start_from(arguments.init)
+            if arguments.revive:
+                run.revive()
     except (ValueError, FileNotFoundError, ImportError) as error:
         logger.error("cannot start: %s", error)
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from fgrn.metrics import psnr_y
 from fgrn.models import RescalingNet
-from fgrn.ops import quantise
+from fgrn.ops import grey_levels, quantise
 from fgrn.resize import bicubic_downscale
 
 CROP = 160  # pixels a side: a check every few minutes must not cost minutes
@@ -23,7 +24,7 @@ def validate(net: RescalingNet, images: Sequence[Tensor]) -> dict[str, float]:
 
     Returns Y-PSNR in dB of the reconstruction after F and F^-1 (`psnr_y`), of G_u(x) without them
     (`psnr_y_direct`), of LR against bicubic (`lr_psnr_y`), and the share of x that comes back exactly (`x_exact`).
-    A PSNR without any error is left out: JSON has no infinity.
+    Images without any error have no PSNR and are left out of its mean; without any other it is left out too.
     """
     device = next(net.parameters()).device
     rows = []
@@ -37,16 +38,16 @@ def validate(net: RescalingNet, images: Sequence[Tensor]) -> dict[str, float]:
         crop = net.scale
         rows.append(
             {
-                "psnr_y": psnr_y(_to_uint8(net.decode(recovered)), _to_uint8(hr), crop),
-                "psnr_y_direct": psnr_y(_to_uint8(net.decode(x)), _to_uint8(hr), crop),
-                "lr_psnr_y": psnr_y(_to_uint8(lr), _to_uint8(bicubic_downscale(hr, net.scale)), 0),
+                "psnr_y": psnr_y(_pixels(net.decode(recovered)), _pixels(hr), crop),
+                "psnr_y_direct": psnr_y(_pixels(net.decode(x)), _pixels(hr), crop),
+                "lr_psnr_y": psnr_y(_pixels(lr), _pixels(bicubic_downscale(hr, net.scale)), 0),
                 "x_exact": float(((recovered - x).abs() < 0.5 / 255).float().mean()),
             }
         )
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    return {name: mean for name, mean in means.items() if math.isfinite(mean)}
+    finite = {name: [row[name] for row in rows if math.isfinite(row[name])] for name in rows[0]}
+    return {name: fmean(values) for name, values in finite.items() if values}
 
 
-def _to_uint8(image: Tensor) -> np.ndarray:
-    pixels: np.ndarray = image[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
+def _pixels(image: Tensor) -> np.ndarray:
+    pixels: np.ndarray = grey_levels(image)[0].permute(1, 2, 0).cpu().numpy()
     return pixels

@@ -5,6 +5,7 @@ Nothing is extracted: a picture is read into memory when its turn comes, and wha
 
 from __future__ import annotations
 
+import lzma
 import os
 import zipfile
 import zlib
@@ -57,8 +58,10 @@ class Source:
             EOFError,
             RuntimeError,
             NotImplementedError,
+            UnicodeDecodeError,
             zipfile.BadZipFile,
             zlib.error,
+            lzma.LZMAError,
         ) as error:
             raise ImageError("The file cannot be read from where it lies. Upload it again.") from error
         if len(data) > MAX_BYTES:

@@ -18,10 +18,10 @@ from fgrn.comparison import Scores
 from fgrn.images import ImageError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler
+from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler, rescale
 from fgrn.record import PROTOCOLS, Figures, Input, Record, Settings
 from lab.benchmark.archive import Collected, Source
-from lab.compare import MAX_PIXELS, RequestError, check_request
+from lab.compare import MAX_PIXELS, NO_MEMORY, RequestError, check_request
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
 from lab.reader import read_upload
@@ -117,8 +117,9 @@ def benchmark(
         try:
             data = source.read()
             hr = _picture(data, settings)
+            bicubic_lr = bicubic.downscale(hr)
             for name, rescaler in rescalers.items():
-                rows[name], seconds = _measured(models, rescaler, bicubic, hr, settings, stop)
+                rows[name], seconds = _measured(models, rescaler, bicubic_lr, hr, settings, stop)
                 clock.count(name, seconds)
                 figures = {**bench.figures, source.name: dict(rows)}
                 bench = replace(bench, figures=figures, progress=clock.progress(text))
@@ -212,17 +213,19 @@ def _picture(data: bytes, settings: Settings) -> Pixels:
 def _measured(
     models: Models,
     rescaler: Rescaler,
-    bicubic: Rescaler,
+    bicubic_lr: Pixels,
     hr: Pixels,
     settings: Settings,
     stop: Callable[[], bool],
 ) -> tuple[Scores, float]:
     if stop():
         raise Interrupted
-    no_memory = "There is not enough memory for this picture."
-    with memory_errors_as(RequestError, no_memory), models.one_at_a_time, interruptible(stop):
-        start = time.perf_counter()
-        return record.measure(rescaler, bicubic, hr, settings), time.perf_counter() - start
+    with memory_errors_as(RequestError, NO_MEMORY), interruptible(stop):
+        with models.one_at_a_time:
+            start = time.perf_counter()
+            result = rescale(rescaler, hr)
+        scores = comparison.measure(result, bicubic_lr, no_reference=settings.no_reference)
+        return scores, time.perf_counter() - start
 
 
 def _left_out(bench: Bench, source: Source, reason: str) -> Bench:

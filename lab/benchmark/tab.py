@@ -19,7 +19,7 @@ from lab.components import html, picture_value, pictures, shown_errors
 from lab.files import stem
 from lab.handlers import FIRST_METHODS, FIRST_SCALE, Handlers, Ticket
 from lab.progress import Progress
-from lab.queues import NETWORK, QUIET, shown_waiting
+from lab.queues import QUIET, SERIES, shown_waiting
 
 UPLOAD = ""  # the choice of a set that means: what was uploaded
 LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
@@ -82,7 +82,7 @@ def build(page: Handlers, demo: gr.Blocks) -> None:
     drawn = [run, status, plot, table, links, rows]
     request = [ticket, dataset, files, scale, methods, protocol, blind]
     begun = start.click(tab.begin, request, [ticket, status], concurrency_limit=4, **QUIET)
-    begun.success(tab.on_run, request, drawn, trigger_mode="multiple", **shown_waiting(status))
+    begun.success(tab.on_run, request, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
     scale.change(tab.choices, [scale, methods], methods, queue=False, **QUIET)
     dataset.change(lambda name: gr.File(visible=name == UPLOAD), dataset, files, queue=False, **QUIET)
@@ -101,16 +101,15 @@ class BenchmarkTab:
         with shown_errors():
             _checked(*request)
         ticket.valid = False
-        return Ticket(), progress.line(Progress("Waiting for its turn"))
+        return Ticket(waiting=True), progress.line(Progress("Waiting for its turn"))
 
     def on_run(self, ticket: Ticket, dataset: str, *request: Any) -> Iterator[Drawn]:
         """The figures, a picture and a method at a time."""
+        ticket.waiting = False
         with shown_errors():
             settings, collected = _checked(dataset, *request)
             drawn = -1
-            for bench in runs.benchmark(
-                self.page.models, settings, collected, dataset, lambda: not ticket.valid
-            ):
+            for bench in runs.benchmark(self.page.models, settings, collected, dataset, ticket.stopped):
                 if not ticket.valid:
                     break
                 yield self.draw(bench, whole=len(bench.inputs) != drawn or not bench.progress.active)
@@ -141,9 +140,9 @@ class BenchmarkTab:
 
     def stop(self, bench: Bench | None, ticket: Ticket) -> Drawn:
         """The pictures that all methods have done stay, with their files."""
-        ticket.valid = False
+        idle = ticket.stop()
         if bench is None or not bench.progress.active:
-            line = progress.line(Progress("Nothing is running", active=False))
+            line = progress.line(Progress(idle, active=False))
             return gr.skip(), line, gr.skip(), gr.skip(), gr.skip(), gr.skip()
         return self.draw(runs.stopped(bench))
 
@@ -196,7 +195,7 @@ def _add_api(tab: BenchmarkTab) -> None:
         rows, summary = gr.JSON(label="Rows"), gr.JSON(label="Summary")
         documents = gr.File(label="CSV, JSON, ZIP", file_count="multiple")
     inputs = [files, dataset, scale, methods, protocol, blind]
-    gr.on([], tab.rows, inputs, [rows, summary, documents], api_name="benchmark", **NETWORK)
+    gr.on([], tab.rows, inputs, [rows, summary, documents], api_name="benchmark", **SERIES)
 
 
 def _checked(
@@ -217,6 +216,7 @@ def _empty() -> str:
     return (
         '<div class="fg-empty"><p><b>Upload pictures, or a ZIP of them</b>, nested folders included. Every picture '
         "goes through every method; a row appears as soon as it is measured, then mean and spread.</p>"
-        f"<p>At most {archive.MAX_PICTURES} pictures of 16 megapixels. The figures can be downloaded as CSV and JSON, "
+        f"<p>At most {archive.MAX_PICTURES} pictures of 16 megapixels; each file or ZIP up to 20 MB. "
+        "The figures can be downloaded as CSV and JSON, "
         "and as a ZIP that repeats the run from the command line.</p></div>"
     )

@@ -1,7 +1,10 @@
 // Painting on the LR picture: a stroke is drawn on a canvas over it and sent when the pointer is lifted; the picture
 // that the server answers with has it in its pixels. `element` stays, what is in it may change with every value.
+// One message at a time: the server adds each to what it has of the ones before.
 const box = () => element.querySelector(".fg-brush");
-let points = null;
+let points = null; // of the stroke under the pointer
+let sent = 0; // strokes on their way
+let strokes = []; // drawn, and not yet in the picture; the first of them are on their way
 
 const position = event => {
   const canvas = box().querySelector("canvas");
@@ -14,14 +17,22 @@ const position = event => {
 
 const draw = () => {
   const pen = box().querySelector("canvas").getContext("2d");
+  pen.reset();
   pen.strokeStyle = "rgba(45, 212, 191, 0.6)";
   pen.lineWidth = 2 * Number(box().dataset.radius);
   pen.lineCap = pen.lineJoin = "round";
-  pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
-  pen.beginPath();
-  pen.moveTo(...points[0]);
-  for (const point of points) pen.lineTo(...point);
-  pen.stroke();
+  for (const stroke of points ? [...strokes, points] : strokes) {
+    pen.beginPath();
+    pen.moveTo(...stroke[0]);
+    for (const point of stroke) pen.lineTo(...point);
+    pen.stroke();
+  }
+};
+
+const send = () => {
+  if (sent || !strokes.length) return;
+  sent = strokes.length;
+  trigger("select", { strokes });
 };
 
 element.addEventListener("pointerdown", event => {
@@ -42,15 +53,20 @@ element.addEventListener("pointermove", event => {
 });
 
 element.addEventListener("pointerup", () => {
-  if (points) trigger("select", { points });
+  if (points) strokes.push(points);
   points = null;
+  send();
 });
-
-const wipe = () => box()?.querySelector("canvas").getContext("2d").reset();
 
 element.addEventListener("pointercancel", () => {
-  wipe();
   points = null;
+  if (box()) draw();
 });
 
-watch("value", wipe); // the canvas stays where only the address of the picture has changed
+// The canvas stays where only the address of the picture has changed.
+watch("value", () => {
+  strokes = strokes.slice(sent);
+  sent = 0;
+  if (box()) draw();
+  send();
+});

@@ -20,6 +20,7 @@ from lab.models import Models
 
 KINDS = {"level": "Grey level", "noise": "Noise", "brush": "Brush"}
 MAX_POINTS = 5_000  # of all strokes together
+MAX_REACHED = 100_000_000  # pixels to look at for all strokes: some seconds
 MAX_LEVELS, MAX_SIGMA, MAX_RADIUS = 32, 32, 64
 
 
@@ -107,21 +108,30 @@ def checked(
     )
 
 
-def read_stroke(points: object, radius: object, levels: object, before: Sequence[Stroke]) -> Stroke:
-    """A stroke as the browser sends it: points as pairs of numbers.
+def read_strokes(
+    sent: object, radius: object, levels: object, before: Sequence[Stroke] = ()
+) -> tuple[Stroke, ...]:
+    """The strokes `before`, and those that the browser sends: lists of points, which are pairs of numbers.
 
     Raises:
-        RequestError: if it is none, or there are too many points.
+        RequestError: if they are none, or there is too much to paint.
     """
     thick = _number(radius, "Radius", 0.5, MAX_RADIUS)
     more = round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS))
-    if not isinstance(points, list) or not points:
+    if (
+        not isinstance(sent, list)
+        or not sent
+        or not all(isinstance(points, list) and points for points in sent)
+    ):
         raise RequestError("This stroke has no points. Draw it again.")
-    if len(points) + sum(len(stroke.points) for stroke in before) > MAX_POINTS:
+    if sum(map(len, sent)) + sum(len(stroke.points) for stroke in before) > MAX_POINTS:
         raise RequestError(
             f"More than {MAX_POINTS:,} points are painted. Clear the brush and use a larger one."
         )
-    return Stroke(tuple(_point(point) for point in points), thick, more)
+    strokes = (*before, *(Stroke(tuple(map(_point, points)), thick, more) for points in sent))
+    if sum(map(views.reached, strokes)) > MAX_REACHED:
+        raise RequestError("These strokes are too long to be painted. Clear the brush and draw shorter ones.")
+    return strokes
 
 
 def sentence(of: Study, back: Returned) -> str:

@@ -65,7 +65,7 @@ class LatentHandlers:
         yield _only(busy)
         try:
             with shown_errors():
-                study = studies.study(self.models, self.store, path, method, scale, lambda: not ticket.valid)
+                study = studies.study(self.models, self.store, path, method, scale, ticket.stopped)
                 if study is None or not ticket.valid:
                     yield nothing
                     return
@@ -138,14 +138,16 @@ class LatentHandlers:
         visible = (kind != "noise", kind == "noise", kind == "noise", kind == "brush")
         return *(gr.update(visible=shown) for shown in visible), gr.Column(visible=kind == "brush")
 
-    def show_brush(self, study: Study | None, strokes: tuple[Stroke, ...], radius: float) -> Any:
+    def show_brush(
+        self, study: Study | None, strokes: tuple[Stroke, ...], radius: float, problem: str = ""
+    ) -> Any:
         """The LR picture with all strokes, to paint on."""
         if study is None:
             return gr.skip()
         with shown_errors():
             painted = views.brushed(study.pixels("lr"), strokes)
         lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
-        return picture_value(markup.canvas(study, lr, radius, len(strokes)))
+        return picture_value(markup.canvas(study, lr, radius, problem))
 
     def paint(
         self,
@@ -155,13 +157,16 @@ class LatentHandlers:
         levels: float,
         event: gr.EventData,
     ) -> tuple[Any, Any]:
-        """A stroke more."""
+        """The strokes that were drawn since the last answer; those that cannot be painted are refused."""
         if study is None:
             return gr.skip(), gr.skip()
-        points = event._data.get("points") if isinstance(event._data, dict) else None
-        with shown_errors():
-            strokes = (*strokes, changes.read_stroke(points, radius, levels, strokes))
-        return strokes, self.show_brush(study, strokes, radius)
+        sent = event._data.get("strokes") if isinstance(event._data, dict) else None
+        problem = ""
+        try:
+            strokes = changes.read_strokes(sent, radius, levels, strokes)
+        except compare.RequestError as error:
+            problem = str(error)
+        return strokes, self.show_brush(study, strokes, radius, problem)
 
     def undo(self, study: Study | None, strokes: tuple[Stroke, ...], radius: float) -> tuple[Any, Any]:
         """A stroke less."""

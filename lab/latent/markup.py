@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from html import escape
 
 from fgrn.metrics import format_score
+from lab import cards
 from lab.cards import Page
 from lab.latent.changes import Returned, sentence
 from lab.latent.studies import PICTURES, Step, Study
@@ -134,15 +136,16 @@ def returned(of: Study, back: Returned, gain: float) -> Page:
     return page
 
 
-def canvas(of: Study, lr: str, radius: float, strokes: int) -> Page:
-    """The LR picture to paint on; brush.js draws a stroke until the server has added it.
+def canvas(of: Study, lr: str, radius: float, problem: str = "") -> Page:
+    """The LR picture to paint on, and why the last strokes were refused.
 
-    The number of strokes makes it a new value even where a stroke changed no pixel.
+    brush.js draws strokes until the server has answered. Every answer is a new value, even where no pixel has changed.
     """
     page = Page()
     height, width = of.lr_size
     page.html = (
-        f'<div class="fg-brush" data-radius="{radius:g}" data-strokes="{strokes}" style="--ratio:{width / height:.4f}">'
+        f'{cards.problem(problem) if problem else ""}<div class="fg-brush" data-radius="{radius:g}" '
+        f'data-answer="{secrets.token_hex(4)}" style="--ratio:{width / height:.4f}">'
         f'<img src="{page.address(lr)}" alt="LR picture, to paint on" draggable="false">'
         f'<canvas width="{width}" height="{height}"></canvas></div>'
     )

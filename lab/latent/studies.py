@@ -23,7 +23,7 @@ from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import psnr_y
 from fgrn.pipeline import Pixels, RescaleError, Rescaler, Result, rescale
-from lab.compare import RequestError, check_request, open_picture
+from lab.compare import NO_MEMORY, RequestError, check_request, open_picture
 from lab.files import Store, stem
 from lab.latent import views
 from lab.latent.views import Exactness, View
@@ -255,9 +255,8 @@ def _save_levels(store: Store, levels: inside.Levels, name: str) -> str:
 @contextmanager
 def networks(models: Models, method: str, scale: int) -> Iterator[Rescaler]:
     """The rescaler of a method; what goes wrong with it is a RequestError."""
-    no_memory = "There is not enough memory for this picture. Use a smaller one."
     try:
-        with memory_errors_as(RequestError, no_memory):
+        with memory_errors_as(RequestError, NO_MEMORY):
             yield models.get(method, scale)
     except (CheckpointError, RescaleError) as error:
         raise RequestError(str(error)) from error

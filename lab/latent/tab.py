@@ -136,7 +136,10 @@ def _change_section(tab: LatentHandlers, study: gr.State, strokes: gr.State, gai
 
     kind.input(tab.show_kind, kind, [levels, sigma, seed, radius, painting], **FAST)
     painted = [strokes, brush]
-    brush.select(tab.paint, [study, strokes, radius, levels], painted, queue=False, **QUIET)
+    # brush.js waits for each answer; Gradio would still drop what comes right after it.
+    brush.select(
+        tab.paint, [study, strokes, radius, levels], painted, queue=False, trigger_mode="multiple", **QUIET
+    )
     radius.input(tab.show_brush, [study, strokes, radius], brush, **FAST)
     undo.click(tab.undo, [study, strokes, radius], painted, queue=False, **QUIET)
     clear.click(tab.clear, [study, radius], painted, queue=False, **QUIET)

@@ -162,6 +162,13 @@ def brushed(lr: Pixels, strokes: Sequence[Stroke]) -> Pixels:
     return clamped(changed)
 
 
+def reached(stroke: Stroke) -> float:
+    """At most how many pixels have to be looked at to paint a stroke."""
+    side = 2 * stroke.radius + 2
+    ends = zip(stroke.points, stroke.points[1:] or stroke.points, strict=False)
+    return sum((abs(x1 - x0) + side) * (abs(y1 - y0) + side) for (x0, y0), (x1, y1) in ends)
+
+
 def _passed(stroke: Stroke, height: int, width: int) -> NDArray[np.bool_]:
     """The pixels whose centre is at most a radius away from the line; a point hits its pixel however small it is."""
     passed = np.zeros((height, width), dtype=bool)

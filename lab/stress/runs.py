@@ -17,7 +17,7 @@ from fgrn.images import encode_png
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import Pixels, RescaleError, Rescaler
-from lab.compare import RequestError, open_picture
+from lab.compare import NO_MEMORY, RequestError, open_picture
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
 from lab.stress import damage
@@ -60,6 +60,7 @@ class StressRun:
     kinds: tuple[str, ...]
     points: tuple[Point, ...] = ()
     notices: tuple[str, ...] = ()
+    subject: str = ""  # the picture, in words
     progress: Progress = STARTING
 
     def reference(self, method: str) -> Point | None:
@@ -75,6 +76,7 @@ class RateRun:
     methods: tuple[str, ...]
     points: tuple[RatePoint, ...] = ()
     notices: tuple[str, ...] = ()
+    subject: str = ""  # the picture, in words
     progress: Progress = STARTING
 
 
@@ -243,9 +245,8 @@ def _timed(models: Models, work: Callable[[], Pixels], stop: Callable[[], bool])
     """
     if stop():
         raise Interrupted
-    no_memory = "There is not enough memory for this picture. Use a smaller one, or other methods."
     try:
-        with memory_errors_as(RequestError, no_memory), models.one_at_a_time, interruptible(stop):
+        with memory_errors_as(RequestError, NO_MEMORY), models.one_at_a_time, interruptible(stop):
             start = time.perf_counter()
             return work(), time.perf_counter() - start
     except RescaleError as error:

@@ -13,10 +13,11 @@ import gradio as gr
 from fgrn.methods import METHODS
 from lab import compare, plots, progress
 from lab.components import html, shown_errors, upload
+from lab.files import stem
 from lab.handlers import FIRST_SCALE, Handlers, Ticket
 from lab.plain import plain_number
 from lab.progress import Progress
-from lab.queues import NETWORK, QUIET, shown_waiting
+from lab.queues import QUIET, SERIES, shown_waiting
 from lab.stress import runs, verdicts
 from lab.stress.damage import KINDS
 from lab.stress.runs import RateRun, StressRun
@@ -30,6 +31,8 @@ BYTES_HELP = (
     "Curves: the picture itself in a lossy format, quality 5 to 100. Points: a method's LR picture as PNG (right) and "
     "as lossless WebP (left), with what can be restored from it. Higher and further to the left is better."
 )
+
+BROKEN_OFF = Progress("Broken off: see the message", active=False)
 
 Drawn = tuple[Any, ...]  # state, status, sentences, plots
 
@@ -70,13 +73,17 @@ def build(
     request = [image, scale, methods]
     begun = start.click(tab.begin, [*request, kinds, ticket], [ticket, status], concurrency_limit=4, **QUIET)
     begun.success(
-        tab.on_stress, [*request, kinds, ticket], drawn, trigger_mode="multiple", **shown_waiting(status)
+        tab.on_stress,
+        [*request, kinds, ticket],
+        drawn,
+        trigger_mode="multiple",
+        **shown_waiting(status, SERIES),
     )
     begun = weigh.click(
         tab.begin, [*request, gr.State(None), ticket], [ticket, status], concurrency_limit=4, **QUIET
     )
     begun.success(
-        tab.on_bytes, [*request, ticket], drawn_rate, trigger_mode="multiple", **shown_waiting(status)
+        tab.on_bytes, [*request, ticket], drawn_rate, trigger_mode="multiple", **shown_waiting(status, SERIES)
     )
     stop.click(tab.stop, [run, ticket], [run, status], queue=False, **QUIET)
     gr.on(
@@ -103,49 +110,62 @@ class StressTab:
         """Check a request (`kinds` is None for bytes); end what still runs for this visitor; hand out a new ticket."""
         with shown_errors():
             compare.check_request(scale, methods)
-            if kinds is not None:
+            if kinds is None:
+                compare.open_picture(path)
+            else:
                 runs.check_kinds(kinds)
-            runs.open_subject(path)
+                runs.open_subject(path)
         ticket.valid = False
-        return Ticket(), _line(Progress("Waiting for its turn"))
+        return Ticket(waiting=True), _line(Progress("Waiting for its turn"))
 
     def on_stress(
         self, path: str | None, scale: int, methods: list[str], kinds: list[str], ticket: Ticket
     ) -> Iterator[Drawn]:
         """The curves, a point at a time. Only the plot that has changed is sent."""
-        nothing = [gr.skip()] * (4 + len(KINDS))
-        with shown_errors():
-            shown: dict[str, int] = {}
-            for run in self._stress(path, scale, methods, kinds, lambda: not ticket.valid):
-                if not ticket.valid:
-                    break
-                yield (
-                    run,
-                    _line(run.progress, run.notices),
-                    "",
-                    _listed(verdicts.crossings(run), HELP),
-                    *(_plot(run, kind, shown) for kind in KINDS),
-                )
+        ticket.waiting = False
+        nothing = (gr.skip(),) * (4 + len(KINDS))
+        shown: dict[str, int] = {}
+        try:
+            with shown_errors():
+                for run in self._stress(path, scale, methods, kinds, ticket.stopped):
+                    if not ticket.valid:
+                        break
+                    yield (
+                        run,
+                        _line(run.progress, run.notices),
+                        "",
+                        _listed(verdicts.crossings(run), HELP),
+                        *(_plot(run, kind, shown) for kind in KINDS),
+                    )
+        except gr.Error:
+            yield (nothing[0], _line(BROKEN_OFF), *nothing[2:])
+            raise
         if not ticket.valid:  # at its end Gradio sends the last values again, over what Stop has drawn
-            yield tuple(nothing)
+            yield nothing
 
     def on_bytes(self, path: str | None, scale: int, methods: list[str], ticket: Ticket) -> Iterator[Drawn]:
         """The chart of bytes, a point at a time."""
-        with shown_errors():
-            for run in self._rate(path, scale, methods, lambda: not ticket.valid):
-                if not ticket.valid:
-                    break
-                figure = gr.Plot(plots.rate_figure(run), visible=True) if run.points else gr.skip()
-                sentences = _listed(verdicts.rates(run) if not run.progress.active else [], BYTES_HELP)
-                yield run, _line(run.progress, run.notices), "", sentences, figure
+        ticket.waiting = False
+        nothing = (gr.skip(),) * 5
+        try:
+            with shown_errors():
+                for run in self._rate(path, scale, methods, ticket.stopped):
+                    if not ticket.valid:
+                        break
+                    figure = gr.Plot(plots.rate_figure(run), visible=True) if run.points else gr.skip()
+                    sentences = _listed(verdicts.rates(run) if not run.progress.active else [], BYTES_HELP)
+                    yield run, _line(run.progress, run.notices), "", sentences, figure
+        except gr.Error:
+            yield (nothing[0], _line(BROKEN_OFF), *nothing[2:])
+            raise
         if not ticket.valid:
-            yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            yield nothing
 
     def stop(self, run: StressRun | RateRun | None, ticket: Ticket) -> tuple[Any, str]:
         """What is drawn stays."""
-        ticket.valid = False
+        idle = ticket.stop()
         if run is None or not run.progress.active:
-            return gr.skip(), _line(Progress("Nothing is running", active=False))
+            return gr.skip(), _line(Progress(idle, active=False))
         text = f"Stopped after {run.progress.done} of {run.progress.total} steps"
         done = replace(run, progress=replace(run.progress, text=text, active=False))
         return done, _line(done.progress, done.notices)
@@ -222,12 +242,14 @@ class StressTab:
         number, names = compare.check_request(scale, methods)
         chosen = runs.check_kinds(kinds)
         pixels = runs.open_subject(path)
-        yield from runs.stress(self.page.models, pixels, number, names, chosen, stop)
+        for run in runs.stress(self.page.models, pixels, number, names, chosen, stop):
+            yield replace(run, subject=_subject(path, number))
 
     def _rate(self, path: str | None, scale: float, methods: list[str], stop: Any) -> Iterator[RateRun]:
         number, names = compare.check_request(scale, methods)
-        pixels = runs.open_subject(path)
-        yield from runs.rate_distortion(self.page.models, pixels, number, names, stop)
+        pixels, _, _ = compare.open_picture(path)
+        for run in runs.rate_distortion(self.page.models, pixels, number, names, stop):
+            yield replace(run, subject=_subject(path, number))
 
 
 def _add_api(tab: StressTab) -> None:
@@ -237,8 +259,13 @@ def _add_api(tab: StressTab) -> None:
         methods = gr.JSON([], label="Names of methods; empty for all that are available")
         kinds = gr.JSON([], label="Kinds of damage, of " + ", ".join(KINDS) + "; empty for all")
         rows, notices = gr.JSON(label="Rows"), gr.JSON(label="Notices")
-    gr.on([], tab.stress_rows, [image, scale, methods, kinds], [rows, notices], api_name="stress", **NETWORK)
-    gr.on([], tab.rate_rows, [image, scale, methods], [rows, notices], api_name="bytes", **NETWORK)
+    gr.on([], tab.stress_rows, [image, scale, methods, kinds], [rows, notices], api_name="stress", **SERIES)
+    gr.on([], tab.rate_rows, [image, scale, methods], [rows, notices], api_name="bytes", **SERIES)
+
+
+def _subject(path: str | None, scale: int) -> str:
+    """What the plots are about: Compare may have moved on."""
+    return f"of {stem(path or '')} at ×{scale}"
 
 
 def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:

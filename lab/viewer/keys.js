@@ -6,13 +6,15 @@ const MODE_KEYS = { g: "grid", s: "slider", f: "flip", e: "error" };
 
 /** Does what a key says; false if it says nothing here. */
 function pressKey(viewer, event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  const composed = event.getModifierState("AltGraph"); // how many keyboards write [ and ]
+  if (!composed && (event.ctrlKey || event.metaKey || event.altKey)) return false;
   const { key, code } = event;
   const { state } = viewer;
   if (PAN[key]) return pressArrow(viewer, key, event.shiftKey);
-  if (ZOOM_KEYS[key]) return viewer.zoomTo(nextStep(state.view.zoom, ZOOM_KEYS[key])), true;
-  const digit = /^(?:Digit|Numpad)([0-9])$/.exec(code);
+  // By their place: with Shift they write other signs, on a French keyboard without it.
+  const digit = !composed && /^(?:Digit|Numpad)([0-9])$/.exec(code);
   if (digit) return pressDigit(viewer, Number(digit[1]), event.shiftKey);
+  if (ZOOM_KEYS[key]) return viewer.zoomTo(nextStep(state.view.zoom, ZOOM_KEYS[key])), true;
   const letter = key.toLowerCase();
   if (MODE_KEYS[letter]) return viewer.set({ mode: MODE_KEYS[letter] }), true;
   const action = ACTIONS[letter];

@@ -28,6 +28,7 @@ class Pointers {
     event.preventDefault(); // no selection, no drag of the page
     this.viewer.stage.setPointerCapture(event.pointerId);
     const divider = Boolean(event.target.closest(".vw-divider"));
+    if (this.box?.drawn) this.viewer.clearBox(); // a second finger: it was to be a pinch
     this.down.set(event.pointerId, { pane, divider, x: event.clientX, y: event.clientY, moved: 0 });
     this.viewer.pointAt(this.viewer.pixelUnder(pane, event));
     const drawing = !divider && this.down.size === 1 && (event.shiftKey || this.viewer.state.tool === "region");
