@@ -289,10 +289,9 @@ def test_a_run_whose_weights_are_lost_goes_back(data: Path, tmp_path: Path) -> N
 
 def test_a_rise_at_the_start_is_no_break() -> None:
     """--init begins with annealed weights, and a rate at which the loss cannot stay as low."""
-    position = Position(stage_step=LOSS_MEMORY)
-    for step in range(LOSS_MEMORY, SETTLED_STEPS + 300):
-        position.stage_step = step
-        assert position.accepts(1.0 if step < LOSS_MEMORY + 30 else 1.5, 1.0, jump_ratio=2.5)
+    position = Position()
+    for position.stage_step in range(SETTLED_STEPS + 300):
+        assert position.accepts(1.0 if position.stage_step < 80 else 1.5, 1.0, jump_ratio=2.5)
         assert position.healthy and not position.broken
     for _ in range(200):
         position.accepts(3.0, 1.0, jump_ratio=2.5)

@@ -2,7 +2,7 @@
 
 Each objective is a module that owns the network and maps a batch of HR patches to (loss, figures), so that
 Accelerate can wrap it for mixed precision and several processes. All losses are means over values; published sums
-differ by a constant factor, which Adam does not see.
+differ by a constant factor, which neither Adam nor Muon sees (the clipping of gradients is set for means).
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class IRNObjective(nn.Module):
 def _coarse_view(net: IRN) -> IRN:
     """An IRN that shares the couplings of the last level; the finer levels are their Haar transforms alone.
 
-    Couplings start as the identity, so at the start this is the same function, at a quarter of the cost for x4.
+    Couplings start as the identity, so at the start this is the same function, at 30 % of the cost for x4.
     """
     view = IRN(replace(net.config, blocks=0))
     view.levels[-1] = net.levels[-1]

@@ -115,6 +115,21 @@ def growth_table(figures: Json) -> str:
     return markdown(header, [row])
 
 
+def exactness_table(figures: Json) -> str:
+    """How many 8-bit values depend on tiles and threads."""
+    kinds = {"tiles": "in tiles", "threads": "on two threads instead of one"}
+    rows = [
+        [
+            f"{NETWORKS.get(row['method'], row['method'])} x{row['scale']}, {kinds[row['kind']]}",
+            f"{row['values']:,}",
+            f"{row['different']:,}",
+            f"{row['largest']}",
+        ]
+        for row in figures["rows"]
+    ]
+    return markdown(["computed", "values", "that differ", "by at most (grey levels)"], rows)
+
+
 def dependencies_table(figures: Json) -> str:
     """How many packages there are, and of how many a known vulnerability was asked for and found."""
     audit = figures["audit"]
@@ -136,6 +151,7 @@ SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "fuzz": ("fuzz.json", fuzz_table),
     "load": ("load.json", load_table),
     "growth": ("growth.json", growth_table),
+    "exactness": ("exactness.json", exactness_table),
     "dependencies": ("dependencies.json", dependencies_table),
 }
 """The file in assets/results, and how it is shown, of each table."""
