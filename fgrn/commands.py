@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from fgrn import __version__, comparison
 from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan
@@ -72,6 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UsageError: if it cannot be carried out at all.
     """
+    warnings.simplefilter(
+        "ignore", Image.DecompressionBombWarning
+    )  # read_image has a limit of its own, and words
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows or the infinity sign
     reporter = Reporter(arguments.quiet)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -129,6 +130,18 @@ def test_output_inside_the_input_is_not_read_again(folder: Path) -> None:
     for _ in range(2):
         assert run("downscale", folder, "-o", folder / "small", "--method", "bicubic") == 0
     assert files_of(folder / "small") == {"a.png", "trip/day.1/b.v2.png", "trip/c.png"}
+
+
+def test_a_picture_within_our_limit_is_none_of_pillows_business(
+    tmp_path: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        Image, "MAX_IMAGE_PIXELS", 2000
+    )  # it warns from there on, and refuses from twice as many
+    (tmp_path / "large.png").write_bytes(encode_png(photo(48, 64)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run("downscale", tmp_path / "large.png", "-o", tmp_path / "lr.png", "--method", "bicubic") == 0
 
 
 def test_one_broken_picture_does_not_stop_the_others(
