@@ -226,6 +226,14 @@ def test_the_view_stays_in_the_picture(call: Callable[..., Any]) -> None:
     assert call("clampView", {"x": 0, "y": 0, "zoom": 999}, picture, frame)["zoom"] == 64
 
 
+def test_steps_go_on_beyond_the_last_round_zoom(call: Callable[..., Any]) -> None:
+    picture, frame = {"width": 9000, "height": 9000}, {"width": 300, "height": 300}
+    assert call("nextStep", 0.05, 1) == 1 / 16 and call("nextStep", 1, -1) == 2 / 3
+    smaller = {"x": 0, "y": 0, "zoom": call("nextStep", 1 / 16, -1)}
+    assert call("clampView", smaller, picture, frame)["zoom"] == 300 / 9000, "and not back to 1/16"
+    assert call("nextStep", 64, 1) == 64
+
+
 @pytest.mark.parametrize("zoom", [0.3, 1, 2, 4, 8])
 @pytest.mark.parametrize("scale", [2, 4])
 def test_lr_lies_over_the_same_region_as_hr(call: Callable[..., Any], zoom: float, scale: int) -> None:
@@ -314,6 +322,7 @@ def test_fit_shows_the_whole_picture_in_every_size(view: Viewer) -> None:
         )
         fit = min(*(rows / height for rows, _ in frames), *(columns / width for _, columns in frames))
         assert view.state("view") == {"x": width / 2, "y": height / 2, "zoom": fit if fit < 1 else int(fit)}
+        assert view.page.locator(ROOT).get_attribute("data-fits") == "yes", "a finger scrolls the page"
         assert view.page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
@@ -412,6 +421,16 @@ def test_the_loupe_goes_by_keyboard_and_speaks_on_request(view: Viewer) -> None:
     expect(view.page.locator("#viewer .vw-loupe")).to_be_hidden()
 
 
+def test_the_readings_are_scrolled_by_their_own_arrow_keys(view: Viewer) -> None:
+    view.press("z", "Shift+ArrowRight")
+    before = view.state("view")
+    readings = view.page.locator("#viewer .vw-readings")
+    readings.focus()
+    view.press("ArrowRight", "ArrowRight")
+    view.page.wait_for_function("document.querySelector('#viewer .vw-readings').scrollLeft > 0")
+    assert view.state("view") == before
+
+
 # Modes and keys
 
 
@@ -419,7 +438,7 @@ def test_the_slider_shows_one_picture_on_each_side(view: Viewer) -> None:
     view.mode("slider")
     view.press("z", "1", "Shift+Digit7")  # right HR, left FGRN's LR
     divider = view.page.get_by_role("slider", name="Divider")
-    for move, part in (((), 0.5), (("[",) * 2, 0.46), (("]",) * 4, 0.54)):
+    for move, part in (((), 0.5), (("[",) * 2, 0.46), (("]",) * 4, 0.54), (("a",), 0.54)):
         view.press(*move)
         shown = view.canvas()
         column = int(np.floor(part * shown.size[1] + 0.5)) - shown.left
@@ -528,6 +547,29 @@ def test_wheel_and_drag(view: Viewer) -> None:
     view.check("irn:restored", 2)
 
 
+def test_a_double_click_zooms_to_the_place_and_back(view: Viewer) -> None:
+    fitted = view.state("view")
+    assert fitted["zoom"] < 1
+    x, y = view.centre(1)
+    for zoom in (1, fitted["zoom"]):
+        view.page.mouse.dblclick(x + 20, y)
+        assert view.state("view")["zoom"] == zoom
+    assert view.state("view") == fitted
+
+
+def test_what_cannot_be_dragged_stays_fitted(view: Viewer) -> None:
+    fit = view.page.locator("#viewer [data-zoom=fit]")
+    x, y = view.centre(1)
+    view.page.mouse.move(x, y)
+    view.page.mouse.down()
+    view.page.mouse.move(x + 30, y + 9, steps=3)
+    view.page.mouse.up()
+    view.press("ArrowLeft")
+    expect(fit).to_have_attribute("aria-pressed", "true")
+    view.press("+")
+    expect(fit).to_have_attribute("aria-pressed", "false")
+
+
 def test_two_fingers_zoom_and_one_moves(view: Viewer) -> None:
     view.mode("flip")
     x, y = view.centre()
@@ -581,6 +623,19 @@ def test_pictures_can_be_switched_off(view: Viewer) -> None:
         view.page.locator(f"#viewer button[data-kind={kind}]").click()
     expect(panes).to_have_count(0)
     expect(view.page.locator("#viewer .vw-empty")).to_have_text("Nothing is switched on.")
+
+
+def test_a_picture_that_is_gone_says_so_in_its_error_map_too(browser: Browser, photo: Photo) -> None:
+    files = Files("/l", "/l", "/l", "/r")
+    value = made_up((Outcome("bicubic", State.DONE, files=files),), nine_pictures(photo), (203, 301))
+    value["pictures"][0]["file"] = {"url": "data:image/png;base64,AAAA"}  # HR
+    page, _ = open_component(browser, value)
+    notes = page.locator("#viewer .vw-note:not([hidden])")
+    expect(notes).to_have_text("This picture is no longer on the server. Run again.")
+    page.locator("#viewer button[data-mode=error]").click()
+    expect(page.locator("#viewer .vw-pane")).to_have_count(1)
+    expect(notes).to_have_text("This picture is no longer on the server. Run again.")
+    page.close()
 
 
 # The region

@@ -17,27 +17,41 @@ function pressKey(viewer, event) {
   if (ZOOM_KEYS[key]) return viewer.zoomTo(nextStep(state.view.zoom, ZOOM_KEYS[key])), true;
   const letter = key.toLowerCase();
   if (MODE_KEYS[letter]) return viewer.set({ mode: MODE_KEYS[letter] }), true;
-  const action = ACTIONS[letter];
+  const action = KEYS[letter];
   if (!action) return false;
   return action(viewer) !== false;
 }
 
+/** What keys and buttons both do, by the `data-act` of the buttons. */
 const ACTIONS = {
+  own: (viewer) => viewer.set({ own: !viewer.state.own }),
+  loupe: (viewer) => viewer.set({ loupe: !viewer.state.loupe }),
+  region: (viewer) => viewer.set({ tool: viewer.state.tool === "region" ? "pan" : "region" }),
+  clear: (viewer) => viewer.clearBox(),
+  swap: (viewer) => {
+    const [left, right] = pairOf(viewer.state);
+    viewer.set({ left: right.key, right: left.key });
+  },
+  fullscreen: (viewer) => viewer.toggleFullscreen(),
+  help: (viewer) => viewer.showHelp(),
+};
+
+const KEYS = {
   " ": (viewer) => (viewer.state.mode === "flip" ? viewer.set(flipBack(viewer.state)) : false),
   z: (viewer) => viewer.zoomTo(1),
   "[": (viewer) => viewer.moveDivider(-0.02),
   "]": (viewer) => viewer.moveDivider(0.02),
-  l: (viewer) => viewer.set({ loupe: !viewer.state.loupe }),
-  a: (viewer) => viewer.set({ own: !viewer.state.own }),
-  r: (viewer) => viewer.set({ tool: viewer.state.tool === "region" ? "pan" : "region" }),
+  l: ACTIONS.loupe,
+  a: ACTIONS.own,
+  r: ACTIONS.region,
   b: (viewer) => viewer.measureVisible(),
   m: (viewer) => viewer.setError({ signed: !viewer.state.error.signed }),
   y: (viewer) => viewer.setError({ plane: viewer.state.error.plane === "y" ? "rgb" : "y" }),
   ",": (viewer) => viewer.setGain(-1),
   ".": (viewer) => viewer.setGain(1),
   v: (viewer) => viewer.speak(),
-  x: (viewer) => viewer.toggleFullscreen(),
-  "?": (viewer) => viewer.showHelp(),
+  x: ACTIONS.fullscreen,
+  "?": ACTIONS.help,
   escape: (viewer) => viewer.leave(),
 };
 
@@ -50,7 +64,7 @@ function pressArrow(viewer, key, shift) {
     return true;
   }
   const frame = viewer.smallestFrame();
-  viewer.look(panned(viewer.state.view, (dx * frame.width) / 10, (dy * frame.height) / 10));
+  viewer.pan((dx * frame.width) / 10, (dy * frame.height) / 10);
   return true;
 }
 

@@ -63,6 +63,14 @@ class Viewer {
     this.set({ view: clampView(view, this.state.value, this.smallestFrame()), fit: false });
   }
 
+  /** Moves the pictures by device pixels. Where they cannot move, Fit stays on. */
+  pan(dx, dy) {
+    const { state } = this;
+    const view = clampView(panned(state.view, dx, dy), state.value, this.smallestFrame());
+    const moved = view.x !== state.view.x || view.y !== state.view.y;
+    this.set({ view, fit: state.fit && !moved });
+  }
+
   zoomTo(zoom) {
     this.look(zoomAt(this.state.view, zoom, { x: 0, y: 0 }));
   }
@@ -115,23 +123,7 @@ class Viewer {
     this.measureBox();
   }
 
-  // What buttons and keys do
-
-  act(name) {
-    const actions = {
-      own: () => this.set({ own: !this.state.own }),
-      loupe: () => this.set({ loupe: !this.state.loupe }),
-      region: () => this.set({ tool: this.state.tool === "region" ? "pan" : "region" }),
-      clear: () => this.clearBox(),
-      swap: () => {
-        const [left, right] = pairOf(this.state);
-        this.set({ left: right.key, right: left.key });
-      },
-      fullscreen: () => this.toggleFullscreen(),
-      help: () => this.showHelp(),
-    };
-    actions[name]?.();
-  }
+  // Keys
 
   keyDown(event) {
     const { target } = event;
@@ -139,6 +131,7 @@ class Viewer {
     const free = target === document.body || target === document.documentElement;
     if (event.defaultPrevented || this.help.open || !(inside || (free && this.hovered))) return;
     if (target.closest("select, input, textarea")) return;
+    if (target.closest(".vw-readings") && event.key.startsWith("Arrow") && !event.shiftKey) return; // they scroll it
     if (target.closest("button, a") && (event.key === " " || event.key === "Enter")) return;
     if (target.closest(".vw-divider") && this.dividerKey(event)) return event.preventDefault();
     if (pressKey(this, event)) event.preventDefault();
@@ -201,8 +194,9 @@ class Viewer {
     return placeOf(picture, this.state.view, pane.frame, ownSize(this.state, picture));
   }
 
-  paneOf(target) {
-    const element = target.closest(".vw-view");
+  /** The pane under a pointer. */
+  paneAt(event) {
+    const element = elementAt(event)?.closest(".vw-view");
     return element && [...this.panes.values()].find((pane) => pane.body === element);
   }
 

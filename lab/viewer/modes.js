@@ -108,7 +108,12 @@ function errorLabel(state, picture) {
   return state.error.signed ? `${picture.label} − HR` : `|${picture.label} − HR|`;
 }
 
-/** Whether a picture is laid over the HR region or shown at its own size. */
+/**
+ * Whether a picture is shown at its own size, and not laid over the HR region.
+ *
+ * Not on one side of the slider alone: the divider is to run between the same places of the scene.
+ */
 function ownSize(state, picture) {
-  return state.own && picture.factor > 1;
+  if (!state.own || picture.factor === 1) return false;
+  return state.mode !== "slider" || pairOf(state).every((other) => other.factor === picture.factor);
 }

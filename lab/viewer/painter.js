@@ -94,7 +94,7 @@ class Painter {
       const [from, to] = entry.pictures.length < 2 ? [0, frame.width] : index ? [split, frame.width] : [0, split];
       const drawn = this.drawSide(pane, picture, from, to);
       const note = pane.notes[index];
-      note.textContent = drawn ? "" : absence(picture, this.viewer.pictures.failed(picture.file?.url));
+      note.textContent = drawn ? "" : absence(picture, this.lost(pane, picture));
       note.hidden = !note.textContent;
       note.style.left = `${from / frame.ratio}px`;
       note.style.right = `${(frame.width - to) / frame.ratio}px`;
@@ -106,7 +106,7 @@ class Painter {
   /** Draws a picture or its error map between two columns of the frame; false if it is not there. */
   drawSide(pane, picture, from, to) {
     const bitmap = this.viewer.pictures.get(picture.file?.url);
-    const reference = pane.entry.error && this.viewer.pictures.get(this.viewer.state.value.pictures[0].file?.url);
+    const reference = pane.entry.error && this.viewer.pictures.get(this.reference.file?.url);
     if (!bitmap || (pane.entry.error && !reference)) return false;
     const { context, frame } = pane;
     const place = this.viewer.placeIn(pane, picture);
@@ -120,6 +120,17 @@ class Painter {
     return true;
   }
 
+  /** HR, against which errors are shown. */
+  get reference() {
+    return this.viewer.state.value.pictures[0];
+  }
+
+  /** Whether what a pane shows of a picture can no longer be fetched. */
+  lost(pane, picture) {
+    const { pictures } = this.viewer;
+    return pictures.failed(picture.file?.url) || (pane.entry.error && pictures.failed(this.reference.file?.url));
+  }
+
   /** What the style sheet, and tests, need to know. */
   describe(frame) {
     const { state, root, pictures } = this.viewer;
@@ -131,7 +142,8 @@ class Painter {
     const wanted = [...this.panes.values()].flatMap((pane) => pane.pictures).filter((picture) => picture.file);
     dataset.loaded = wanted.every((picture) => pictures.get(picture.file.url)) ? "yes" : "no";
     const [width, height] = [state.value.width * state.view.zoom, state.value.height * state.view.zoom];
-    dataset.fits = width <= frame.width && height <= frame.height ? "yes" : "no"; // then a finger scrolls the page
+    const fits = width < frame.width + 0.5 && height < frame.height + 0.5; // fitted, it may be larger by a rounding
+    dataset.fits = fits ? "yes" : "no"; // then a finger scrolls the page
     this.empty.textContent = state.value.run ? "Nothing is switched on." : "No pictures yet.";
     this.empty.hidden = this.panes.size > 0;
   }

@@ -3,6 +3,11 @@
 const NOTCH = 50; // pixels of wheel for one step of zoom
 const PAGE_SCROLL = 250; // ms: a scroll of the page that comes over the pictures stays one
 
+/** What is seen where a pointer is. While it is held the target of its events says nothing: it is the stage. */
+function elementAt(event) {
+  return document.elementFromPoint(event.clientX, event.clientY);
+}
+
 /** Follows the pointers on the stage. */
 class Pointers {
   constructor(viewer) {
@@ -22,7 +27,7 @@ class Pointers {
   }
 
   press(event) {
-    const pane = this.viewer.paneOf(event.target);
+    const pane = this.viewer.paneAt(event);
     if (!pane || event.button > 0 || event.target.closest("a")) return;
     this.viewer.stage.focus({ preventScroll: true });
     event.preventDefault(); // no selection, no drag of the page
@@ -38,7 +43,7 @@ class Pointers {
   move(event) {
     const held = this.down.get(event.pointerId);
     if (!held) {
-      const pane = this.viewer.paneOf(event.target);
+      const pane = this.viewer.paneAt(event);
       if (pane && event.pointerType !== "touch") this.viewer.pointAt(this.viewer.pixelUnder(pane, event));
       return;
     }
@@ -51,7 +56,7 @@ class Pointers {
     this.viewer.pointAt(this.viewer.pixelUnder(held.pane, event));
     if (this.box) return this.stretch(event);
     const ratio = this.viewer.ratioOf(held.pane);
-    this.viewer.look(panned(this.viewer.state.view, (held.x - before.x) * ratio, (held.y - before.y) * ratio));
+    this.viewer.pan((held.x - before.x) * ratio, (held.y - before.y) * ratio);
   }
 
   /** The box from where it was begun to the pointer; a click without a move is none. */
@@ -85,7 +90,7 @@ class Pointers {
   }
 
   turn(event) {
-    const pane = this.viewer.paneOf(event.target);
+    const pane = this.viewer.paneAt(event);
     if (!pane || performance.now() - this.scrolled < PAGE_SCROLL) return;
     const { state } = this.viewer;
     const pixels = event.deltaY * (event.deltaMode === 1 ? 16 : 1);
@@ -103,8 +108,8 @@ class Pointers {
   }
 
   doubleClick(event) {
-    const pane = this.viewer.paneOf(event.target);
-    if (!pane || event.shiftKey || event.target.closest("a, .vw-divider")) return;
+    const pane = this.viewer.paneAt(event);
+    if (!pane || event.shiftKey || elementAt(event).closest("a, .vw-divider")) return;
     const { view, fit } = this.viewer.state;
     if (!fit || view.zoom >= 4) return this.viewer.fit();
     this.viewer.look(zoomAt(view, view.zoom < 1 ? 1 : 4, this.viewer.fromMiddle(pane, event)));

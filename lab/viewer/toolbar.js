@@ -34,7 +34,7 @@ class Toolbar {
     else if (kind) viewer.set({ kinds: toggled(state.kinds, kind) });
     else if (method) viewer.set({ hidden: toggled(state.hidden, method) });
     else if (flip) viewer.set(flipTo(state, flip));
-    else if (act) viewer.act(act);
+    else if (act) ACTIONS[act](viewer);
     // After a click the keys belong to the pictures; with the keyboard the focus stays.
     if (event.detail > 0 && act !== "help") viewer.stage.focus({ preventScroll: true });
   }

@@ -37,10 +37,10 @@ function panned(view, dx, dy) {
   return { x: view.x - dx / view.zoom, y: view.y - dy / view.zoom, zoom: view.zoom };
 }
 
-/** The next round zoom in a direction, 1 or -1. */
+/** The next round zoom in a direction, 1 or -1; beyond the last, as far as `clampView` allows. */
 function nextStep(zoom, direction) {
   const steps = direction > 0 ? STEPS : [...STEPS].reverse();
-  return steps.find((step) => direction * (step - zoom) > 1e-6 * zoom) ?? steps[steps.length - 1];
+  return steps.find((step) => direction * (step - zoom) > 1e-6 * zoom) ?? (direction > 0 ? MAX_ZOOM : 0);
 }
 
 /**
