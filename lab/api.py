@@ -10,7 +10,8 @@ from fgrn.images import encode_png
 from fgrn.memory import memory_errors_as
 from fgrn.methods import SCALES
 from lab import restore, table
-from lab.compare import NO_MEMORY, RequestError, Run, check_request, compare, measure, open_picture
+from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
+from lab.compare import Run, compare, measure
 from lab.components import shown_errors
 from lab.files import Store, stem
 from lab.models import Models
@@ -42,16 +43,18 @@ class Api:
     def downscale(self, image: str | None, method: str, scale: float) -> str:
         """Shrink a picture. Returns the LR PNG, whose text chunk says how to restore it."""
         with shown_errors():
-            number, names = check_request(scale, [method])
+            number, (name,) = check_scale(scale), check_methods([method])
             pixels, _, _ = open_picture(image)
             try:
-                rescaler = self.models.get(names[0], number)
+                rescaler = self.models.get(name, number)
             except CheckpointError as error:
                 raise RequestError(str(error)) from error
-            with memory_errors_as(RequestError, NO_MEMORY), self.models.one_at_a_time:
+            height, width = pixels.shape[:2]
+            work = (name, number, "down")
+            with memory_errors_as(RequestError, NO_MEMORY), self.models.running(work, height * width):
                 lr = rescaler.downscale(pixels)
-            png = encode_png(lr, rescaler.info((pixels.shape[0], pixels.shape[1])))
-            return self.store.save(png, f"{stem(image or '')}_{method}_x{number}_lr.png")
+            png = encode_png(lr, rescaler.info((height, width)))
+            return self.store.save(png, f"{stem(image or '')}_{name}_x{number}_lr.png")
 
     def restore(
         self, lr: str | None, method: str | None, scale: float | None, other_weights: bool
@@ -72,8 +75,8 @@ class Api:
         The files are the LR PNG and the restored PNG of every method that is done, named after method and scale.
         """
         with shown_errors():
-            number, _ = check_request(scale, ["bicubic"])
-            _, names = check_request(number, methods or self.models.available(number))
+            number = check_scale(scale)
+            names = check_methods(methods or self.models.available(number))
             run = None
             for run in compare(self.models, self.store, image, number, names):
                 yield table.plain_rows(run), _files(run)

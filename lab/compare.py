@@ -16,15 +16,12 @@ from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores, blind, costs, fidelity
 from fgrn.images import ImageError, encode_png, read_image
 from fgrn.memory import memory_errors_as
-from fgrn.methods import METHODS, SCALES
-from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Result, rescale
+from fgrn.methods import METHODS
+from fgrn.pipeline import Pixels, RescaleError, Result, rescale
+from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
 from lab.files import Store, stem
-from lab.models import Interrupted, Models, interruptible
-from lab.reader import read_upload
+from lab.models import Interrupted, Models
 
-MAX_PIXELS = 16_000_000
-"""Cap of the page on a picture, whether it is uploaded or restored."""
-NO_MEMORY = "There is not enough memory for this picture. Use a smaller one, or another method."
 AT_ONCE = 1_000_000  # pixels: up to here bicubic is there before a snapshot without it could be drawn
 
 
@@ -56,7 +53,6 @@ class Outcome:
     state: State = State.WAITING
     reason: str = ""
     files: Files | None = None
-    lr_size: tuple[int, int] = (0, 0)  # height, width
     digest: str = ""
     scores: Scores = field(default_factory=dict)
 
@@ -95,50 +91,6 @@ class Run:
         return replace(self, outcomes=outcomes, status=status)
 
 
-class RequestError(ValueError):
-    """A request that the page cannot serve; the message says what, why and what next."""
-
-
-def open_picture(path: str | None, what: str = "a picture") -> tuple[Pixels, tuple[str, ...], str]:
-    """Read an upload: pixels, notices, format.
-
-    Raises:
-        RequestError: if there is none, it cannot be read, or it is too small or too large.
-    """
-    if not path:
-        raise RequestError(f"There is no picture yet. Upload or paste {what}, or choose an example.")
-    try:
-        loaded = read_upload(path, max_pixels=MAX_PIXELS)
-    except ImageError as error:
-        raise RequestError(str(error)) from error
-    height, width = loaded.pixels.shape[:2]
-    if min(height, width) < MIN_SIDE:
-        raise RequestError(
-            f"The picture is {width} x {height} pixels, but each side needs at least {MIN_SIDE}. "
-            "Choose a larger picture."
-        )
-    return loaded.pixels, loaded.notices, loaded.format
-
-
-def check_request(scale: object, methods: Sequence[str]) -> tuple[int, list[str]]:
-    """The scale as a number and the methods in the order of METHODS, without repetitions.
-
-    Raises:
-        RequestError: for an unknown scale or method, or none at all.
-    """
-    number = (
-        int(scale) if isinstance(scale, int | float | str) and str(scale).strip() in map(str, SCALES) else 0
-    )
-    if number not in SCALES:
-        raise RequestError(f"Scale {scale!r} is not supported. Choose one of {', '.join(map(str, SCALES))}.")
-    unknown = sorted(set(methods) - set(METHODS))
-    if unknown:
-        raise RequestError(f"There is no method {unknown[0]!r}. Choose among {', '.join(METHODS)}.")
-    if not methods:
-        raise RequestError("No method is chosen. Tick at least one method.")
-    return number, [name for name in METHODS if name in methods]
-
-
 def compare(
     models: Models,
     store: Store,
@@ -154,20 +106,22 @@ def compare(
     Raises:
         RequestError: before the first snapshot, if picture, scale or methods are not usable.
     """
-    number, names = check_request(scale, methods)
+    number, names = check_scale(scale), check_methods(methods)
     pixels, notices, _ = open_picture(path)
     name = stem(path or "")
     hr = store.save(encode_png(pixels, quick=True), f"{name}.png")
     outcomes = tuple(Outcome(method) for method in names)
     run = Run(name, number, (pixels.shape[0], pixels.shape[1]), hr, notices, outcomes, "Starting")
-    for index, outcome in enumerate(sorted(outcomes, key=lambda outcome: METHODS[outcome.method].slow)):
-        status = f"Computing {outcome.label} ({index + 1} of {len(outcomes)})"
+    count = run.size[0] * run.size[1]
+    ordered = sorted(outcomes, key=lambda outcome: METHODS[outcome.method].slow)
+    for index, outcome in enumerate(ordered):
+        left = models.pace.left(((later.method, number) for later in ordered[index:]), count)
+        status = f"Computing {outcome.label} ({index + 1} of {len(outcomes)}){left}"
         run = run.with_outcome(replace(outcome, state=State.RUNNING), status)
-        if METHODS[outcome.method].trained or run.size[0] * run.size[1] > AT_ONCE:
+        if METHODS[outcome.method].trained or count > AT_ONCE:
             yield run
         try:
-            with interruptible(stop):
-                run = run.with_outcome(_outcome(models, store, name, pixels, number, outcome), status)
+            run = run.with_outcome(_outcome(models, store, name, pixels, number, outcome, stop), status)
         except Interrupted:
             return
     yield replace(run, status="Measuring: PSNR and SSIM")
@@ -191,12 +145,16 @@ def measure(models: Models, run: Run) -> Iterator[Run]:
         numbers = fidelity(hr, reconstruction, lr, bicubic_lr, run.scale, "too small for SSIM")
         run = _scored(run, outcome.method, numbers, "Measuring: PSNR and SSIM")
         yield run
-    for outcome in run.done:
-        status = f"Measuring: NIQE and PIQE of {outcome.label}"
+    for index, outcome in enumerate(run.done):
+        lr, _ = pictures[outcome.method]
+        count = lr.shape[0] * lr.shape[1]
+        left = models.pace.left(["blind"] * (len(run.done) - index), count)
+        status = f"Measuring: NIQE and PIQE of {outcome.label}{left}"
         run = replace(run, status=status)
         yield run
-        lr, _ = pictures[outcome.method]
-        run = _scored(run, outcome.method, blind(lr), status)
+        with models.pace.measured("blind", count):
+            scores = blind(lr)
+        run = _scored(run, outcome.method, scores, status)
     yield replace(run, status="Finished", active=False)
 
 
@@ -211,11 +169,19 @@ def stopped(run: Run) -> Run:
     return replace(run, outcomes=outcomes, status="Stopped", active=False)
 
 
-def _outcome(models: Models, store: Store, name: str, hr: Pixels, scale: int, waiting: Outcome) -> Outcome:
+def _outcome(
+    models: Models,
+    store: Store,
+    name: str,
+    hr: Pixels,
+    scale: int,
+    waiting: Outcome,
+    stop: Callable[[], bool],
+) -> Outcome:
     try:
         with memory_errors_as(RescaleError, NO_MEMORY):
             rescaler = models.get(waiting.method, scale)
-            with models.one_at_a_time:
+            with models.running((waiting.method, scale), hr.shape[0] * hr.shape[1], stop):
                 result = rescale(rescaler, hr)
     except (CheckpointError, RescaleError) as error:
         return replace(waiting, state=State.FAILED, reason=str(error))
@@ -223,7 +189,6 @@ def _outcome(models: Models, store: Store, name: str, hr: Pixels, scale: int, wa
         waiting,
         state=State.DONE,
         files=_save(store, name, result),
-        lr_size=(result.lr.shape[0], result.lr.shape[1]),
         digest=rescaler.digest,
         scores=costs(result),
     )

@@ -10,8 +10,9 @@ import gradio as gr
 from fgrn.methods import METHODS, SCALES
 from lab import table, viewer
 from lab.components import html, pictures, upload
-from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers, Ticket
+from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers, Shown
 from lab.queues import METRIC, QUIET, shown_waiting
+from lab.ticket import Ticket
 
 OPENED = """linked => {
     const names = NAMES; // Gradio's buttons have pictures and no names
@@ -37,7 +38,7 @@ class Request(NamedTuple):
 
 def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Request:
     """Build the tab inside the current `gr.Tab` and wire it; its address decides how it opens."""
-    run, ticket = gr.State(), gr.State(Ticket())
+    ticket, seen = gr.State(Ticket()), gr.State(Shown())
     linked, address = (
         gr.Checkbox(visible=False),
         gr.Textbox(visible=False),
@@ -70,24 +71,22 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
                 start = gr.Button("Run", variant="primary", elem_id="run", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=80)
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
-            _, line, rows, shown, downloads = page.first_view()
-            status = html(line, elem_id="status")
-            shots = viewer.component(value=shown, elem_id="viewer")
-            numbers = html(rows, elem_id="numbers")
+            first = page.first_view()
+            status = html(first.status, elem_id="status")
+            shots = viewer.component(value=first.viewer, elem_id="viewer")
+            numbers = html(first.table, elem_id="numbers")
             html(table.help_text())
-            files = pictures(value=downloads, elem_id="files")
+            files = pictures(value=first.files, elem_id="files")
 
-    drawn = [run, status, numbers, shots, files]
-    request = [image, scale, methods, ticket]
-    demo.load(page.watch_example, ticket, drawn, concurrency_limit=None, **QUIET)
+    drawn = [status, numbers, shots, files]
+    request, drawing = [image, scale, methods, ticket], [ticket, seen]
+    demo.load(page.watch_example, drawing, drawn, concurrency_limit=None, **QUIET)
     for begins in (start.click, examples.load_input_event.success):
         begun = begins(page.begin, request, [ticket, status, address], concurrency_limit=4, **QUIET)
-        ran = begun.success(page.on_run, request, drawn, trigger_mode="multiple", **shown_waiting(status))
-        ran.success(page.measure, [run, ticket], drawn, trigger_mode="multiple", **METRIC, **QUIET)
-    stop.click(page.stop, [run, ticket], drawn, queue=False, **QUIET)
-    shots.select(
-        page.measure_region, ticket, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET
-    )
+        ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
+        ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
+    stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
+    shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET)
 
     opened = [badge, image, scale, methods, missing, tabs, linked]
     demo.load(page.opened, None, opened, concurrency_limit=None, **QUIET).success(

@@ -12,8 +12,8 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import FileData, ImageData
 
+from lab.asked import RequestError
 from lab.cards import Page
-from lab.compare import RequestError
 
 # The address of a file is known only after Gradio has put it where it is served. It is percent-encoded, and the HTML
 # is built by lab.cards, which escapes what came from outside.

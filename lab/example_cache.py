@@ -86,7 +86,6 @@ def _run(kept: dict[str, Any], store: Store) -> Run:
             | {
                 "state": State(fields["state"]),
                 "files": Files(**{kind: _copy(path, store) for kind, path in fields["files"].items()}),
-                "lr_size": tuple(fields["lr_size"]),
                 "scores": {name: Score(**score) for name, score in fields["scores"].items()},
             }
         )

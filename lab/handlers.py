@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from fgrn.images import read_image
 from fgrn.pipeline import Pixels
-from lab import cards, compare, example_cache, links, reader, region, restore, table, viewer
+from lab import asked, cards, compare, example_cache, links, reader, region, restore, table, viewer
 from lab.compare import Run
 from lab.components import inert, picture_value, shown_errors
 from lab.files import DAY, Store, private_folder, readable_size
 from lab.models import Models
 from lab.region import Region
 from lab.startup import Showcases
+from lab.ticket import SKIP, Ticket
 
 EXAMPLES = {
     path.stem: path
@@ -28,34 +29,31 @@ FIRST_SCALE = 4
 FIRST_METHODS = ("bicubic", "irn", "fgrn")
 
 
-Drawn = tuple[Any, Any, Any, Any, Any]  # state, status, table, viewer, files
+class Drawn(NamedTuple):
+    """New values of the components of Compare."""
+
+    status: Any = SKIP
+    table: Any = SKIP
+    viewer: Any = SKIP
+    files: Any = SKIP
 
 
-class Ticket:
-    """The right to draw on a visitor's page, until Stop or a newer run takes it away.
+class Shown:
+    """What a visitor sees on Compare: the latest snapshot, whose it is, and the region that is measured in it.
 
-    Gradio's own `cancels=` is not used: for an event that is over, the browser asks the server to cancel event null,
-    and gets an error.
-
-    It also knows what was drawn last, and the region that is measured: its numbers come from another handler than the
-    snapshots, and both draw the table.
+    The numbers of the region come from another handler than the snapshots, and both draw the table.
     """
 
-    def __init__(self, waiting: bool = False) -> None:
-        self.valid = True
-        self.waiting = waiting  # in the queue
+    def __init__(self) -> None:
         self.run: Run | None = None
+        self.ticket: Ticket | None = None
         self.region: Region | None = None
 
-    def stopped(self) -> bool:
-        """Whether the right was taken away."""
-        return not self.valid
-
-    def stop(self) -> str:
-        """Take the right away. What to say if nothing is running that could be stopped."""
-        waited = self.valid and self.waiting
-        self.valid = False
-        return "Stopped before its turn came" if waited else "Nothing is running"
+    def put(self, run: Run, ticket: Ticket) -> None:
+        """There is a newer snapshot. The region stays while the pictures do."""
+        if self.run is None or self.run.token != run.token:
+            self.region = None
+        self.run, self.ticket = run, ticket
 
 
 class Handlers:
@@ -79,8 +77,8 @@ class Handlers:
         """What the page holds when it is served: the example, if an earlier start has kept it."""
         self._served = kept = self.first.recall()
         if kept is None:
-            return None, cards.status("Computing the example", True), "", None, None
-        return self.draw(kept, Ticket())
+            return Drawn(cards.status("Computing the example", True), "", None, None)
+        return self.draw(kept, Ticket(), Shown())
 
     def begin(
         self, path: str | None, scale: int, methods: list[str], ticket: Ticket
@@ -90,88 +88,79 @@ class Handlers:
         The third value is the address of the view, "" for a picture that cannot be linked.
         """
         with shown_errors():
-            compare.check_request(scale, methods)
-            compare.open_picture(path)
-        ticket.valid = False
+            asked.check_scale(scale)
+            asked.check_methods(methods)
+            asked.open_picture(path)
         address = links.write(self.showcases.name_of(path), scale, methods)
-        return Ticket(waiting=True), cards.status("Waiting for its turn", True), address
+        return ticket.next(path, scale, methods), cards.status("Waiting for its turn", True), address
 
-    def on_run(self, path: str | None, scale: int, methods: list[str], ticket: Ticket) -> Iterator[Drawn]:
+    def on_run(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""
-        ticket.waiting = False
-        with shown_errors():
-            shown = self.showcases.find(path, scale, methods)
-            if shown:
-                runs = shown.watch_pictures(ticket.stopped)
-            else:
-                runs = compare.compare(self.models, self.store, path, scale, methods, ticket.stopped)
-            yield from self._while_valid(ticket, runs)
 
-    def measure(self, run: Run | None, ticket: Ticket) -> Iterator[Drawn]:
+        def runs(path: str | None, scale: int, methods: list[str]) -> Iterator[Run]:
+            example = self.showcases.find(path, scale, methods)
+            if example:
+                return example.watch_pictures(ticket.stopped)
+            return compare.compare(self.models, self.store, path, scale, methods, ticket.stopped)
+
+        failed = Drawn(cards.status("Nothing computed: see the message", False))
+        yield from ticket.serve(runs, lambda run: self.draw(run, ticket, shown), failed)
+
+    def measure(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The metrics of a comparison whose networks are done."""
-        if run is None or not run.active or not run.complete:
-            yield _nothing()  # a generator without any value would empty its outputs
+        run = shown.run
+        if shown.ticket is not ticket or run is None or not run.active or not run.complete:
+            yield SKIP
             return
-        shown = self.showcases.showing(run)
-        try:
-            with shown_errors():
-                runs = shown.watch(ticket.stopped) if shown else compare.measure(self.models, run)
-                yield from self._while_valid(ticket, runs)
-        except gr.Error:
-            yield gr.skip(), cards.status("Not measured: see the message", False), *_nothing()[2:]
-            raise
+        example = self.showcases.showing(run)
+        runs = example.watch(ticket.stopped) if example else compare.measure(self.models, run)
+        failed = Drawn(cards.status("Not measured: see the message", False))
+        yield from ticket.draw(runs, lambda run: self.draw(run, ticket, shown), failed)
 
-    def watch_example(self, ticket: Ticket, request: gr.Request) -> Iterator[Drawn]:
+    def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> Iterator[Drawn]:
         """The example that is there when the page opens, unless its address asks for another view."""
         if links.read(_query(request), EXAMPLES).asks_for_a_run:
-            yield _nothing()
-            return
-        if self._served and ticket.valid:
-            ticket.run = self._served
-            yield self._served, *_nothing()[1:]
-            return
-        yield from self._while_valid(ticket, self.first.watch(ticket.stopped))
-        if self.first.failed:
-            text = "The example could not be computed: choose a picture and press Run"
-            yield gr.skip(), cards.status(text, False), gr.skip(), gr.skip(), gr.skip()
+            yield SKIP
+        elif self._served and ticket.valid:  # it came with the page
+            shown.put(self._served, ticket)
+            yield SKIP
+        else:
+            failed = Drawn(
+                cards.status("The example could not be computed: choose a picture and press Run", False)
+            )
+            runs = self.first.watch(ticket.stopped)
+            yield from ticket.draw(runs, lambda run: self.draw(run, ticket, shown), failed)
+            if self.first.failed:
+                yield failed
 
-    def stop(self, run: Run | None, ticket: Ticket) -> Drawn:
+    def stop(self, ticket: Ticket, shown: Shown) -> Drawn:
         """What is there stays; what is missing says so."""
-        idle = ticket.stop()
-        if run is None or not run.active:
-            return gr.skip(), cards.status(idle, False), gr.skip(), gr.skip(), gr.skip()
-        return self.draw(compare.stopped(run), ticket)
+        said = ticket.stop()
+        if shown.run is None or not shown.run.active:
+            return Drawn(cards.status(said, False))
+        return self.draw(compare.stopped(shown.run), ticket, shown)
 
-    def measure_region(self, ticket: Ticket, event: gr.EventData) -> Any:
+    def measure_region(self, shown: Shown, event: gr.EventData) -> Any:
         """The table with the numbers of the box that was drawn, or of the whole picture again if it was cleared."""
         token, sent = viewer.sent_box(event)
-        run = ticket.run
+        run = shown.run
         if run is None or token != run.token:
-            return gr.skip()  # drawn over pictures that another run has replaced
+            return SKIP  # drawn over pictures that another run has replaced
         with shown_errors():
-            if sent is None:
-                ticket.region = None
-            else:
-                ticket.region = region.measure(run, Region(region.read_box(sent, run)))
-        return table.render(ticket.run or run, ticket.region)
+            measured = None if sent is None else region.measure(run, Region(region.read_box(sent, run)))
+        run = shown.run or run  # there may be a newer snapshot by now
+        if run.token == token:
+            shown.region = measured
+        return table.render(run, shown.region)
 
-    def _while_valid(self, ticket: Ticket, runs: Iterator[Run]) -> Iterator[Drawn]:
-        for run in runs:
-            if not ticket.valid:
-                break
-            yield self.draw(run, ticket)
-        if not ticket.valid:  # at its end Gradio sends the last snapshot again, over what Stop has drawn
-            yield _nothing()
-
-    def draw(self, run: Run, ticket: Ticket) -> Drawn:
-        """State, status, table, viewer and files of a snapshot."""
-        ticket.run = run
-        if ticket.region:
-            ticket.region = region.measure(run, ticket.region)  # methods that have come since it was drawn
-        return (
-            run,
+    def draw(self, run: Run, ticket: Ticket, shown: Shown) -> Drawn:
+        """The components for a snapshot."""
+        shown.put(run, ticket)
+        if shown.region:
+            shown.region = region.measure(run, shown.region)  # methods that have come since it was drawn
+        return Drawn(
             cards.status(run.status, run.active, run.notices),
-            table.render(run, ticket.region),
+            table.render(run, shown.region),
             viewer.value(run),
             picture_value(cards.files(run)),
         )
@@ -209,8 +198,8 @@ class Handlers:
         if not path:
             return '<div class="fg-info">PNG, JPEG, WebP, TIFF, ... up to 16 megapixels and 20 MB.</div>'
         try:
-            pixels, notices, kind = compare.open_picture(path)
-        except compare.RequestError as error:
+            pixels, notices, kind = asked.open_picture(path)
+        except asked.RequestError as error:
             return cards.problem(str(error))
         return _facts(path, pixels, notices, kind)
 
@@ -226,17 +215,37 @@ class Handlers:
             return '<div class="fg-info">The LR PNG says itself which method and scale made it.</div>'
         try:
             return cards.facts(restore.describe(restore.open_lr(path)), ())
-        except compare.RequestError as error:
+        except asked.RequestError as error:
             return cards.problem(str(error))
 
-    def on_restore(
-        self, path: str | None, method: str, scale: str, other_weights: bool
-    ) -> tuple[str, dict[str, Any]]:
-        """The picture of a LR PNG."""
+    def begin_restoring(
+        self, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket
+    ) -> tuple[Ticket, str]:
+        """Check a LR file; if it is sound, end what still runs for this visitor and hand out a new ticket."""
         with shown_errors():
-            done = restore.run(self.models, self.store, path, method, scale, other_weights)
-        page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
-        return cards.status("Restored from the LR picture alone", False, done.notices), picture_value(page)
+            restore.check(path, method, scale)
+        return ticket.next(path, method, scale, other_weights), cards.status("Waiting for its turn", True)
+
+    def on_restore(self, ticket: Ticket) -> Iterator[tuple[str, Any]]:
+        """What is being done, and the picture of a LR PNG."""
+
+        def steps(
+            path: str | None, method: str, scale: str, other_weights: bool
+        ) -> Iterator[tuple[str, Any]]:
+            yield cards.status(restore.doing(self.models, *restore.check(path, method, scale)), True), SKIP
+            done = restore.run(self.models, self.store, path, method, scale, other_weights, ticket.stopped)
+            page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
+            yield (
+                cards.status("Restored from the LR picture alone", False, done.notices),
+                picture_value(page),
+            )
+
+        failed = (cards.status("Nothing restored: see the message", False), SKIP)
+        yield from ticket.serve(steps, lambda drawn: drawn, failed)
+
+    def stop_restoring(self, ticket: Ticket) -> str:
+        """What is drawn stays."""
+        return cards.status(ticket.stop(), False)
 
 
 def _query(request: gr.Request | None) -> Mapping[str, str]:
@@ -247,7 +256,3 @@ def _query(request: gr.Request | None) -> Mapping[str, str]:
 def _facts(path: str | Path, pixels: Pixels, notices: tuple[str, ...], kind: str) -> str:
     size = readable_size(os.path.getsize(path))
     return cards.facts(f"{pixels.shape[1]} × {pixels.shape[0]} pixels, {kind}, {size}", notices)
-
-
-def _nothing() -> Drawn:
-    return gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from fgrn.checkpoint import CheckpointError
 from fgrn.methods import METHODS, SCALES, load_card, unavailable
 from fgrn.pipeline import Rescaler, default_device, load
+from lab.pace import Pace
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Status:
 class Models:
     """Rescalers by (method, scale), as `load` makes them; `device` is the name of where they run, if that is known.
 
-    A failure is not remembered: weights that are put in place later are found without a restart. `one_at_a_time`
-    is held while a network runs.
+    A failure is not remembered: weights that are put in place later are found without a restart. `pace` knows how long
+    networks take.
     """
 
     def __init__(self, load: Callable[[str, int], Rescaler] = load, device: str | None = None) -> None:
@@ -38,6 +39,7 @@ class Models:
         self._loaded: dict[tuple[str, int], Rescaler] = {}
         self._lock = threading.Lock()
         self.one_at_a_time = threading.Lock()
+        self.pace = Pace()
 
     def get(self, method: str, scale: int) -> Rescaler:
         """The rescaler of a method.
@@ -51,6 +53,20 @@ class Models:
             if key not in self._loaded:
                 self._loaded[key] = self._load(method, scale)
             return self._loaded[key]
+
+    @contextmanager
+    def running(
+        self, work: Hashable, pixels: int, stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[None]:
+        """Within it no other network runs. `work` on a picture of so many pixels is what takes its time.
+
+        Raises:
+            Interrupted: as soon as `stop()` is true, in the middle of a network if need be.
+        """
+        with self.one_at_a_time, interruptible(stop), self.pace.measured(work, pixels):
+            if stop():
+                raise Interrupted
+            yield
 
     def status(self, scale: int) -> list[Status]:
         """All methods at a scale. Loads the weights: only that tells whether they are sound."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from lab.cards import status
+from lab.pace import duration
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,7 @@ def line(progress: Progress, notices: tuple[str, ...] = ()) -> str:
     shown = status(progress.text, progress.active, notices)
     if not progress.total:
         return shown
-    left = f", {_duration(progress.left)} left" if progress.active and progress.left is not None else ""
+    left = f", {duration(progress.left)} left" if progress.active and progress.left is not None else ""
     text = escape(f"{progress.done} of {progress.total}{left}")
     bar = f'<progress value="{progress.done}" max="{progress.total}" aria-label="Progress"></progress>'
     return f'{shown}<div class="fg-progress">{bar}<span>{text}</span></div>'
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1.5:
-        return "about a second"
-    if seconds < 90:
-        return f"about {seconds:.0f} s"
-    return f"about {seconds / 60:.0f} min"

@@ -11,7 +11,8 @@ from fgrn.comparison import Scores, as_score
 from fgrn.images import ImageError, read_image
 from fgrn.metrics import Score
 from fgrn.pipeline import Pixels
-from lab.compare import RequestError, Run
+from lab.asked import RequestError
+from lab.compare import Run
 
 KEYS = ("psnr_y", "ssim_y")
 SSIM_SIDE = 11  # the window of SSIM

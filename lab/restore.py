@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fgrn.checkpoint import CheckpointError
@@ -9,7 +10,7 @@ from fgrn.images import ImageError, LoadedImage, encode_png
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import Pixels, RescaleError, Source, restore, source_of
-from lab.compare import MAX_PIXELS, NO_MEMORY, RequestError
+from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError
 from lab.files import Store, stem
 from lab.models import Models
 from lab.reader import read_upload
@@ -55,21 +56,44 @@ def describe(lr: LoadedImage) -> str:
     return f"{width} × {height} {lr.format}, made by {label} ×{info.scale} from {info.width} × {info.height}{weights}."
 
 
-def run(
-    models: Models, store: Store, path: str | None, method: str | None, scale: object, other_weights: bool
-) -> Restored:
-    """Restore a picture. `method` and `scale` are FROM_FILE, "" or None to take them from the file.
+def check(path: str | None, method: str | None, scale: object) -> tuple[LoadedImage, Source]:
+    """A LR file, and what made it. `method` and `scale` are FROM_FILE, "" or None to take them from the file.
 
     Raises:
-        RequestError: for everything that stops it; the message says what, why and what next.
+        RequestError: if it cannot be read, says too little, or is too large.
     """
     lr = open_lr(path)
     try:
         source = source_of(lr, _named(method), _scale(scale))
-        _scale(source.scale)  # a file may say anything
-        _check_size(lr.pixels, source)
+    except RescaleError as error:
+        raise RequestError(str(error)) from error
+    _scale(source.scale)  # a file may say anything
+    _check_size(lr.pixels, source)
+    return lr, source
+
+
+def run(
+    models: Models,
+    store: Store,
+    path: str | None,
+    method: str | None,
+    scale: object,
+    other_weights: bool,
+    stop: Callable[[], bool] = lambda: False,
+) -> Restored:
+    """Restore a picture; the arguments are those of `check`.
+
+    Raises:
+        RequestError: for everything that keeps it from that; the message says what, why and what next.
+        Interrupted: if `stop()` became true.
+    """
+    lr, source = check(path, method, scale)
+    try:
         rescaler = models.get(source.method, source.scale)
-        with memory_errors_as(RequestError, NO_MEMORY), models.one_at_a_time:
+        with (
+            memory_errors_as(RequestError, NO_MEMORY),
+            models.running(_work(source), lr.pixels.shape[0] * lr.pixels.shape[1], stop),
+        ):
             picture = restore(rescaler, lr, source, other_weights=other_weights)
     except (RescaleError, CheckpointError) as error:
         raise RequestError(str(error)) from error
@@ -89,6 +113,16 @@ def run(
         size=(picture.shape[0], picture.shape[1]),
         notices=tuple(notices),
     )
+
+
+def doing(models: Models, lr: LoadedImage, source: Source) -> str:
+    """What `run` does, for those who wait."""
+    left = models.pace.left([_work(source)], lr.pixels.shape[0] * lr.pixels.shape[1])
+    return f"Restoring with {METHODS[source.method].label} ×{source.scale}{left}"
+
+
+def _work(source: Source) -> tuple[str, int, str]:
+    return source.method, source.scale, "up"
 
 
 def _named(method: str | None) -> str | None:

@@ -9,12 +9,14 @@ from lab import cards, restore
 from lab.components import html, pictures, upload
 from lab.handlers import Handlers
 from lab.queues import QUIET, shown_waiting
+from lab.ticket import Ticket
 
 
 def build(page: Handlers) -> None:
     """Build the tab inside the current `gr.Tab` and wire it."""
     methods = [("As the file says", restore.FROM_FILE), *((m.label, name) for name, m in METHODS.items())]
     scales = [("As the file says", restore.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
+    ticket = gr.State(Ticket())
     with gr.Row():
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             lr = upload(
@@ -33,11 +35,23 @@ def build(page: Handlers) -> None:
                 info="Restore although the file was made with other weights than these.",
                 elem_id="lr-other",
             )
-            start = gr.Button("Restore", variant="primary", elem_id="restore")
+            with gr.Row():
+                start = gr.Button("Restore", variant="primary", elem_id="restore", scale=2, min_width=120)
+                stop = gr.Button("Stop", elem_id="restore-stop", scale=1, min_width=80)
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             status = html(
                 cards.status("Upload a LR PNG: nothing else is needed", False), elem_id="restore-status"
             )
             picture = pictures(elem_id="restored")
     lr.change(page.describe_lr, lr, facts, concurrency_limit=4, **QUIET)
-    start.click(page.on_restore, [lr, method, scale, other], [status, picture], **shown_waiting(status))
+    begun = start.click(
+        page.begin_restoring,
+        [lr, method, scale, other, ticket],
+        [ticket, status],
+        concurrency_limit=4,
+        **QUIET,
+    )
+    begun.success(
+        page.on_restore, ticket, [status, picture], trigger_mode="multiple", **shown_waiting(status)
+    )
+    stop.click(page.stop_restoring, ticket, status, queue=False, **QUIET)

@@ -23,10 +23,12 @@ import fgrn
 from fgrn.images import LRInfo, encode_png, read_image
 from fgrn.metrics import METRICS, Score
 from lab import cards, compare, handlers, restore, startup, table
-from lab.compare import Outcome, RequestError, Run, State
+from lab.asked import RequestError
+from lab.compare import Outcome, Run, State
 from lab.files import Store, readable_size, stem
 from lab.models import Models
 from lab.plain import plain_number
+from lab.ticket import Ticket
 from tests.conftest import Photo, make_tiny_weights
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
@@ -163,17 +165,52 @@ def test_stop_ends_a_network_between_two_layers(store: Store, picture: str) -> N
 
 
 def test_a_handler_that_lost_its_turn_leaves_the_page_alone(picture: str) -> None:
-    page, ticket = handlers.Handlers(), handlers.Ticket()
-    _, status, _ = page.begin(picture, 4, ["bicubic"], ticket)
-    assert not ticket.valid and "Waiting" in status
-    run = last(compare.compare(page.models, page.store, picture, 4, ["bicubic"]))
-    for drawn in (page.on_run(picture, 4, ["bicubic"], ticket), page.measure(run, ticket)):
-        assert list(drawn) == [(gr.skip(),) * 5], "no value at all would empty the page"
-    assert list(page.measure(compare.stopped(run), handlers.Ticket())) == [(gr.skip(),) * 5]
+    page, shown = handlers.Handlers(), handlers.Shown()
+    old, _, _ = page.begin(picture, 4, ["bicubic"], Ticket())
+    new, status, _ = page.begin(picture, 2, ["bicubic"], old)
+    assert not old.valid and "Waiting" in status
+    nothing = [gr.skip()]  # no value at all would empty the page
+    assert list(page.on_run(old, shown)) == nothing
+    assert len(list(page.on_run(new, shown))) == 1 and shown.run
+    assert list(page.measure(Ticket(), shown)) == nothing, "not of a run that another ticket has drawn"
+    assert list(page.measure(new, shown)) != nothing and not shown.run.active
+    assert list(page.measure(new, shown)) == nothing, "it is measured"
+
+
+def test_an_event_that_waited_serves_the_newest_request_once(picture: str) -> None:
+    page, shown = handlers.Handlers(), handlers.Shown()
+    first, _, _ = page.begin(picture, 4, ["bicubic"], Ticket())
+    second, _, _ = page.begin(picture, 2, ["bicubic"], first)
+    assert list(page.on_run(second, shown)) != [
+        gr.skip()
+    ]  # the first event, whose turn comes after the second Run
+    assert shown.run and shown.run.scale == 2
+    drawn = shown.run
+    assert list(page.on_run(second, shown)) == [gr.skip()] and shown.run is drawn
+
+
+def test_a_region_stays_as_long_as_the_pictures(picture: str, tmp_path: Path) -> None:
+    page, shown = handlers.Handlers(), handlers.Shown()
+    portrait = str(handlers.EXAMPLES["portrait"])
+    ticket = Ticket()
+
+    def run(path: str) -> None:
+        nonlocal ticket
+        ticket, _, _ = page.begin(path, 4, ["bicubic", "irn", "fgrn"], ticket)
+        list(page.on_run(ticket, shown))
+
+    run(portrait)
+    assert shown.run
+    sent = {"run": shown.run.token, "box": [0, 0, 40, 30]}
+    assert "of the region" in page.measure_region(shown, gr.EventData(None, sent))
+    run(portrait)  # the same run is shown again, and the viewer keeps its box
+    assert shown.region is not None
+    run(picture)
+    assert page.measure_region(shown, gr.EventData(None, sent)) == gr.skip()
 
 
 def test_a_bad_request_does_not_end_what_is_running(tmp_path: Path, picture: str) -> None:
-    page, ticket = handlers.Handlers(), handlers.Ticket()
+    page, ticket = handlers.Handlers(), Ticket()
     with pytest.raises(gr.Error, match="at least one"):
         page.begin(picture, 4, [], ticket)
     assert ticket.valid

@@ -22,10 +22,10 @@ from fgrn.images import ImageError, encode_png
 from fgrn.metrics import Score
 from fgrn.record import Input, RecordError, Settings
 from lab import compare, plots
+from lab.asked import RequestError
 from lab.benchmark import archive, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
-from lab.compare import RequestError
 from lab.files import Store
 from lab.models import Models
 from tests.conftest import Photo, make_tiny_weights

@@ -15,6 +15,7 @@ from lab import example_cache, handlers, startup
 from lab.compare import Run, State, compare, measure
 from lab.files import Store
 from lab.models import Models
+from lab.ticket import Ticket
 from tests.conftest import Photo
 
 METHODS = ("bicubic", "fgrn")
@@ -134,8 +135,6 @@ def test_the_page_is_served_with_the_example_that_was_kept(
     assert not again.models._loaded  # no network was needed for it
     assert nameless(list(again.first.watch())[-1]) == nameless(computed)
 
-    ticket = handlers.Ticket()
-    ((state, *drawn),) = again.watch_example(ticket, gr.Request(query_params={}))
-    assert ticket.run is not None and state is ticket.run
-    assert nameless(ticket.run) == nameless(computed), "the numbers of a box can be asked for"
-    assert drawn == 4 * [gr.skip()], "what is there is not sent again"
+    seen = handlers.Shown()
+    assert list(again.watch_example(Ticket(), seen, gr.Request(query_params={}))) == [gr.skip()]
+    assert seen.run and nameless(seen.run) == nameless(computed), "the numbers of a box can be asked for"

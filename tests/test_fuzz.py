@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fgrn.images import ImageError, read_image
-from lab.compare import MAX_PIXELS
+from lab.asked import MAX_PIXELS
 from tests import crafted, faulty_child, mutations, sound_files
 from tests.benchmarks import fuzz, fuzz_worker
 from tests.mutations import Case

@@ -18,14 +18,14 @@ from playwright.sync_api import Browser, Page, Route, expect
 import fgrn
 from fgrn.images import encode_png, read_image
 from fgrn.metrics import psnr_y
-from lab.compare import RequestError
+from lab.asked import RequestError
 from lab.files import Store
 from lab.latent import changes, markup, plots, studies, views
 from lab.latent.changes import Change, checked, perturb, read_strokes, sentence
-from lab.latent.handlers import LatentHandlers
+from lab.latent.handlers import LatentHandlers, Painting
 from lab.latent.studies import Study
 from lab.latent.views import GREY, Stroke, View
-from lab.models import Models
+from lab.models import Interrupted, Models
 from tests.conftest import Photo, Visitor
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
@@ -39,9 +39,7 @@ def picture(tmp_path: Path, photo: Photo) -> str:
 
 
 def run(store: Store, picture: str, method: str = "fgrn", scale: int = 4) -> Study:
-    found = studies.study(Models(), store, picture, method, scale)
-    assert found is not None
-    return found
+    return studies.study(Models(), store, picture, method, scale)
 
 
 def random_levels(seed: int = 0) -> np.ndarray:
@@ -210,11 +208,17 @@ def test_refused_strokes_say_why_and_leave_the_others(tmp_path: Path, picture: s
     store = Store(tmp_path)
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
     study = run(store, picture)
-    first, _ = tab.paint(study, (), 4, 1, gr.EventData(None, {"strokes": [[[3, 3]]]}))
-    messages: tuple[Any, ...] = ({"strokes": [[]]}, {}, None)
+    first, drawn = tab.paint(
+        study, Painting(), 4, 1, gr.EventData(None, {"strokes": [[[3, 3]]], "number": 1})
+    )
+    assert len(first.strokes) == 1 and drawn["answered"] == 1
+    messages: tuple[Any, ...] = ({"strokes": [[]], "number": 2}, {"number": 2}, {"strokes": 3, "number": 2})
     for sent in messages:
-        strokes, drawn = tab.paint(study, first, 4, 1, gr.EventData(None, sent))
-        assert strokes == first and "no points" in drawn["html"]
+        painting, drawn = tab.paint(study, first, 4, 1, gr.EventData(None, sent))
+        assert painting.strokes == first.strokes and "no points" in drawn["html"]
+        assert drawn["answered"] == 2, "or the brush would wait for ever"
+    assert tab.paint(study, first, 4, 1, gr.EventData(None, None))[0] == first
+    assert tab.undo(study, first, 4)[1]["answered"] == 1, "it answers no later message"
 
 
 @pytest.mark.parametrize(
@@ -288,8 +292,12 @@ def test_without_a_flow_x_is_lr(store: Store, picture: str) -> None:
 
 def test_a_run_can_be_stopped(store: Store, picture: str) -> None:
     models = Models()
-    assert studies.study(models, store, picture, "fgrn", 4, lambda: True) is None
+    with pytest.raises(Interrupted):
+        studies.study(models, store, picture, "fgrn", 4, lambda: True)
     assert not models.one_at_a_time.locked()
+    study = run(store, picture)
+    with pytest.raises(Interrupted):
+        perturb(models, store, study, Change("level"), 8, lambda: True)
 
 
 @pytest.mark.parametrize(

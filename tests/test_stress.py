@@ -14,7 +14,7 @@ import fgrn
 from fgrn import metrics
 from fgrn.images import encode_png
 from lab import compare, plots
-from lab.compare import RequestError
+from lab.asked import RequestError
 from lab.files import Store
 from lab.models import Models
 from lab.progress import Clock, Progress, line

@@ -24,7 +24,8 @@ from fgrn import metrics
 from fgrn.images import encode_png
 from fgrn.metrics import luma
 from lab import compare, region, table, viewer
-from lab.compare import Files, Outcome, RequestError, Run, State
+from lab.asked import RequestError
+from lab.compare import Files, Outcome, Run, State
 from lab.files import Store
 from lab.models import Models
 from lab.region import Box, Region

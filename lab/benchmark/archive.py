@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from fgrn.batch import SUFFIXES
 from fgrn.images import ImageError
-from lab.compare import RequestError
+from lab.asked import RequestError
 from lab.files import readable_size
 
 MAX_PICTURES = 200

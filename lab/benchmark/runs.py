@@ -13,15 +13,14 @@ from functools import cache
 from pathlib import Path
 
 from fgrn import comparison, record
-from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
 from fgrn.images import ImageError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler, rescale
 from fgrn.record import PROTOCOLS, Figures, Input, Record, Settings
+from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
 from lab.benchmark.archive import Collected, Source
-from lab.compare import MAX_PIXELS, NO_MEMORY, RequestError, check_request
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
 from lab.reader import read_upload
@@ -77,7 +76,7 @@ def check_settings(
     Raises:
         RequestError: for anything that is not offered.
     """
-    number, names = check_request(scale, methods)
+    number, names = check_scale(scale), check_methods(methods)
     if protocol not in PROTOCOLS:
         raise RequestError(f"There is no protocol {protocol!r}. Choose one of {', '.join(PROTOCOLS)}.")
     return Settings(number, tuple(names), str(protocol), bool(no_reference))
@@ -98,17 +97,17 @@ def benchmark(
     Raises:
         RequestError: before the first snapshot, if a method cannot be used.
     """
-    rescalers = _rescalers(models, settings)
+    loaded = rescalers(models, settings.scale, settings.methods)
     bicubic = models.get("bicubic", settings.scale)
     bench = Bench(
         settings,
         tuple(source.name for source in collected.sources),
         dataset,
         skipped=dict(collected.skipped),
-        weights={name: rescaler.digest for name, rescaler in rescalers.items()},
+        weights={name: rescaler.digest for name, rescaler in loaded.items()},
         machine=record.machine(bicubic.device),
     )
-    clock = Clock([name for _ in collected.sources for name in rescalers])
+    clock = Clock([name for _ in collected.sources for name in loaded])
     for index, source in enumerate(collected.sources):
         text = f"Picture {index + 1} of {len(collected.sources)}"
         bench = replace(bench, progress=clock.progress(text))
@@ -118,19 +117,19 @@ def benchmark(
             data = source.read()
             hr = _picture(data, settings)
             bicubic_lr = bicubic.downscale(hr)
-            for name, rescaler in rescalers.items():
+            for name, rescaler in loaded.items():
                 rows[name], seconds = _measured(models, rescaler, bicubic_lr, hr, settings, stop)
                 clock.count(name, seconds)
                 figures = {**bench.figures, source.name: dict(rows)}
                 bench = replace(bench, figures=figures, progress=clock.progress(text))
-                if len(rows) == len(rescalers):
+                if len(rows) == len(loaded):
                     entry = Input(source.name, record.sha256(data))
                     bench = replace(bench, inputs=(*bench.inputs, entry))
                 yield bench
         except Interrupted:
             return
         except (ImageError, RescaleError, RequestError) as error:
-            for name in list(rescalers)[len(rows) :]:
+            for name in list(loaded)[len(rows) :]:
                 clock.skip(name)
             bench = _left_out(bench, source, str(error))
     text = "Finished" if bench.inputs else "No picture could be measured"
@@ -193,13 +192,6 @@ def _paper() -> dict[str, dict[str, dict[str, dict[str, object]]]]:
     return content
 
 
-def _rescalers(models: Models, settings: Settings) -> dict[str, Rescaler]:
-    try:
-        return {name: models.get(name, settings.scale) for name in settings.methods}
-    except CheckpointError as error:
-        raise RequestError(f"{error}. Untick this method, or choose another scale.") from error
-
-
 def _picture(data: bytes, settings: Settings) -> Pixels:
     """Decode a picture and take the part that is measured."""
     hr = settings.prepare(read_upload(data, max_pixels=MAX_PIXELS).pixels)
@@ -218,10 +210,9 @@ def _measured(
     settings: Settings,
     stop: Callable[[], bool],
 ) -> tuple[Scores, float]:
-    if stop():
-        raise Interrupted
+    work, count = (rescaler.method, rescaler.scale), hr.shape[0] * hr.shape[1]
     with memory_errors_as(RequestError, NO_MEMORY), interruptible(stop):
-        with models.one_at_a_time:
+        with models.running(work, count, stop):
             start = time.perf_counter()
             result = rescale(rescaler, hr)
         scores = comparison.measure(result, bicubic_lr, no_reference=settings.no_reference)

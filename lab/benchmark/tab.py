@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from fgrn.methods import METHODS, SCALES
 from fgrn.record import PROTOCOLS, Settings
 from lab import plots, progress
+from lab.asked import check_scale
 from lab.benchmark import archive, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
 from lab.cards import Page
-from lab.compare import check_request
 from lab.components import html, picture_value, pictures, shown_errors
 from lab.files import stem
-from lab.handlers import FIRST_METHODS, FIRST_SCALE, Handlers, Ticket
+from lab.handlers import FIRST_METHODS, FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
+from lab.ticket import SKIP, Ticket
 
 UPLOAD = ""  # the choice of a set that means: what was uploaded
 LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
@@ -28,7 +30,16 @@ HELP = (
     "picture and take some seconds each. The ZIP repeats the run: python -m fgrn repeat NAME.zip FOLDER"
 )
 
-Drawn = tuple[Any, ...]  # state, status, plot, summary, downloads, pictures
+
+class Drawn(NamedTuple):
+    """New values of the components of a run."""
+
+    bench: Any = SKIP
+    status: Any = SKIP
+    plot: Any = SKIP
+    summary: Any = SKIP
+    links: Any = SKIP
+    rows: Any = SKIP
 
 
 def build(page: Handlers, demo: gr.Blocks) -> None:
@@ -82,7 +93,7 @@ def build(page: Handlers, demo: gr.Blocks) -> None:
     drawn = [run, status, plot, table, links, rows]
     request = [ticket, dataset, files, scale, methods, protocol, blind]
     begun = start.click(tab.begin, request, [ticket, status], concurrency_limit=4, **QUIET)
-    begun.success(tab.on_run, request, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
+    begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
     scale.change(tab.choices, [scale, methods], methods, queue=False, **QUIET)
     dataset.change(lambda name: gr.File(visible=name == UPLOAD), dataset, files, queue=False, **QUIET)
@@ -100,32 +111,34 @@ class BenchmarkTab:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
         with shown_errors():
             _checked(*request)
-        ticket.valid = False
-        return Ticket(waiting=True), progress.line(Progress("Waiting for its turn"))
+        return ticket.next(*request), progress.line(Progress("Waiting for its turn"))
 
-    def on_run(self, ticket: Ticket, dataset: str, *request: Any) -> Iterator[Drawn]:
+    def on_run(self, ticket: Ticket) -> Iterator[Drawn]:
         """The figures, a picture and a method at a time."""
-        ticket.waiting = False
-        with shown_errors():
-            settings, collected = _checked(dataset, *request)
-            drawn = -1
-            for bench in runs.benchmark(self.page.models, settings, collected, dataset, ticket.stopped):
-                if not ticket.valid:
-                    break
-                yield self.draw(bench, whole=len(bench.inputs) != drawn or not bench.progress.active)
-                drawn = len(bench.inputs)
-        if not ticket.valid:  # at its end Gradio sends the last values again, over what Stop has drawn
-            yield (gr.skip(),) * 6
+        drawn = -1
+
+        def show(bench: Bench) -> Drawn:
+            nonlocal drawn
+            whole = len(bench.inputs) != drawn or not bench.progress.active
+            drawn = len(bench.inputs)
+            return self.draw(bench, whole=whole)
+
+        failed = Drawn(status=progress.line(Progress("Broken off: see the message", active=False)))
+        yield from ticket.serve(partial(self._benchmark, stop=ticket.stopped), show, failed)
+
+    def _benchmark(self, dataset: str, *request: Any, stop: Callable[[], bool]) -> Iterator[Bench]:
+        settings, collected = _checked(dataset, *request)
+        yield from runs.benchmark(self.page.models, settings, collected, dataset, stop)
 
     def draw(self, bench: Bench, *, whole: bool = True) -> Drawn:
         """The components for a snapshot; the summary and the plot only if `whole`."""
         status = progress.line(bench.progress)
         if not whole:
-            return bench, status, gr.skip(), gr.skip(), gr.skip(), table.pictures(bench)
+            return Drawn(bench, status, rows=table.pictures(bench))
         plot = gr.Plot(plots.bench_figure(bench) if bench.inputs else None, visible=bool(bench.inputs))
         links = Page() if bench.progress.active else self.links(bench)
         summary = table.summary(bench)
-        return bench, status, plot, summary, picture_value(links), table.pictures(bench)
+        return Drawn(bench, status, plot, summary, picture_value(links), table.pictures(bench))
 
     def links(self, bench: Bench) -> Page:
         """The downloads of a run that has ended."""
@@ -140,10 +153,9 @@ class BenchmarkTab:
 
     def stop(self, bench: Bench | None, ticket: Ticket) -> Drawn:
         """The pictures that all methods have done stay, with their files."""
-        idle = ticket.stop()
+        said = ticket.stop()
         if bench is None or not bench.progress.active:
-            line = progress.line(Progress(idle, active=False))
-            return gr.skip(), line, gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return Drawn(status=progress.line(Progress(said, active=False)))
         return self.draw(runs.stopped(bench))
 
     def choices(self, scale: int, chosen: list[str] | None) -> Any:
@@ -176,7 +188,7 @@ class BenchmarkTab:
         `python -m fgrn repeat` takes.
         """
         with shown_errors():
-            number, _ = check_request(scale, ["bicubic"])
+            number = check_scale(scale)
             names = methods or self.page.models.available(number)
             settings, collected = _checked(dataset or UPLOAD, files, number, names, protocol, no_reference)
             for bench in runs.benchmark(self.page.models, settings, collected, dataset or ""):

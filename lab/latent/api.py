@@ -31,7 +31,6 @@ class LatentApi:
         """
         with shown_errors():
             found = study(self.models, self.store, image, method, scale)
-        assert found is not None  # nobody stops it
         return figures(found), [found.files[k] for k in ("x", "lr", "bicubic", "x_recovered", "restored")]
 
 

@@ -2,8 +2,11 @@
 // that the server answers with has it in its pixels. `element` stays, what is in it may change with every value.
 // One message at a time: the server adds each to what it has of the ones before.
 const box = () => element.querySelector(".fg-brush");
-let points = null; // of the stroke under the pointer
+let pen = null; // the pointer that draws
+let points = null; // of the stroke under it
 let sent = 0; // strokes on their way
+let number = 0; // of the message that they are in
+let study = ""; // what is painted on
 let strokes = []; // drawn, and not yet in the picture; the first of them are on their way
 
 const position = event => {
@@ -16,35 +19,37 @@ const position = event => {
 };
 
 const draw = () => {
-  const pen = box().querySelector("canvas").getContext("2d");
-  pen.reset();
-  pen.strokeStyle = "rgba(45, 212, 191, 0.6)";
-  pen.lineWidth = 2 * Number(box().dataset.radius);
-  pen.lineCap = pen.lineJoin = "round";
+  const context = box().querySelector("canvas").getContext("2d");
+  context.reset();
+  context.strokeStyle = "rgba(45, 212, 191, 0.6)";
+  context.lineWidth = 2 * Number(box().dataset.radius);
+  context.lineCap = context.lineJoin = "round";
   for (const stroke of points ? [...strokes, points] : strokes) {
-    pen.beginPath();
-    pen.moveTo(...stroke[0]);
-    for (const point of stroke) pen.lineTo(...point);
-    pen.stroke();
+    context.beginPath();
+    context.moveTo(...stroke[0]);
+    for (const point of stroke) context.lineTo(...point);
+    context.stroke();
   }
 };
 
 const send = () => {
   if (sent || !strokes.length) return;
   sent = strokes.length;
-  trigger("select", { strokes });
+  number += 1;
+  trigger("select", { strokes, number });
 };
 
 element.addEventListener("pointerdown", event => {
-  if (!box()?.contains(event.target) || event.button !== 0) return;
+  if (pen !== null || !box()?.contains(event.target) || event.button !== 0) return;
   event.preventDefault();
   element.setPointerCapture(event.pointerId);
+  pen = event.pointerId;
   points = [position(event)];
   draw();
 });
 
 element.addEventListener("pointermove", event => {
-  if (!points) return;
+  if (event.pointerId !== pen) return;
   const [x, y] = position(event);
   const [lastX, lastY] = points[points.length - 1];
   if (Math.hypot(x - lastX, y - lastY) < Math.max(0.5, box().dataset.radius / 4)) return; // nothing new is covered
@@ -52,21 +57,32 @@ element.addEventListener("pointermove", event => {
   draw();
 });
 
-element.addEventListener("pointerup", () => {
-  if (points) strokes.push(points);
-  points = null;
-  send();
-});
-
-element.addEventListener("pointercancel", () => {
-  points = null;
-  if (box()) draw();
-});
-
-// The canvas stays where only the address of the picture has changed.
-watch("value", () => {
-  strokes = strokes.slice(sent);
-  sent = 0;
+const lift = (event, whole) => {
+  if (event.pointerId !== pen) return;
+  if (whole) strokes.push(points);
+  pen = points = null;
   if (box()) draw();
   send();
-});
+};
+
+element.addEventListener("pointerup", event => lift(event, true));
+element.addEventListener("pointercancel", event => lift(event, false));
+
+// Every value says which message was heard last: it may be the answer to something else, to Undo for example.
+const hear = () => {
+  const { value } = props;
+  if (!value) return;
+  if (value.study !== study) {
+    study = value.study;
+    strokes = [];
+    sent = 0;
+  } else if (sent && value.answered === number) {
+    strokes = strokes.slice(sent);
+    sent = 0;
+  }
+  if (box()) draw();
+  send();
+};
+
+watch("value", hear);
+hear();

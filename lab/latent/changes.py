@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from fgrn.metrics import format_score, psnr_y
 from fgrn.pipeline import Pixels
-from lab.compare import RequestError
+from lab.asked import RequestError
 from lab.files import Store
 from lab.latent import views
 from lab.latent.studies import Study, networks, save_view
@@ -57,15 +57,24 @@ class Returned:
     psnr: float
 
 
-def perturb(models: Models, store: Store, of: Study, change: Change, gain: float) -> Returned:
+def perturb(
+    models: Models,
+    store: Store,
+    of: Study,
+    change: Change,
+    gain: float,
+    stop: Callable[[], bool] = lambda: False,
+) -> Returned:
     """Restore from a changed LR picture; `gain` is that of the shown differences.
 
     Raises:
         RequestError: if it cannot be restored, or the files of the study were cleaned up.
+        Interrupted: if `stop()` became true.
     """
     lr, old_x, old = of.pixels("lr"), of.pixels("x_recovered"), of.pixels("restored")
     changed = change.apply(lr)
-    with networks(models, of.method, of.scale) as rescaler, models.one_at_a_time:
+    count = lr.shape[0] * lr.shape[1]
+    with networks(models, of.method, of.scale) as rescaler, models.running(_work(of), count, stop):
         x = rescaler.from_lr(changed)
         restored = rescaler.decode(x, of.size)
     pictures = {
@@ -85,6 +94,12 @@ def perturb(models: Models, store: Store, of: Study, change: Change, gain: float
         restored_rms=_rms(restored, old),
         psnr=psnr_y(of.pixels("hr"), restored, of.scale),
     )
+
+
+def doing(models: Models, of: Study) -> str:
+    """What `perturb` does, for those who wait."""
+    left = models.pace.left([_work(of)], of.lr_size[0] * of.lr_size[1])
+    return f"Restoring with {of.title}{left}"
 
 
 def checked(
@@ -149,6 +164,10 @@ def sentence(of: Study, back: Returned) -> str:
         f"restored picture by {back.restored_rms:.1f}. PSNR-Y: {format_score(of.psnr)} dB before, "
         f"{format_score(back.psnr)} dB after."
     )
+
+
+def _work(of: Study) -> tuple[str, int, str]:
+    return of.method, of.scale, "up"
 
 
 def _levels(count: int) -> str:

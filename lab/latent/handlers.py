@@ -3,21 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import gradio as gr
 
-from fgrn.methods import METHODS
-from lab import cards, compare
+from lab import asked, cards
 from lab.components import picture_value, shown_errors
-from lab.handlers import Handlers, Ticket
+from lab.handlers import Handlers
 from lab.latent import changes, markup, plots, studies, views
+from lab.latent.changes import Change
 from lab.latent.studies import STUDIED, Study
 from lab.latent.views import Stroke, View
+from lab.ticket import SKIP, Ticket
 
 FIRST_RADIUS = 4  # LR pixels
 
-Drawn = tuple[Any, ...]
+
+class Drawn(NamedTuple):
+    """New values of the components of the tab."""
+
+    study: Any = SKIP
+    painting: Any = SKIP
+    status: Any = SKIP
+    empty: Any = SKIP
+    results: Any = SKIP
+    said: Any = SKIP
+    cell: Any = SKIP
+    pair: Any = SKIP
+    path: Any = SKIP
+    histogram: Any = SKIP
+    spectrum: Any = SKIP
+    errors: Any = SKIP
+    radius: Any = SKIP
+    brush: Any = SKIP
+    note: Any = SKIP
+    back: Any = SKIP
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What a visitor has painted on a LR picture, and the last message of brush.js that was heard."""
+
+    strokes: tuple[Stroke, ...] = ()
+    answered: int = 0
+
+
+class Seen(NamedTuple):
+    """New values of what follows the channel."""
+
+    pair: Any = SKIP
+    path: Any = SKIP
+    histogram: Any = SKIP
+    spectrum: Any = SKIP
+    errors: Any = SKIP
 
 
 class LatentHandlers:
@@ -38,72 +77,65 @@ class LatentHandlers:
             [(s.label, s.reason) for s in statuses if s.reason]
         )
 
-    def begin(self, path: str | None, method: str | None, scale: int, ticket: Ticket) -> tuple[Ticket, str]:
-        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
-        with shown_errors():
-            studies.check_method(method)
-            compare.open_picture(path)
-        ticket.valid = False
-        return Ticket(), cards.status("Waiting for its turn", True)
-
-    def on_run(
+    def begin(
         self,
         path: str | None,
-        method: str,
+        method: str | None,
         scale: int,
-        ticket: Ticket,
         view: str,
         channel: str,
         gain: float,
-    ) -> Iterator[Drawn]:
+        ticket: Ticket,
+        changing: Ticket,
+    ) -> tuple[Ticket, str]:
+        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
+        with shown_errors():
+            studies.check_method(method)
+            asked.open_picture(path)
+        changing.stop()
+        return ticket.next(path, method, scale, view, channel, gain), cards.status(
+            "Waiting for its turn", True
+        )
+
+    def on_run(self, ticket: Ticket) -> Iterator[Drawn]:
         """Run the networks once and draw everything."""
-        nothing = _only(gr.skip())
-        if not ticket.valid:
-            yield nothing
-            return
-        busy = cards.status(f"Computing {METHODS[method].label} ×{scale}", True)
-        yield _only(busy)
-        try:
-            with shown_errors():
-                study = studies.study(self.models, self.store, path, method, scale, ticket.stopped)
-                if study is None or not ticket.valid:
-                    yield nothing
-                    return
-                last = len(study.steps) - 1
-                done = cards.status(f"{study.name}, {study.title}", False, study.notices)
-                cell = gr.Slider(minimum=0, maximum=max(last, 1), value=0, interactive=last > 0)
-                seen = self.show_channel(study, view, channel, gain, 0)
-        except gr.Error:
-            ticket.valid = False
-            yield _only(cards.status("Nothing computed: see the message", False))
-            raise
-        shown = gr.Column(visible=True)
-        said = markup.summary(study)
-        ticket.valid = False  # nothing is left to stop
-        yield (
+
+        def steps(
+            path: str | None, method: str, scale: int, view: str, channel: str, gain: float
+        ) -> Iterator[Drawn]:
+            yield Drawn(status=cards.status(studies.doing(self.models, path, method, scale), True))
+            study = studies.study(self.models, self.store, path, method, scale, ticket.stopped)
+            yield self.draw(study, view, channel, gain)
+
+        failed = Drawn(status=cards.status("Nothing computed: see the message", False))
+        yield from ticket.serve(steps, lambda drawn: drawn, failed)
+
+    def draw(self, study: Study, view: str, channel: str, gain: float) -> Drawn:
+        """Everything about a new study."""
+        last, painting = len(study.steps) - 1, Painting()
+        return Drawn(
             study,
-            (),
-            done,
+            painting,
+            cards.status(f"{study.name}, {study.title}", False, study.notices),
             gr.HTML(visible=False),
-            shown,
-            said,
-            cell,
-            *seen,
+            gr.Column(visible=True),
+            markup.summary(study),
+            gr.Slider(minimum=0, maximum=max(last, 1), value=0, interactive=last > 0),
+            *self.show_channel(study, view, channel, gain, 0),
             FIRST_RADIUS,
-            self.show_brush(study, (), FIRST_RADIUS),
+            self.show_brush(study, painting, FIRST_RADIUS),
             "",
             None,
         )
 
     def stop(self, ticket: Ticket) -> str:
         """What is drawn stays."""
-        running, ticket.valid = ticket.valid, False
-        return cards.status("Stopped" if running else "Nothing is running", False)
+        return cards.status(ticket.stop(), False)
 
     def show(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> tuple[Any, Any]:
         """The pictures that follow view and gain."""
         if study is None:
-            return gr.skip(), gr.skip()
+            return SKIP, SKIP
         kind = View(view)
         with shown_errors():
             files = studies.render(self.store, study, ("x", "lr", "bicubic"), kind, channel, gain)
@@ -113,88 +145,94 @@ class LatentHandlers:
     def show_path(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> Any:
         """The image after a number of cells."""
         if study is None:
-            return gr.skip()
+            return SKIP
         k = min(max(int(cell), 0), len(study.steps) - 1)
         with shown_errors():
             shown, moved = studies.render_step(self.store, study, k, View(view), channel, gain)
         return picture_value(markup.path(study, k, shown, moved, View(view), gain))
 
-    def show_channel(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> Drawn:
+    def show_channel(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> Seen:
         """All that follows the channel."""
         if study is None:
-            return (gr.skip(),) * 5
+            return Seen()
         with shown_errors():
             errors = views.error_map(study.pixels("x"), study.pixels("x_recovered"), channel)
             shown = studies.save_view(self.store, errors, f"{study.prefix}_errors_{channel}")
-        return (
+        return Seen(
             *self.show(study, view, channel, gain, cell),
             plots.histogram_figure(study.curves, channel),
             plots.spectrum_figure(study.curves, channel),
             picture_value(markup.errors(study, shown, channel)),
         )
 
-    def show_kind(self, kind: str) -> Drawn:
+    def show_kind(self, kind: str) -> tuple[Any, ...]:
         """The sliders of a kind of change."""
         visible = (kind != "noise", kind == "noise", kind == "noise", kind == "brush")
         return *(gr.update(visible=shown) for shown in visible), gr.Column(visible=kind == "brush")
 
-    def show_brush(
-        self, study: Study | None, strokes: tuple[Stroke, ...], radius: float, problem: str = ""
-    ) -> Any:
-        """The LR picture with all strokes, to paint on."""
+    def show_brush(self, study: Study | None, painting: Painting, radius: float, problem: str = "") -> Any:
+        """The LR picture with all strokes, to paint on.
+
+        brush.js draws strokes itself until the value names the message that they were in; it numbers its messages.
+        """
         if study is None:
-            return gr.skip()
+            return SKIP
         with shown_errors():
-            painted = views.brushed(study.pixels("lr"), strokes)
+            painted = views.brushed(study.pixels("lr"), painting.strokes)
         lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
-        return picture_value(markup.canvas(study, lr, radius, problem))
+        value = picture_value(markup.canvas(study, lr, radius, problem))
+        return {**value, "study": study.token, "answered": painting.answered}
 
     def paint(
-        self,
-        study: Study | None,
-        strokes: tuple[Stroke, ...],
-        radius: float,
-        levels: float,
-        event: gr.EventData,
+        self, study: Study | None, painting: Painting, radius: float, levels: float, event: gr.EventData
     ) -> tuple[Any, Any]:
-        """The strokes that were drawn since the last answer; those that cannot be painted are refused."""
+        """The strokes of a message of brush.js; those that cannot be painted are refused."""
         if study is None:
-            return gr.skip(), gr.skip()
-        sent = event._data.get("strokes") if isinstance(event._data, dict) else None
-        problem = ""
+            return SKIP, SKIP
+        sent = event._data if isinstance(event._data, dict) else {}
+        number, problem = sent.get("number"), ""
+        painting = replace(painting, answered=number if isinstance(number, int) else painting.answered)
         try:
-            strokes = changes.read_strokes(sent, radius, levels, strokes)
-        except compare.RequestError as error:
+            strokes = changes.read_strokes(sent.get("strokes"), radius, levels, painting.strokes)
+            painting = replace(painting, strokes=strokes)
+        except asked.RequestError as error:
             problem = str(error)
-        return strokes, self.show_brush(study, strokes, radius, problem)
+        return painting, self.show_brush(study, painting, radius, problem)
 
-    def undo(self, study: Study | None, strokes: tuple[Stroke, ...], radius: float) -> tuple[Any, Any]:
+    def undo(self, study: Study | None, painting: Painting, radius: float) -> tuple[Painting, Any]:
         """A stroke less."""
-        return strokes[:-1], self.show_brush(study, strokes[:-1], radius)
+        fewer = replace(painting, strokes=painting.strokes[:-1])
+        return fewer, self.show_brush(study, fewer, radius)
 
-    def clear(self, study: Study | None, radius: float) -> tuple[Any, Any]:
+    def clear(self, study: Study | None, painting: Painting, radius: float) -> tuple[Painting, Any]:
         """The LR picture as it was."""
-        return (), self.show_brush(study, (), radius)
+        none = replace(painting, strokes=())
+        return none, self.show_brush(study, none, radius)
 
-    def on_change(
+    def begin_change(
         self,
         study: Study | None,
         kind: str,
         levels: float,
         sigma: float,
         seed: float,
-        strokes: tuple[Stroke, ...],
+        painting: Painting,
         gain: float,
-    ) -> tuple[str, Any]:
-        """Restore from the changed LR picture."""
+        ticket: Ticket,
+    ) -> tuple[Ticket, str]:
+        """Check a change; if it is sound, end what still runs and hand out a new ticket."""
         with shown_errors():
             if study is None:
-                raise compare.RequestError("There is no LR picture yet. Press Run first.")
-            change = changes.checked(kind, levels, sigma, seed, strokes)
-            back = changes.perturb(self.models, self.store, study, change, gain)
-        return "", picture_value(markup.returned(study, back, gain))
+                raise asked.RequestError("There is no LR picture yet. Press Run first.")
+            change = changes.checked(kind, levels, sigma, seed, painting.strokes)
+        return ticket.next(study, change, gain), cards.status("Waiting for its turn", True)
 
+    def on_change(self, ticket: Ticket) -> Iterator[tuple[Any, Any]]:
+        """Restore from the changed LR picture."""
 
-def _only(status: Any) -> Drawn:
-    """The outputs of a run with nothing new but the status."""
-    return (gr.skip(), gr.skip(), status, *(gr.skip(),) * 13)
+        def steps(study: Study, change: Change, gain: float) -> Iterator[tuple[Any, Any]]:
+            yield cards.status(changes.doing(self.models, study), True), SKIP
+            back = changes.perturb(self.models, self.store, study, change, gain, ticket.stopped)
+            yield "", picture_value(markup.returned(study, back, gain))
+
+        yield from ticket.serve(steps, lambda drawn: drawn, ("", SKIP))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from html import escape
 
 from fgrn.metrics import format_score
@@ -137,15 +136,12 @@ def returned(of: Study, back: Returned, gain: float) -> Page:
 
 
 def canvas(of: Study, lr: str, radius: float, problem: str = "") -> Page:
-    """The LR picture to paint on, and why the last strokes were refused.
-
-    brush.js draws strokes until the server has answered. Every answer is a new value, even where no pixel has changed.
-    """
+    """The LR picture to paint on, and why the last strokes were refused."""
     page = Page()
     height, width = of.lr_size
     page.html = (
         f'{cards.problem(problem) if problem else ""}<div class="fg-brush" data-radius="{radius:g}" '
-        f'data-answer="{secrets.token_hex(4)}" style="--ratio:{width / height:.4f}">'
+        f'style="--ratio:{width / height:.4f}">'
         f'<img src="{page.address(lr)}" alt="LR picture, to paint on" draggable="false">'
         f'<canvas width="{width}" height="{height}"></canvas></div>'
     )

@@ -7,9 +7,10 @@ busy.
 from __future__ import annotations
 
 import io
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,11 @@ from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import psnr_y
 from fgrn.pipeline import Pixels, RescaleError, Rescaler, Result, rescale
-from lab.compare import NO_MEMORY, RequestError, check_request, open_picture
+from lab.asked import NO_MEMORY, RequestError, check_scale, open_picture
 from lab.files import Store, stem
 from lab.latent import views
 from lab.latent.views import Exactness, View
-from lab.models import Interrupted, Models, interruptible
+from lab.models import Models
 
 STUDIED = ("fgrn", "du_none", "du_bic")
 WHY_NOT = (
@@ -76,6 +77,7 @@ class Study:
     exact: Exactness
     psnr: float  # of the restored picture
     curves: Curves
+    token: str = field(default_factory=lambda: secrets.token_hex(8))  # of its own
 
     @property
     def title(self) -> str:
@@ -122,6 +124,13 @@ def check_method(method: str | None) -> str:
     return method
 
 
+def doing(models: Models, path: str | None, method: str, scale: int) -> str:
+    """What `study` does, for those who wait."""
+    text = f"Computing {METHODS[method].label} ×{scale}"
+    height, width = open_picture(path)[0].shape[:2]
+    return text + models.pace.left([(method, scale, "study")], height * width)
+
+
 def study(
     models: Models,
     store: Store,
@@ -129,24 +138,21 @@ def study(
     method: str | None,
     scale: object,
     stop: Callable[[], bool] = lambda: False,
-) -> Study | None:
-    """Run a picture through a method and keep everything on the way; None if `stop()` became true.
+) -> Study:
+    """Run a picture through a method and keep everything on the way.
 
     Raises:
-        RequestError: for everything else that keeps it from running; the message says what, why and what next.
+        RequestError: for everything that keeps it from running; the message says what, why and what next.
+        Interrupted: if `stop()` became true.
     """
-    name = check_method(method)
-    number, _ = check_request(scale, [name])
+    name, number = check_method(method), check_scale(scale)
     hr, notices, _ = open_picture(path)
-    with networks(models, name, number) as rescaler:
-        try:
-            with interruptible(stop), models.one_at_a_time:
-                result = rescale(rescaler, hr)
-                unrounded = inside.unrounded_x(rescaler, hr)
-                steps = inside.path(rescaler, result.x)
-                bicubic = models.get("bicubic", number).downscale(hr)
-        except Interrupted:
-            return None
+    count = hr.shape[0] * hr.shape[1]
+    with networks(models, name, number) as rescaler, models.running((name, number, "study"), count, stop):
+        result = rescale(rescaler, hr)
+        unrounded = inside.unrounded_x(rescaler, hr)
+        steps = inside.path(rescaler, result.x)
+        bicubic = models.get("bicubic", number).downscale(hr)
     return _saved(store, stem(path or ""), notices, result, unrounded, steps, bicubic)
 
 

@@ -10,14 +10,15 @@ import gradio as gr
 from fgrn.methods import METHODS
 from lab import cards
 from lab.components import html, pictures, upload
-from lab.handlers import FIRST_SCALE, Handlers, Ticket
+from lab.handlers import FIRST_SCALE, Handlers
 from lab.latent import changes, markup
 from lab.latent.api import LatentApi
 from lab.latent.changes import KINDS
-from lab.latent.handlers import FIRST_RADIUS, LatentHandlers
+from lab.latent.handlers import FIRST_RADIUS, LatentHandlers, Painting
 from lab.latent.studies import STUDIED, WHY_NOT
 from lab.latent.views import View
 from lab.queues import NETWORK, QUIET, shown_waiting
+from lab.ticket import Ticket
 
 BRUSH = Path(__file__).with_name("brush.js")
 VIEWS = [("Clamped", View.CLAMPED), ("Min to max", View.STRETCHED), ("Minus bicubic", View.DIFFERENCE)]
@@ -28,7 +29,8 @@ FAST: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
 def build(page: Handlers, image: gr.Image, scale: gr.Radio) -> None:
     """Build the tab inside the current `gr.Tab`, wire it, and add its endpoint."""
     tab = LatentHandlers(page)
-    study, strokes, ticket = gr.State(), gr.State(()), gr.State(_idle())
+    study, painting = gr.State(), gr.State(Painting())
+    ticket, changing = gr.State(Ticket()), gr.State(Ticket())
     with gr.Row(elem_classes="fg-latent"):
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             method = gr.Radio(
@@ -61,19 +63,13 @@ def build(page: Handlers, image: gr.Image, scale: gr.Radio) -> None:
                 html(markup.heading("Back through F", BACK))
                 errors = pictures(elem_id="latent-errors")
                 html(markup.heading("Change the LR picture", CHANGE))
-                change = _change_section(tab, study, strokes, gain)
+                change = _change_section(tab, study, painting, changing, gain)
 
     seen = [pair, path, histogram, spectrum, errors]
-    drawn = [study, strokes, status, empty, results, said, cell, *seen, *change]
-    request = [image, method, scale]
-    begun = start.click(tab.begin, [*request, ticket], [ticket, status], concurrency_limit=4, **QUIET)
-    begun.success(
-        tab.on_run,
-        [*request, ticket, view, channel, gain],
-        drawn,
-        trigger_mode="multiple",
-        **shown_waiting(status),
-    )
+    drawn = [study, painting, status, empty, results, said, cell, *seen, *change]
+    request = [image, method, scale, view, channel, gain, ticket, changing]
+    begun = start.click(tab.begin, request, [ticket, status], concurrency_limit=4, **QUIET)
+    begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status))
     stop.click(tab.stop, ticket, status, queue=False, **QUIET)
     shown = [study, view, channel, gain, cell]
     gr.on([view.input, gain.input], tab.show, shown, [pair, path], **FAST)
@@ -96,7 +92,9 @@ BACK = "LR is rounded to 8 bit, so the way back through F misses some values of 
 CHANGE = "Restoring depends on the lowest bits of the LR picture. Change them and see what comes back."
 
 
-def _change_section(tab: LatentHandlers, study: gr.State, strokes: gr.State, gain: gr.Slider) -> list[Any]:
+def _change_section(
+    tab: LatentHandlers, study: gr.State, painting: gr.State, ticket: gr.State, gain: gr.Slider
+) -> list[Any]:
     """The components that a new run draws anew: the brush and what came back."""
     most, sigma_most, radius_most = (
         changes.MAX_LEVELS,
@@ -124,36 +122,30 @@ def _change_section(tab: LatentHandlers, study: gr.State, strokes: gr.State, gai
             visible=False,
             elem_id="latent-radius",
         )
-    with gr.Column(visible=False) as painting:
+    with gr.Column(visible=False) as canvas:
         brush = pictures(elem_id="latent-brush")
         brush.js_on_load = BRUSH.read_text(encoding="utf-8")
         with gr.Row():
             undo = gr.Button("Undo", size="sm", elem_id="latent-undo", min_width=80)
             clear = gr.Button("Clear", size="sm", elem_id="latent-clear", min_width=80)
-    go = gr.Button("Restore from the changed LR", elem_id="latent-change")
+    with gr.Row():
+        go = gr.Button("Restore from the changed LR", elem_id="latent-change", scale=2, min_width=200)
+        stop = gr.Button("Stop", elem_id="latent-change-stop", scale=1, min_width=80)
     note = html(elem_id="latent-note")
     back = pictures(elem_id="latent-returned")
 
-    kind.input(tab.show_kind, kind, [levels, sigma, seed, radius, painting], **FAST)
-    painted = [strokes, brush]
+    kind.input(tab.show_kind, kind, [levels, sigma, seed, radius, canvas], **FAST)
+    painted, brushed = [painting, brush], [study, painting, radius]
     # brush.js waits for each answer; Gradio would still drop what comes right after it.
-    brush.select(
-        tab.paint, [study, strokes, radius, levels], painted, queue=False, trigger_mode="multiple", **QUIET
-    )
-    radius.input(tab.show_brush, [study, strokes, radius], brush, **FAST)
-    undo.click(tab.undo, [study, strokes, radius], painted, queue=False, **QUIET)
-    clear.click(tab.clear, [study, radius], painted, queue=False, **QUIET)
-    begun = go.click(lambda: cards.status("Waiting for its turn", True), None, note, queue=False, **QUIET)
-    begun.success(
-        tab.on_change, [study, kind, levels, sigma, seed, strokes, gain], [note, back], **NETWORK, **QUIET
-    ).failure(lambda: "", None, note, queue=False, **QUIET)
+    brush.select(tab.paint, [*brushed, levels], painted, queue=False, trigger_mode="multiple", **QUIET)
+    radius.input(tab.show_brush, brushed, brush, **FAST)
+    undo.click(tab.undo, brushed, painted, queue=False, **QUIET)
+    clear.click(tab.clear, brushed, painted, queue=False, **QUIET)
+    change = [study, kind, levels, sigma, seed, painting, gain, ticket]
+    begun = go.click(tab.begin_change, change, [ticket, note], concurrency_limit=4, **QUIET)
+    begun.success(tab.on_change, ticket, [note, back], trigger_mode="multiple", **shown_waiting(note))
+    stop.click(tab.stop, ticket, note, queue=False, **QUIET)
     return [radius, brush, note, back]
-
-
-def _idle() -> Ticket:
-    ticket = Ticket()
-    ticket.valid = False
-    return ticket
 
 
 def _add_api(api: LatentApi) -> None:

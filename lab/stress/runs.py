@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fgrn import metrics
-from fgrn.checkpoint import CheckpointError
 from fgrn.images import encode_png
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import Pixels, RescaleError, Rescaler
-from lab.compare import NO_MEMORY, RequestError, open_picture
+from fgrn.pipeline import Pixels, RescaleError
+from lab.asked import NO_MEMORY, RequestError, open_picture, rescalers
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
 from lab.stress import damage
@@ -127,14 +126,14 @@ def stress(
         RequestError: if a method cannot be used, or there is not enough memory.
     """
     possible, notices = _possible(kinds)
-    rescalers = _rescalers(models, scale, methods)
+    loaded = rescalers(models, scale, methods)
     run = StressRun(scale, tuple(methods), tuple(possible), notices=notices)
     steps = [(kind, amount, name) for kind in possible for amount in KINDS[kind].amounts for name in methods]
     clock = Clock([f"down {name}" for name in methods] + [name for *_, name in steps] + list(methods))
     size = (pixels.shape[0], pixels.shape[1])
     small: dict[str, Pixels] = {}
     try:
-        for name, rescaler in rescalers.items():
+        for name, rescaler in loaded.items():
             run = replace(run, progress=clock.progress(f"Shrinking with {METHODS[name].label}"))
             yield run
             small[name], seconds = _timed(models, partial(rescaler.downscale, pixels), stop)
@@ -149,7 +148,7 @@ def stress(
                 clock.skip(name)
                 run = replace(run, notices=tuple(dict.fromkeys((*run.notices, str(error)))))
                 continue
-            restored, seconds = _timed(models, partial(rescalers[name].upscale, lr, size), stop)
+            restored, seconds = _timed(models, partial(loaded[name].upscale, lr, size), stop)
             clock.count(name, seconds)
             point = Point(name, kind, amount, *_quality(pixels, restored, scale))
             run = replace(run, points=(*run.points, point))
@@ -173,13 +172,13 @@ def rate_distortion(
         RequestError: as `stress`.
     """
     codecs, notices = _possible(CODECS)
-    rescalers = _rescalers(models, scale, methods)
+    loaded = rescalers(models, scale, methods)
     run = RateRun(scale, tuple(methods), notices=notices)
     clock = Clock([*methods, *(codec for codec in codecs for _ in HR_QUALITIES)])
     size = (pixels.shape[0], pixels.shape[1])
     count = size[0] * size[1]
     try:
-        for name, rescaler in rescalers.items():
+        for name, rescaler in loaded.items():
             run = replace(run, progress=clock.progress(f"Shrinking and restoring with {METHODS[name].label}"))
             yield run
             lr, down = _timed(models, partial(rescaler.downscale, pixels), stop)
@@ -227,13 +226,6 @@ def _possible(kinds: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
         else:
             possible.append(kind)
     return possible, tuple(notices)
-
-
-def _rescalers(models: Models, scale: int, methods: Sequence[str]) -> dict[str, Rescaler]:
-    try:
-        return {name: models.get(name, scale) for name in methods}
-    except CheckpointError as error:
-        raise RequestError(f"{error}. Untick this method, or choose another scale.") from error
 
 
 def _timed(models: Models, work: Callable[[], Pixels], stop: Callable[[], bool]) -> tuple[Pixels, float]:

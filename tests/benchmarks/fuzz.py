@@ -32,7 +32,7 @@ import torch
 
 from fgrn.files import write_atomic
 from fgrn.images import ImageError, read_image
-from lab.compare import MAX_PIXELS
+from lab.asked import MAX_PIXELS
 from lab.reader import Reader
 from tests import crafted, mutations, sound_files
 from tests.benchmarks import fuzz_worker

@@ -16,7 +16,7 @@ from fgrn import checkpoint
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError, read_image
 from lab.api import Api
-from lab.compare import MAX_PIXELS, RequestError, open_picture
+from lab.asked import MAX_PIXELS, RequestError, open_picture
 from lab.files import Store
 from lab.models import Models
 from tests.mutations import Case

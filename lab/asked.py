@@ -1,0 +1,78 @@
+"""What visitors ask for, checked: pictures, scales and methods that the page can serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fgrn.checkpoint import CheckpointError
+from fgrn.images import ImageError
+from fgrn.methods import METHODS, SCALES
+from fgrn.pipeline import MIN_SIDE, Pixels, Rescaler
+from lab.models import Models
+from lab.reader import read_upload
+
+MAX_PIXELS = 16_000_000
+"""Cap of the page on a picture, whether it is uploaded or restored."""
+NO_MEMORY = "There is not enough memory for this picture. Use a smaller one, or another method."
+
+
+class RequestError(ValueError):
+    """A request that the page cannot serve; the message says what, why and what next."""
+
+
+def open_picture(path: str | None, what: str = "a picture") -> tuple[Pixels, tuple[str, ...], str]:
+    """Read an upload: pixels, notices, format.
+
+    Raises:
+        RequestError: if there is none, it cannot be read, or it is too small or too large.
+    """
+    if not path:
+        raise RequestError(f"There is no picture yet. Upload or paste {what}, or choose an example.")
+    try:
+        loaded = read_upload(path, max_pixels=MAX_PIXELS)
+    except ImageError as error:
+        raise RequestError(str(error)) from error
+    height, width = loaded.pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise RequestError(
+            f"The picture is {width} x {height} pixels, but each side needs at least {MIN_SIDE}. "
+            "Choose a larger picture."
+        )
+    return loaded.pixels, loaded.notices, loaded.format
+
+
+def check_scale(scale: object) -> int:
+    """The scale as a number.
+
+    Raises:
+        RequestError: if there is no such scale.
+    """
+    if not isinstance(scale, int | float | str) or str(scale).strip() not in map(str, SCALES):
+        raise RequestError(f"Scale {scale!r} is not supported. Choose one of {', '.join(map(str, SCALES))}.")
+    return int(scale)
+
+
+def check_methods(methods: Sequence[str]) -> list[str]:
+    """The methods in the order of METHODS, without repetitions.
+
+    Raises:
+        RequestError: for an unknown method, or none at all.
+    """
+    unknown = sorted(set(methods) - set(METHODS))
+    if unknown:
+        raise RequestError(f"There is no method {unknown[0]!r}. Choose among {', '.join(METHODS)}.")
+    if not methods:
+        raise RequestError("No method is chosen. Tick at least one method.")
+    return [name for name in METHODS if name in methods]
+
+
+def rescalers(models: Models, scale: int, methods: Sequence[str]) -> dict[str, Rescaler]:
+    """The rescalers of methods, for a run that needs all of them.
+
+    Raises:
+        RequestError: if the weights of one cannot be used.
+    """
+    try:
+        return {name: models.get(name, scale) for name in methods}
+    except CheckpointError as error:
+        raise RequestError(f"{error}. Untick this method, or choose another scale.") from error

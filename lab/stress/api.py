@@ -1,0 +1,74 @@
+"""The endpoints of the Stress tab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lab import asked
+from lab.components import shown_errors
+from lab.models import Models
+from lab.plain import plain_number
+from lab.stress.damage import KINDS
+from lab.stress.handlers import rate, stress
+
+
+@dataclass(frozen=True)
+class StressApi:
+    """The endpoints around the page's models."""
+
+    models: Models
+
+    def stress_rows(
+        self, image: str | None, scale: float, methods: list[str] | None, kinds: list[str] | None
+    ) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
+        """Restore a picture from damaged LR pictures, as a stream: the rows so far, then one more in each answer.
+
+        A row has method, damage ("none" or one of `kinds`), amount, psnr_y in dB and ssim_y. `kinds` are jpeg, webp,
+        avif (amount: quality), blur, noise (sigma), resize (pixels); empty for all. Notices say what was left out.
+        """
+        with shown_errors():
+            names = methods or self._available(scale)
+            for run in stress(self.models, image, scale, names, kinds or list(KINDS)):
+                yield (
+                    [
+                        {
+                            "method": p.method,
+                            "damage": p.kind,
+                            "amount": p.amount,
+                            "psnr_y": plain_number(p.psnr_y),
+                            "ssim_y": plain_number(p.ssim_y),
+                        }
+                        for p in run.points
+                    ],
+                    list(run.notices),
+                )
+
+    def rate_rows(
+        self, image: str | None, scale: float, methods: list[str] | None
+    ) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
+        """Bytes against quality, as a stream: the methods with their LR picture, codecs with the picture itself.
+
+        A row has series (a method, or jpeg, webp, avif), setting, bytes, bits_per_pixel of the picture, psnr_y in dB
+        and ssim_y.
+        """
+        with shown_errors():
+            names = methods or self._available(scale)
+            for run in rate(self.models, image, scale, names):
+                yield (
+                    [
+                        {
+                            "series": p.series,
+                            "setting": p.setting,
+                            "bytes": p.bytes,
+                            "bits_per_pixel": p.bits_per_pixel,
+                            "psnr_y": plain_number(p.psnr_y),
+                            "ssim_y": plain_number(p.ssim_y),
+                        }
+                        for p in run.points
+                    ],
+                    list(run.notices),
+                )
+
+    def _available(self, scale: float) -> list[str]:
+        return self.models.available(asked.check_scale(scale))

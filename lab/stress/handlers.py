@@ -1,0 +1,178 @@
+"""What happens when something on the Stress tab is clicked: values of components in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from fgrn.methods import METHODS
+from lab import asked, plots, progress
+from lab.components import shown_errors
+from lab.files import stem
+from lab.models import Models
+from lab.progress import Progress
+from lab.stress import runs, verdicts
+from lab.stress.damage import KINDS
+from lab.stress.runs import RateRun, StressRun
+from lab.ticket import SKIP, Ticket
+
+HELP = (
+    "The LR picture is damaged, then restored. Dotted lines: undamaged, the figure of Compare. Codecs run with "
+    "Pillow's defaults (4:2:0 chroma); PSNR and SSIM are those of the Y channel, as in Compare."
+)
+BYTES_HELP = (
+    "Curves: the picture itself in a lossy format, quality 5 to 100. Points: a method's LR picture as PNG (right) and "
+    "as lossless WebP (left), with what can be restored from it. Higher and further to the left is better."
+)
+
+BROKEN_OFF = Progress("Broken off: see the message", active=False)
+
+
+class Drawn(NamedTuple):
+    """New values of the components of a run: all plots of damage, or the one of bytes."""
+
+    run: Any = SKIP
+    status: Any = SKIP
+    empty: Any = SKIP
+    sentences: Any = SKIP
+    plots: tuple[Any, ...] = ()
+
+    def values(self) -> tuple[Any, ...]:
+        """In the order of the components."""
+        return (*self[:-1], *self.plots)
+
+
+class StressHandlers:
+    """The handlers of the tab, around the models of the page."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+
+    def begin(
+        self, path: str | None, scale: int, methods: list[str], kinds: list[str] | None, ticket: Ticket
+    ) -> tuple[Ticket, str]:
+        """Check a request (`kinds` is None for bytes); end what still runs for this visitor; hand out a new ticket."""
+        with shown_errors():
+            asked.check_scale(scale)
+            asked.check_methods(methods)
+            if kinds is None:
+                asked.open_picture(path)
+            else:
+                runs.check_kinds(kinds)
+                runs.open_subject(path)
+        chosen = () if kinds is None else (kinds,)
+        kind = "bytes" if kinds is None else "stress"
+        ticket = ticket.next(path, scale, methods, *chosen, kind=kind)
+        return ticket, _line(Progress("Waiting for its turn"))
+
+    def on_stress(self, ticket: Ticket) -> Iterator[tuple[Any, ...]]:
+        """The curves, a point at a time. Only the plot that has changed is sent."""
+        counts: dict[str, int] = {}
+
+        def show(run: StressRun) -> tuple[Any, ...]:
+            figures = tuple(_plot(run, kind, counts) for kind in KINDS)
+            sentences = _listed(verdicts.crossings(run), HELP)
+            return Drawn(run, _line(run.progress, run.notices), "", sentences, figures).values()
+
+        failed = Drawn(status=_line(BROKEN_OFF), plots=(SKIP,) * len(KINDS)).values()
+        yield from ticket.serve(partial(stress, self.models, stop=ticket.stopped), show, failed, "stress")
+
+    def on_bytes(self, ticket: Ticket) -> Iterator[tuple[Any, ...]]:
+        """The chart of bytes, a point at a time."""
+
+        def show(run: RateRun) -> tuple[Any, ...]:
+            figure = gr.Plot(plots.rate_figure(run), visible=True) if run.points else SKIP
+            sentences = _listed(verdicts.rates(run) if not run.progress.active else [], BYTES_HELP)
+            return Drawn(run, _line(run.progress, run.notices), "", sentences, (figure,)).values()
+
+        failed = Drawn(status=_line(BROKEN_OFF), plots=(SKIP,)).values()
+        yield from ticket.serve(partial(rate, self.models, stop=ticket.stopped), show, failed, "bytes")
+
+    def stop(self, run: StressRun | RateRun | None, ticket: Ticket) -> tuple[Any, str]:
+        """What is drawn stays."""
+        said = ticket.stop()
+        if run is None or not run.progress.active:
+            return SKIP, _line(Progress(said, active=False))
+        text = f"Stopped after {run.progress.done} of {run.progress.total} steps"
+        done = replace(run, progress=replace(run.progress, text=text, active=False))
+        return done, _line(done.progress, done.notices)
+
+    def describe(self, path: str | None, scale: int, methods: list[str]) -> str:
+        """What the next run will be about."""
+        if not path:
+            return '<div class="fg-info">Choose a picture in the Compare tab.</div>'
+        labels = ", ".join(METHODS[name].label for name in methods if name in METHODS) or "no method"
+        text = f"{Path(path).name}, ×{scale}, {labels}"
+        return (
+            f'<div class="fg-subject"><b>{escape(text)}</b>'
+            '<span class="fg-info">Picture, scale and methods are those of the Compare tab.</span></div>'
+        )
+
+
+def stress(
+    models: Models,
+    path: str | None,
+    scale: object,
+    methods: Sequence[str],
+    kinds: Sequence[str],
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[StressRun]:
+    """`runs.stress` of an upload.
+
+    Raises:
+    RequestError: for anything that cannot be asked for.
+    """
+    number, names = asked.check_scale(scale), asked.check_methods(methods)
+    chosen = runs.check_kinds(kinds)
+    pixels = runs.open_subject(path)
+    for run in runs.stress(models, pixels, number, names, chosen, stop):
+        yield replace(run, subject=_subject(path, number))
+
+
+def rate(
+    models: Models,
+    path: str | None,
+    scale: object,
+    methods: Sequence[str],
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[RateRun]:
+    """`runs.rate_distortion` of an upload; raises as `stress`."""
+    number, names = asked.check_scale(scale), asked.check_methods(methods)
+    pixels, _, _ = asked.open_picture(path)
+    for run in runs.rate_distortion(models, pixels, number, names, stop):
+        yield replace(run, subject=_subject(path, number))
+
+
+def _subject(path: str | None, scale: int) -> str:
+    """What the plots are about: Compare may have moved on."""
+    return f"of {stem(path or '')} at ×{scale}"
+
+
+def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:
+    """The plot of a kind if it has changed; `shown` remembers how many points it had."""
+    if kind not in run.kinds:
+        if shown.get(kind) == -1:
+            return SKIP
+        shown[kind] = -1
+        return gr.Plot(visible=False)
+    count = sum(p.kind in (kind, runs.UNDAMAGED) for p in run.points)
+    if shown.get(kind) == count:
+        return SKIP
+    shown[kind] = count
+    return gr.Plot(plots.damage_figure(run, kind), visible=True)
+
+
+def _line(state: Progress, notices: tuple[str, ...] = ()) -> str:
+    return progress.line(state, notices)
+
+
+def _listed(lines: list[str], help_text: str) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    listed = f'<ul class="fg-sentences">{items}</ul>' if items else ""
+    return f'{listed}<p class="fg-notes">{escape(help_text)}</p>'
