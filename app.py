@@ -79,6 +79,9 @@ def _add_api(page: Handlers) -> None:
         scale = gr.Number(FIRST_SCALE, precision=0, label="Scale, one of " + ", ".join(map(str, SCALES)))
         named_scale = gr.Number(0, precision=0, label="Scale, if the file does not name it")
         several = gr.JSON([], label="Names of methods; empty for all that are available")
+        box = gr.JSON(
+            None, label="Region as [left, top, width, height] in pixels; none for the whole picture"
+        )
         other = gr.Checkbox(False, label=restore.OTHER_WEIGHTS)
         rows, notices = gr.JSON(label="Rows"), gr.JSON(label="Notices")
         png, pngs = gr.File(label="PNG"), gr.File(label="PNGs", file_count="multiple")
@@ -87,7 +90,7 @@ def _add_api(page: Handlers) -> None:
     gr.on(
         [], endpoints.restore, [lr, named, named_scale, other], [png, notices], api_name="restore", **NETWORK
     )
-    gr.on([], endpoints.compare, [image, scale, several], [rows, pngs], api_name="compare", **SERIES)
+    gr.on([], endpoints.compare, [image, scale, several, box], [rows, pngs], api_name="compare", **SERIES)
 
 
 def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
@@ -116,6 +119,8 @@ def main() -> None:
     demo = build_demo(page)
     serve(demo, prevent_thread_lock=True)
     page.warm_up()
+    if not zero_gpu.is_here():  # where networks need the quota of a visitor
+        page.compute_examples()
     demo.block_thread()
 
 

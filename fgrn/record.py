@@ -258,12 +258,12 @@ def _load(archive: zipfile.ZipFile, name: str) -> Any:
             data = stream.read(_MAX_BYTES + 1)
     except KeyError:
         raise RecordError(
-            f"There is no {name} in this ZIP. Use one that the page's Benchmark made."
+            f"There is no {name} in this ZIP. Use one that Compare or Benchmark of the page made."
         ) from None
     except zlib.error as error:
         raise RecordError(f"{name} in this ZIP is damaged ({error}). Download it again.") from error
     if len(data) > _MAX_BYTES:
-        raise RecordError(f"{name} in this ZIP is larger than any that the page's Benchmark makes.")
+        raise RecordError(f"{name} in this ZIP is larger than any that the page makes.")
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -1,1 +1,1 @@
-"""What the page does, without its components: runs, tables, cards, files. `app.py` puts components around it."""
+"""The page: what its tabs show, and what they do. `app.py` puts them together and serves them."""

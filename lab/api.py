@@ -9,12 +9,13 @@ from fgrn.checkpoint import CheckpointError
 from fgrn.images import encode_png
 from fgrn.memory import memory_errors_as
 from fgrn.methods import SCALES
-from lab import restore, table
+from lab import region, restore, table
 from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
 from lab.compare import Run, compare, measure
 from lab.components import shown_errors
 from lab.files import Store, stem
 from lab.models import Models
+from lab.region import Region
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,31 @@ class Api:
             return done.path, list(done.notices)
 
     def compare(
-        self, image: str | None, scale: float, methods: list[str] | None
+        self, image: str | None, scale: float, methods: list[str] | None, box: list[int] | None = None
     ) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
         """Compare methods, as a stream: one row of numbers a method, filled in step by step.
 
-        The files are the LR PNG and the restored PNG of every method that is done, named after method and scale.
+        With `box`, [left, top, width, height] in pixels of the picture, the rows also have region_psnr_y and
+        region_ssim_y, of that part alone. The files are the LR PNG and the restored PNG of every method that is done,
+        named after method and scale, and at the end the ZIP that `python -m fgrn repeat` takes.
         """
         with shown_errors():
             number = check_scale(scale)
             names = check_methods(methods or self.models.available(number))
-            run = None
-            for run in compare(self.models, self.store, image, number, names):
-                yield table.plain_rows(run), _files(run)
-            if run is not None:
-                for measured in measure(self.models, run):
-                    yield table.plain_rows(measured), _files(measured)
+            part: Region | None = None
+            for run in self._runs(image, number, names):
+                if box:
+                    part = region.measure(run, part or Region(region.read_box(box, run)))
+                yield table.plain_rows(run, part), _files(run)
+
+    def _runs(self, image: str | None, scale: int, methods: list[str]) -> Iterator[Run]:
+        run = None
+        for run in compare(self.models, self.store, image, scale, methods):
+            yield run
+        if run is not None:
+            yield from measure(self.models, self.store, run)
 
 
 def _files(run: Run) -> list[str]:
-    return [path for o in run.done if o.files for path in (o.files.lr, o.files.reconstruction)]
+    pictures = [path for o in run.done if o.files for path in (o.files.lr, o.files.reconstruction)]
+    return [*pictures, run.record] if run.record else pictures

@@ -27,11 +27,11 @@ class Page:
     def picture(self, path: str, title: str, note: str, kind: str, size: tuple[int, int]) -> str:
         """A figure with a title; the picture opens at full size. `size` is (height, width)."""
         height, width = size
-        address, name = self.address(path), escape(os.path.basename(path), quote=True)
+        address = self.address(path)
         alt = escape(f"{title}, {width} x {height} pixels", quote=True)
         return (
             f'<figure class="fg-figure fg-{kind}"><a class="fg-frame" href="{address}" target="_blank" rel="noopener" '
-            f'title="Open at full size"><img src="{address}" alt="{alt}" data-name="{name}"></a>'
+            f'title="Open at full size"><img src="{address}" alt="{alt}"></a>'
             f"<figcaption><b>{escape(title)}</b><span>{escape(note)}</span></figcaption></figure>"
         )
 
@@ -55,7 +55,7 @@ _ICON = (
 def files(run: Run) -> Page:
     """A line for every method of the run: what it is, where it stands, and its files."""
     page = Page()
-    rows = "".join(_files(page, run, outcome) for outcome in run.outcomes)
+    rows = "".join(_files(page, run, outcome) for outcome in run.outcomes) + _record(page, run)
     page.html = f'<section class="fg-files" aria-label="Files">{rows}</section>'
     return page
 
@@ -76,10 +76,10 @@ def restored(lr: str, picture: str, title: str, lr_size: tuple[int, int], size: 
 
 def status(text: str, active: bool, notices: tuple[str, ...] = ()) -> str:
     """A line that screen readers announce, and the notices below it."""
-    kind = "fg-busy" if active else "fg-idle"
+    kind = " fg-busy" if active else ""
     items = "".join(f"<li>{escape(notice)}</li>" for notice in notices)
     listed = f'<ul class="fg-notices">{items}</ul>' if items else ""
-    return f'<p class="fg-status {kind}" role="status" aria-live="polite">{escape(text)}</p>{listed}'
+    return f'<p class="fg-status{kind}" role="status" aria-live="polite">{escape(text)}</p>{listed}'
 
 
 def facts(text: str, notices: tuple[str, ...]) -> str:
@@ -110,6 +110,18 @@ def badge(device: str, scales: dict[str, list[int]]) -> str:
     return (
         f'<div class="fg-badges"><span class="fg-badge"><b>Device</b>{escape(device)}</span>'
         f'<span class="fg-badge{"" if have else " fg-warn"}"><b>Weights</b>{escape(weights)}</span></div>'
+    )
+
+
+def _record(page: Page, run: Run) -> str:
+    """The ZIP that repeats the run."""
+    text = "Settings, versions, digests of the weights and all figures, to repeat it: python -m fgrn repeat"
+    words = "When it is measured" if run.active else "Not measured to its end"
+    body = (
+        page.download(run.record, "ZIP with run.json") if run.record else f'<p class="fg-state">{words}</p>'
+    )
+    return (
+        f'<article class="fg-file"><header><h2>The run</h2><p>{text}</p></header><div>{body}</div></article>'
     )
 
 

@@ -1,6 +1,6 @@
 """What the Plotly figures of all tabs share, so that they read on a light and on a dark page.
 
-The background is the page's, and so is the colour of the text (lab/tabs.css, lab/latent.css). Gradio bundles
+The background is the page's, and so is the colour of the text (lab/tabs.css). Gradio bundles
 plotly.js 3: nothing here needs a later one.
 """
 

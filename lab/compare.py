@@ -11,15 +11,18 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 
+from fgrn import record
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores, blind, costs, fidelity
 from fgrn.images import ImageError, encode_png, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import Pixels, RescaleError, Result, rescale
+from fgrn.record import Input, Record, Settings
 from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
-from lab.files import Store, stem
+from lab.files import Store, shown_name, stem
 from lab.models import Interrupted, Models
 
 AT_ONCE = 1_000_000  # pixels: up to here bicubic is there before a snapshot without it could be drawn
@@ -72,6 +75,8 @@ class Run:
     notices: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     status: str
+    source: Input | None = None  # the file of the original, as it came
+    record: str = ""  # path of the ZIP that repeats the run, once it is measured
     active: bool = True
     token: str = field(default_factory=lambda: secrets.token_hex(8))  # the same in all snapshots of a run
 
@@ -111,7 +116,9 @@ def compare(
     name = stem(path or "")
     hr = store.save(encode_png(pixels, quick=True), f"{name}.png")
     outcomes = tuple(Outcome(method) for method in names)
-    run = Run(name, number, (pixels.shape[0], pixels.shape[1]), hr, notices, outcomes, "Starting")
+    source = Input(shown_name(Path(path or "").name), record.sha256(Path(path or "").read_bytes()))
+    size = (pixels.shape[0], pixels.shape[1])
+    run = Run(name, number, size, hr, notices, outcomes, "Starting", source)
     count = run.size[0] * run.size[1]
     ordered = sorted(outcomes, key=lambda outcome: METHODS[outcome.method].slow)
     for index, outcome in enumerate(ordered):
@@ -127,8 +134,8 @@ def compare(
     yield replace(run, status="Measuring: PSNR and SSIM")
 
 
-def measure(models: Models, run: Run) -> Iterator[Run]:
-    """Fill in the metrics: PSNR and SSIM of all methods first, NIQE and PIQE (slow) after them.
+def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
+    """Fill in the metrics: PSNR and SSIM of all methods first, NIQE and PIQE (slow) after them; then the record.
 
     Raises:
         RequestError: if the files of the run are gone (they are kept for a day).
@@ -155,7 +162,7 @@ def measure(models: Models, run: Run) -> Iterator[Run]:
         with models.pace.measured("blind", count):
             scores = blind(lr)
         run = _scored(run, outcome.method, scores, status)
-    yield replace(run, status="Finished", active=False)
+    yield replace(run, status="Finished", active=False, record=_record(models, store, run))
 
 
 def stopped(run: Run) -> Run:
@@ -167,6 +174,18 @@ def stopped(run: Run) -> Run:
         for o in run.outcomes
     )
     return replace(run, outcomes=outcomes, status="Stopped", active=False)
+
+
+def _record(models: Models, store: Store, run: Run) -> str:
+    """Save the ZIP that repeats the run, of the methods that have their pictures; "" if none has."""
+    if not run.done or run.source is None:
+        return ""
+    settings = Settings(run.scale, tuple(outcome.method for outcome in run.done), "whole", no_reference=True)
+    weights = {outcome.method: outcome.digest for outcome in run.done}
+    machine = record.machine(models.get("bicubic", run.scale).device)
+    of = Record(settings, (run.source,), weights, record.versions(), machine)
+    figures = {run.source.name: {outcome.method: outcome.scores for outcome in run.done}}
+    return store.save(record.pack(of, figures, {}), f"{run.name}_x{run.scale}_run.zip")
 
 
 def _outcome(

@@ -20,6 +20,7 @@ import torch
 
 from fgrn.files import write_atomic
 from fgrn.metrics import Score
+from fgrn.record import Input
 from lab.compare import Files, Outcome, Run, State
 from lab.files import Store
 
@@ -61,7 +62,8 @@ def save(folder: Path, key: str, run: Run) -> None:
         for outcome in run.outcomes
         if outcome.files
     )
-    kept = asdict(replace(run, hr=_copy(run.hr, store), outcomes=outcomes))
+    zipped = _copy(run.record, store) if run.record else ""
+    kept = asdict(replace(run, hr=_copy(run.hr, store), outcomes=outcomes, record=zipped))
     text = json.dumps({"key": key, "run": kept}, default=lambda state: state.value)
     write_atomic(folder / INDEX, text.encode())
 
@@ -97,5 +99,7 @@ def _run(kept: dict[str, Any], store: Store) -> Run:
             "hr": _copy(kept["hr"], store),
             "notices": tuple(kept["notices"]),
             "outcomes": tuple(map(outcome, kept["outcomes"])),
+            "source": Input(**kept["source"]),
+            "record": _copy(kept["record"], store) if kept["record"] else "",
         }
     )

@@ -90,3 +90,9 @@ def readable_size(count: int) -> str:
     if count < 1000:
         return f"{count} bytes"
     return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def shown_name(name: str) -> str:
+    """A file name of others as it may be shown: printable, not too long."""
+    text = "".join(char if char.isprintable() else "?" for char in name)
+    return text if len(text) <= 100 else f"{text[:60]}...{text[-30:]}"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from fgrn.images import read_image
+from fgrn.methods import SCALES
 from fgrn.pipeline import Pixels
 from lab import asked, cards, compare, example_cache, links, reader, region, restore, table, viewer
 from lab.compare import Run
@@ -73,6 +74,11 @@ class Handlers:
         reader.warm_up()
         self.models.summary()
 
+    def compute_examples(self) -> None:
+        """Compute all examples in the background, while no visitor runs a network."""
+        examples = sorted(EXAMPLES, key=lambda name: name != FIRST_EXAMPLE)
+        self.showcases.fill((name, scale) for scale in sorted(SCALES, reverse=True) for name in examples)
+
     def first_view(self) -> Drawn:
         """What the page holds when it is served: the example, if an earlier start has kept it."""
         self._served = kept = self.first.recall()
@@ -113,7 +119,7 @@ class Handlers:
             yield SKIP
             return
         example = self.showcases.showing(run)
-        runs = example.watch(ticket.stopped) if example else compare.measure(self.models, run)
+        runs = example.watch(ticket.stopped) if example else compare.measure(self.models, self.store, run)
         failed = Drawn(cards.status("Not measured: see the message", False))
         yield from ticket.draw(runs, lambda run: self.draw(run, ticket, shown), failed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ class Models:
         self._load, self._device = load, device
         self._loaded: dict[tuple[str, int], Rescaler] = {}
         self._lock = threading.Lock()
-        self.one_at_a_time = threading.Lock()
+        self._running = threading.Lock()  # held while a network runs
+        self._waiting: set[int] = set()  # threads that have a network to run
+        self._ended = float("-inf")  # when the last one ended
         self.pace = Pace()
 
     def get(self, method: str, scale: int) -> Rescaler:
@@ -55,18 +58,43 @@ class Models:
             return self._loaded[key]
 
     @contextmanager
-    def running(
-        self, work: Hashable, pixels: int, stop: Callable[[], bool] = lambda: False
-    ) -> Iterator[None]:
-        """Within it no other network runs. `work` on a picture of so many pixels is what takes its time.
+    def alone(self, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Within it no other network runs.
 
         Raises:
             Interrupted: as soon as `stop()` is true, in the middle of a network if need be.
         """
-        with self.one_at_a_time, interruptible(stop), self.pace.measured(work, pixels):
+        thread = threading.get_ident()
+        self._waiting.add(thread)
+        try:
+            self._running.acquire()
+        finally:
+            self._waiting.discard(thread)
+        try:
             if stop():
                 raise Interrupted
+            with interruptible(stop):
+                yield
+        finally:
+            self._ended = time.monotonic()
+            self._running.release()
+
+    @contextmanager
+    def running(
+        self, work: Hashable, pixels: int, stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[None]:
+        """As `alone`; what it takes is remembered as that of `work` on a picture of so many pixels."""
+        with self.alone(stop), self.pace.measured(work, pixels):
             yield
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for a network that runs to end."""
+        return bool(self._waiting)
+
+    def idle(self, seconds: float) -> bool:
+        """Whether no network has run for so long."""
+        return not self._running.locked() and time.monotonic() - self._ended >= seconds
 
     def status(self, scale: int) -> list[Status]:
         """All methods at a scale. Loads the weights: only that tells whether they are sound."""

@@ -13,7 +13,7 @@ from lab import charts
 from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
 from lab.files import readable_size
 from lab.stress.damage import CODECS, KINDS
-from lab.stress.runs import UNDAMAGED, Point, RatePoint, RateRun, StressRun
+from lab.stress.runs import Point, RatePoint, RateRun, StressRun
 
 # Each at least 3 : 1 against white and against the dark page, and apart for the colour-blind.
 COLOURS = {
@@ -141,7 +141,6 @@ def _level(reference: Point, amounts: Sequence[float]) -> go.Scatter:
         legendgroup=reference.method,
         showlegend=False,
         hoverinfo="skip",
-        meta=UNDAMAGED,
     )
 
 

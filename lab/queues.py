@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 # One picture waits for another, metrics for each other: a slow metric never delays a picture. What takes many networks
-# or measures as well has a lane of its own, and gives way between two networks (`Models.one_at_a_time`).
+# or measures as well has a lane of its own, and gives way between two networks (`Models.alone`).
 NETWORK: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 SERIES: dict[str, Any] = {"concurrency_id": "series", "concurrency_limit": 4}
 METRIC: dict[str, Any] = {"concurrency_id": "metrics", "concurrency_limit": 1}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import filecmp
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from lab.compare import Run, State, compare, measure
 from lab.files import Store
 from lab.models import Models
 
+IDLE_SECONDS = 4.0  # without a network, after which examples are computed on
 STOP_SECONDS = 0.2  # within which somebody who watches notices Stop
 
 
 class Showcase:
     """Runs one comparison in a thread and lets any number of visitors watch it, from the first snapshot on.
 
-    What a visitor has begun is broken off when the last one who watches presses Stop, and begun again by the next.
+    What a visitor has begun is broken off when the last one who watches presses Stop, and begun again by the next. What
+    nobody watches is broken off as well when a visitor wants to run a network.
     """
 
     def __init__(
@@ -84,6 +87,13 @@ class Showcase:
                 self._watchers -= 1
                 self._left = self._watchers == 0 and stop()
 
+    def complete(self) -> bool:
+        """Begin, and wait until it is done (True) or broken off."""
+        self.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._finished or not self._started)
+            return self._finished
+
     def watch_pictures(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Run]:
         """As `watch`, up to the first snapshot with every picture."""
         for run in self.watch(stop):
@@ -108,6 +118,9 @@ class Showcase:
     def failed(self) -> bool:
         """Whether it ended without a single snapshot."""
         return self._finished and self._latest is None
+
+    def _abandoned(self) -> bool:
+        return self._left or (self._watchers == 0 and self._models.wanted)
 
     def _publish(self, run: Run) -> None:
         with self._changed:
@@ -157,12 +170,14 @@ class Showcase:
         computed = None
         picture = str(self._picture)
         for computed in compare(
-            self._models, self._store, picture, self._scale, methods, stop=lambda: self._left
+            self._models, self._store, picture, self._scale, methods, stop=self._abandoned
         ):
             yield computed
         run = computed
-        for run in measure(self._models, computed) if computed and computed.complete else ():
+        for run in measure(self._models, self._store, computed) if computed and computed.complete else ():
             yield run
+            if self._abandoned():
+                return
         if self._folder and run and all(outcome.state is State.DONE for outcome in run.outcomes):
             with suppress(OSError):  # a full or read-only disk: the next start computes it again
                 example_cache.save(self._folder, key, run)
@@ -193,6 +208,18 @@ class Showcases:
                     self._models, self._store, self.examples[example], scale, self._methods, self._cache
                 )
             return self._made[key]
+
+    def fill(self, requests: Iterable[tuple[str, int]]) -> None:
+        """Compute these one after the other, in the background, while no visitor runs a network."""
+
+        def work() -> None:
+            for example, scale in requests:
+                done = self.of(example, scale).complete()
+                while not done:
+                    time.sleep(IDLE_SECONDS / 4)
+                    done = self._models.idle(IDLE_SECONDS) and self.of(example, scale).complete()
+
+        threading.Thread(target=work, name="examples", daemon=True).start()
 
     def name_of(self, path: str | None) -> str | None:
         """The example that a file is a copy of, if any."""

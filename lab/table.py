@@ -68,22 +68,24 @@ def render(run: Run, region: Region | None = None) -> str:
     )
 
 
-def help_text() -> str:
+PROTOCOL = (
+    "8-bit pictures throughout. PSNR and SSIM on the Y channel of the restored picture, with as many pixels as the "
+    "scale cut from each side. Bold is the best of the column."
+)
+
+
+def help_text(protocol: str = PROTOCOL) -> str:
     """A line of help for every number, in a box that opens on demand."""
     lines = "".join(
         f"<div><dt>{escape(column.title)} {_arrow(column)}</dt><dd>{escape(METRICS[column.key].caveat)}</dd></div>"
         for column in COLUMNS
     )
-    protocol = (
-        "8-bit pictures throughout. PSNR and SSIM on the Y channel of the restored picture, with as many pixels as the "
-        "scale cut from each side. Bold is the best of the column."
-    )
     summary = "<summary>What the numbers mean</summary>"
     return f'<details class="fg-help">{summary}<p>{protocol}</p><dl>{lines}</dl></details>'
 
 
-def plain_rows(run: Run) -> list[dict[str, object]]:
-    """The table for programs: numbers, None where there is none (yet), and the reasons."""
+def plain_rows(run: Run, region: Region | None = None) -> list[dict[str, object]]:
+    """The table for programs: numbers, None where there is none (yet), and the reasons; those of a region as well."""
     rows = []
     for outcome in run.outcomes:
         row: dict[str, object] = {
@@ -99,6 +101,12 @@ def plain_rows(run: Run) -> list[dict[str, object]]:
             row[column.key] = plain_number(score.value if score else None)
             if score is not None and score.value is None:
                 reasons[column.key] = score.reason
+        of_region = region.scores.get(outcome.method, {}) if region else {}
+        for key in KEYS if region else ():
+            score = of_region.get(key)
+            row[f"region_{key}"] = plain_number(score.value if score else None)
+            if score is not None and score.value is None:
+                reasons[f"region_{key}"] = score.reason
         rows.append({**row, "not_available": reasons})
     return rows
 

@@ -20,8 +20,11 @@ from PIL import Image
 
 import app
 import fgrn
+from fgrn import metrics, record
+from fgrn.batch import Reporter
 from fgrn.images import LRInfo, encode_png, read_image
 from fgrn.metrics import METRICS, Score
+from fgrn.repeat import repeat
 from lab import cards, compare, handlers, restore, startup, table
 from lab.asked import RequestError
 from lab.compare import Outcome, Run, State
@@ -66,11 +69,37 @@ def test_pictures_come_one_method_after_the_other_and_numbers_after_them(store: 
         ["bicubic", "irn", "fgrn"],
     ], "IRN keeps nobody waiting"
     assert not any("psnr_y" in o.scores for o in runs[-1].outcomes)
-    measured = list(compare.measure(models, runs[-1]))
+    measured = list(compare.measure(models, store, runs[-1]))
     first_blind = next(i for i, run in enumerate(measured) if "niqe" in run.outcomes[0].scores)
     assert all("psnr_y" in o.scores for o in measured[first_blind].outcomes), "fast metrics come first"
     assert all(set(o.scores) >= set(METRICS) - {"psnr_rgb"} for o in measured[-1].outcomes)
     assert not measured[-1].active
+
+
+def test_a_run_can_be_repeated_from_its_zip(store: Store, picture: str, tmp_path: Path) -> None:
+    models = Models()
+    run = last(
+        compare.measure(models, store, last(compare.compare(models, store, picture, 4, ["bicubic", "fgrn"])))
+    )
+    done, _ = record.unpack(Path(run.record))
+    assert done.settings == record.Settings(4, ("bicubic", "fgrn"), "whole", no_reference=True)
+    assert done.inputs[0].sha256 == record.sha256(Path(picture).read_bytes())
+    reporter = Reporter(quiet=True)
+    repeat(Path(run.record), [picture], models.get, reporter)
+    assert reporter.code == 0, "every digit is the same"
+    unfinished = last(compare.compare(models, store, picture, 4, ["bicubic"]))
+    assert not unfinished.record and "When it is measured" in cards.files(unfinished).html
+    assert "Not measured" in cards.files(compare.stopped(unfinished)).html
+
+
+def test_the_status_says_how_long_it_will_take(store: Store, picture: str) -> None:
+    models = Models()
+    models.pace._seconds |= {("fgrn", 4): 1.0, ("bicubic", 4): 0.0, "blind": 1.0}
+    height, width = read_image(picture).pixels.shape[:2]
+    runs = list(compare.compare(models, store, picture, 4, ["bicubic", "fgrn"]))
+    assert runs[0].status == f"Computing FGRN (2 of 2), about {height * width / 60:.0f} min left"
+    measured = list(compare.measure(models, store, runs[-1]))
+    assert any("NIQE and PIQE of Bicubic, about" in run.status for run in measured)
 
 
 def test_a_large_picture_is_shown_before_bicubic_is_ready(
@@ -101,7 +130,9 @@ def test_without_a_flow_nothing_is_written_twice(store: Store, picture: str) -> 
 
 def test_scores_are_those_of_the_protocol(store: Store, picture: str) -> None:
     models = Models()
-    run = last(compare.measure(models, last(compare.compare(models, store, picture, 2, ["bicubic", "fgrn"]))))
+    run = last(
+        compare.measure(models, store, last(compare.compare(models, store, picture, 2, ["bicubic", "fgrn"])))
+    )
     result = fgrn.rescale(fgrn.load("fgrn", 2), picture)
     bicubic = fgrn.load("bicubic", 2).downscale(picture)
     scores = run.outcomes[1].scores
@@ -160,7 +191,7 @@ def test_stop_ends_a_network_between_two_layers(store: Store, picture: str) -> N
 
     runs = list(compare.compare(models, store, picture, 4, ["fgrn"], stop))
     assert asked == 4 and [run.done for run in runs] == [[]]
-    assert not models.one_at_a_time.locked()
+    assert models.idle(0)
     assert last(compare.compare(models, store, picture, 4, ["fgrn"])).done, "later runs are not stopped"
 
 
@@ -220,7 +251,7 @@ def test_measuring_after_the_files_are_gone_says_so(store: Store, picture: str) 
     run = last(compare.compare(Models(), store, picture, 4, ["bicubic"]))
     Path(run.hr).unlink()
     with pytest.raises(RequestError, match="cleaned up"):
-        list(compare.measure(Models(), run))
+        list(compare.measure(Models(), store, run))
 
 
 def test_the_example_is_computed_once_and_watched_by_all(store: Store, picture: str) -> None:
@@ -504,7 +535,7 @@ def client(url: str, tmp_path: Path) -> Client:
 
 def test_the_api_names_its_endpoints(client: Client) -> None:
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    names = ("methods", "downscale", "restore", "compare", "latent", "stress", "bytes", "benchmark")
+    names = ("methods", "downscale", "restore", "compare", "latent", "change", "stress", "bytes", "benchmark")
     assert set(endpoints) == {f"/{name}" for name in names}
     for endpoint in endpoints.values():
         assert endpoint["description"] and all(p["parameter_name"] for p in endpoint["parameters"])
@@ -544,14 +575,26 @@ def test_compare_streams_pictures_first(client: Client, picture: str) -> None:
     updates = [*job]
     assert [row["method"] for row in updates[0][0]] == ["bicubic", "fgrn"]
     counts = [len(files or []) for _, files in updates]
-    assert counts == sorted(counts) and counts[0] == 2 and counts[-1] == 4
+    assert counts == sorted(counts) and counts[0] == 2 and counts[-1] == 5
     first_number = next(i for i, (rows, _) in enumerate(updates) if rows[0]["psnr_y"] is not None)
     assert counts[first_number] == 4, "no number before the last picture"
     rows, files = updates[-1]
+    assert record.unpack(Path(files[-1]))[0].settings.methods == ("bicubic", "fgrn")
     by_name = {Path(file).name: Path(file).read_bytes() for file in files}
     assert by_name["my_photo_1_fgrn_x4_lr.png"] == fgrn.rescale(fgrn.load("fgrn", 4), picture).lr_png
     assert rows[0]["lr_psnr_y"] == "inf" and rows[1]["not_available"] == {"niqe": NO_SCORE.reason}
     json.dumps(rows, allow_nan=False)
+
+
+def test_the_api_measures_a_region(client: Client, picture: str) -> None:
+    rows, _ = client.predict(handle_file(picture), 4, ["fgrn"], [8, 4, 40, 9], api_name="/compare")
+    result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
+    part = (slice(4, 13), slice(8, 48))
+    expected = metrics.psnr_y(result.hr[part], result.reconstruction[part], 0)
+    assert rows[0]["region_psnr_y"] == pytest.approx(expected)
+    assert rows[0]["region_ssim_y"] is None and "SSIM needs" in rows[0]["not_available"]["region_ssim_y"]
+    with pytest.raises(AppError, match="does not lie in the picture"):
+        client.predict(handle_file(picture), 4, ["fgrn"], [8, 4, 4000, 9], api_name="/compare")
 
 
 @pytest.mark.parametrize("kind", bad_files())
@@ -585,7 +628,7 @@ def test_uploads_over_the_limit_are_refused(client: Client, tmp_path: Path) -> N
 
 
 def test_single_pictures_and_series_have_a_queue_each() -> None:
-    single = ("on_run", "on_restore", "on_change", "downscale", "restore", "latent")
+    single = ("on_run", "on_restore", "on_change", "downscale", "restore", "latent", "change")
     series = ("on_run", "on_stress", "on_bytes", "compare", "stress_rows", "rate_rows", "rows")
     expected = {*((name, "model", 1) for name in single), *((name, "series", 4) for name in series)}
     fns = app.build_demo().fns.values()

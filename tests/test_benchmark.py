@@ -230,7 +230,7 @@ def test_rows_are_the_figures_of_compare(tmp_path: Path, folder: Path) -> None:
     bench = measured(archive.collect([str(folder / "b.png")]), Settings(4, METHODS, "whole"))
     models = Models()
     runs = list(compare.compare(models, Store(tmp_path / "s"), str(folder / "b.png"), 4, METHODS))
-    expected = list(compare.measure(models, runs[-1]))[-1]
+    expected = list(compare.measure(models, Store(tmp_path / "s"), runs[-1]))[-1]
     for outcome in expected.outcomes:
         found = bench.figures["b.png"][outcome.method]
         for key in ("psnr_y", "ssim_y", "lr_psnr_y", "x_exact", "lr_bytes"):

@@ -31,13 +31,13 @@ def picture(tmp_path: Path, photo: Photo) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, picture: Path, use_tiny_weights: Path) -> Run:
     computed = list(compare(Models(), Store(tmp_path / "made"), str(picture), 4, METHODS))[-1]
-    return list(measure(Models(), computed))[-1]
+    return list(measure(Models(), Store(tmp_path / "made"), computed))[-1]
 
 
 def nameless(run: Run) -> Run:
     """Without what differs between two equal runs: where the files lie, and the token."""
     outcomes = tuple(replace(outcome, files=None) for outcome in run.outcomes)
-    return replace(run, hr="", token="", outcomes=outcomes)
+    return replace(run, hr="", token="", outcomes=outcomes, record="")
 
 
 def files(run: Run) -> list[Path]:
@@ -95,7 +95,7 @@ def test_a_second_start_runs_no_network(picture: Path, tmp_path: Path) -> None:
     first = startup.Showcase(Models(), Store(tmp_path / "a"), picture, 4, METHODS, tmp_path / "cache")
     computed = list(first.watch())[-1]
     models = Models()
-    with models.one_at_a_time:  # a network would wait for ever
+    with models.alone():  # a network would wait for ever
         second = startup.Showcase(models, Store(tmp_path / "b"), picture, 4, METHODS, tmp_path / "cache")
         shown = list(second.watch())
     assert [nameless(run) for run in shown] == [nameless(computed)]

@@ -294,7 +294,7 @@ def test_a_run_can_be_stopped(store: Store, picture: str) -> None:
     models = Models()
     with pytest.raises(Interrupted):
         studies.study(models, store, picture, "fgrn", 4, lambda: True)
-    assert not models.one_at_a_time.locked()
+    assert models.idle(0)
     study = run(store, picture)
     with pytest.raises(Interrupted):
         perturb(models, store, study, Change("level"), 8, lambda: True)
@@ -411,6 +411,31 @@ def test_the_endpoint_gives_figures_and_pictures(client: Client, picture: str) -
     assert Path(files[1]).read_bytes() == result.lr_png
     np.testing.assert_array_equal(read_image(files[0]).pixels, result.x)
     json.dumps(figures, allow_nan=False)
+
+
+def test_the_endpoint_changes_the_lr_picture_as_the_page_does(
+    client: Client, picture: str, store: Store
+) -> None:
+    strokes = [
+        {"points": [[4, 4], [9, 7]], "radius": 2, "levels": 12},
+        {"points": [[1, 9]], "radius": 1, "levels": -5},
+    ]
+    figures, files = client.predict(
+        handle_file(picture), "fgrn", 4, "brush", 0, 0, 0, strokes, api_name="/change"
+    )
+    study = run(store, picture)
+    painted = views.brushed(
+        study.pixels("lr"), (Stroke(((4.0, 4.0), (9.0, 7.0)), 2, 12), Stroke(((1.0, 9.0),), 1, -5))
+    )
+    np.testing.assert_array_equal(read_image(files[0]).pixels, painted)
+    restored = fgrn.load("fgrn", 4).upscale(painted, study.size)
+    np.testing.assert_array_equal(read_image(files[2]).pixels, restored)
+    assert figures["psnr_y"] == psnr_y(study.pixels("hr"), restored, 4)
+    assert figures["psnr_y_before"] == study.psnr
+    bad: list[tuple[str, object]] = [("brush", [{"points": [[1, 1]]}]), ("brush", []), ("blur", [])]
+    for kind, sent in bad:
+        with pytest.raises(AppError, match="stroke has points|Nothing is painted|no change 'blur'"):
+            client.predict(handle_file(picture), "fgrn", 4, kind, 0, 0, 0, sent, api_name="/change")
 
 
 @pytest.mark.parametrize(

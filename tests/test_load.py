@@ -55,8 +55,8 @@ def test_a_full_queue_refuses_and_recovers(server: Server) -> None:
 def test_requests_in_a_row_leave_nothing_behind(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "PICTURES", 3)
     monkeypatch.setattr(growth.Asker, "WARM_UP", 3 * len(growth.KINDS))
-    figures = growth.growth(server, 30)
-    assert figures["new_files"] <= figures["new_files_bound"] == 24
+    figures = growth.growth(server, 3 * len(growth.KINDS))
+    assert figures["new_files"] <= figures["new_files_bound"] == 15
     assert figures["memory_growth_mb"] < growth.MEMORY_BOUND / 1e6
 
 

@@ -13,9 +13,10 @@ import torch
 
 from fgrn.images import encode_png
 from lab import startup
+from lab.compare import State
 from lab.files import Store
 from lab.models import Models
-from lab.startup import Showcase
+from lab.startup import Showcase, Showcases
 from tests.conftest import Photo
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
@@ -109,3 +110,56 @@ def test_an_example_that_fails_in_the_middle_is_not_shown_again(
     assert list(showcase.watch())[-1].active
     until(lambda: not workers())
     assert not showcase.sound
+
+
+def test_what_nobody_watches_gives_way_to_a_visitor(showcase: Showcase, slow: Callable[[], None]) -> None:
+    done: list[bool] = []
+    background = threading.Thread(target=lambda: done.append(showcase.complete()))
+    background.start()
+    models = showcase._models
+
+    def in_a_network() -> bool:
+        run = showcase.recall()
+        return run is not None and any(o.state is State.RUNNING for o in run.outcomes) and not models.idle(0)
+
+    until(in_a_network)
+    visitor = threading.Thread(target=lambda: visit(models))
+    visitor.start()
+    until(lambda: models.wanted)
+    slow()
+    visitor.join(20)
+    background.join(20)
+    assert done == [False], "broken off"
+    assert showcase.complete(), "begun again"
+    assert not models.wanted and len(list(showcase.watch())[-1].done) == 3
+
+
+def visit(models: Models) -> None:
+    with models.alone():
+        pass
+
+
+def test_a_visitor_who_watches_keeps_it_going(showcase: Showcase, slow: Callable[[], None]) -> None:
+    runs = showcase.watch()
+    first = next(runs)
+    visitor = threading.Thread(target=lambda: visit(showcase._models))
+    visitor.start()
+    slow()
+    assert list(runs)[-1].token == first.token
+    visitor.join(20)
+
+
+def test_examples_are_computed_in_the_background_and_kept(
+    tmp_path: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(startup, "IDLE_SECONDS", 0.1)
+    examples = {}
+    for number, name in enumerate("ab"):
+        examples[name] = tmp_path / f"{name}.png"
+        examples[name].write_bytes(encode_png(photo(48, 64, number)))
+    store = Store(tmp_path / "files")
+    cases = Showcases(Models(), store, examples, ("bicubic", "fgrn"), tmp_path / "cache")
+    cases.fill([("a", 4), ("b", 4), ("a", 2)])
+    until(lambda: all(cases.of(*key).recall() for key in (("a", 4), ("b", 4), ("a", 2))))
+    again = Showcases(Models(), store, examples, ("bicubic", "fgrn"), tmp_path / "cache")
+    until(lambda: (run := again.of("a", 2).recall()) is not None and run.status == "Finished")

@@ -113,7 +113,7 @@ def test_an_undamaged_lr_picture_gives_the_figure_of_compare(tmp_path: Path, hr:
     path.write_bytes(encode_png(hr))
     models, methods = Models(), ["bicubic", "irn", "fgrn"]
     runs = list(compare.compare(models, Store(tmp_path / "files"), str(path), 4, methods))
-    compared = list(compare.measure(models, runs[-1]))[-1]
+    compared = list(compare.measure(models, Store(tmp_path / "files"), runs[-1]))[-1]
     stressed = whole(hr, "noise", "blur", methods=tuple(methods))
     for outcome in compared.outcomes:
         reference = stressed.reference(outcome.method)

@@ -173,7 +173,11 @@ def test_rows_stream_and_files_come_down(visitor: Visitor, bench_folder: Path, t
     rows = page.locator("#bench-rows tbody tr")
     expect(rows.first).to_be_visible()
     assert rows.count() < 3, "rows come one after the other"
+    expect(page.locator("#bench-plot svg.main-svg").first).to_be_visible()
+    place = "() => ['summary', 'plot', 'rows'].map(e => document.querySelector(`#bench-${e}`).offsetTop)"
+    first = page.evaluate(place)
     ended(page, "bench")
+    assert np.abs(np.subtract(page.evaluate(place), first)).max() <= 4, "nothing moves"
     expect(rows).to_have_count(3)
     expect(page.locator("#bench-summary tbody tr")).to_have_count(4)
     result = fgrn.rescale(fgrn.load("fgrn", 4), bench_folder / "Set5" / "img_1.png")

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from fgrn.batch import SUFFIXES
 from fgrn.images import ImageError
 from lab.asked import RequestError
-from lab.files import readable_size
+from lab.files import readable_size, shown_name
 
 MAX_PICTURES = 200
 MAX_BYTES = 64_000_000  # of one picture file
@@ -93,10 +93,10 @@ def collect(paths: Sequence[str]) -> Collected:
             skipped |= left_out
             total += size
         elif path.suffix.lower() in SUFFIXES:
-            sources.append(Source(shown(path.name), path))
+            sources.append(Source(shown_name(path.name), path))
             total += path.stat().st_size
         else:
-            skipped[shown(path.name)] = "This is neither a picture nor a ZIP."
+            skipped[shown_name(path.name)] = "This is neither a picture nor a ZIP."
         _check(len(sources), total)
     if not sources:
         why = (
@@ -124,7 +124,7 @@ def named_sets() -> dict[str, Path]:
         folders = [top] if _pictures(top) else sorted(path for path in top.iterdir() if path.is_dir())
         for folder in folders:
             if _pictures(folder):
-                sets.setdefault(shown(folder.resolve().name), folder)
+                sets.setdefault(shown_name(folder.resolve().name), folder)
     return sets
 
 
@@ -139,16 +139,10 @@ def collect_set(name: str) -> Collected:
         known = (
             f"Choose among {', '.join(sets)}." if sets else "This server has none: upload pictures instead."
         )
-        raise RequestError(f"There is no picture set {shown(name)!r} here. {known}")
+        raise RequestError(f"There is no picture set {shown_name(name)!r} here. {known}")
     files = _pictures(sets[name])
     _check(len(files), sum(path.stat().st_size for path in files))
-    return Collected(tuple(_apart([Source(shown(path.name), path) for path in files])), {})
-
-
-def shown(name: str) -> str:
-    """A file name of others as it may be shown: printable, not too long."""
-    text = "".join(char if char.isprintable() else "?" for char in name)
-    return text if len(text) <= 100 else f"{text[:60]}...{text[-30:]}"
+    return Collected(tuple(_apart([Source(shown_name(path.name), path) for path in files])), {})
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -166,7 +160,7 @@ def _is_zip(path: Path) -> bool:
 
 def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
     """The pictures in a ZIP, what is left out and why, and how many bytes the pictures have, as the ZIP says."""
-    name = shown(path.name)
+    name = shown_name(path.name)
     _check_directory(path, name)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -178,7 +172,7 @@ def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
     total = 0
     for index, entry in enumerate(entries):
         inside = PurePosixPath(entry.filename.replace("\\", "/"))
-        title = shown(str(inside))
+        title = shown_name(str(inside))
         if entry.is_dir() or inside.suffix.lower() not in SUFFIXES:
             continue
         if any(part.startswith(".") and part != ".." for part in inside.parts) or "__MACOSX" in inside.parts:

@@ -21,9 +21,15 @@ from lab.files import stem
 from lab.handlers import FIRST_METHODS, FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
+from lab.table import help_text
 from lab.ticket import SKIP, Ticket
 
+PROTOCOL = (
+    "8-bit pictures throughout. PSNR and SSIM on the Y channel of the restored picture, with as many pixels as the "
+    "scale cut from each side. A picture counts as soon as every method has done it."
+)
 UPLOAD = ""  # the choice of a set that means: what was uploaded
+LINK_BOX = '<div class="fg-links">{}</div>'
 LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
 HELP = (
     "PSNR and SSIM of the Y channel, 8 bit, as many pixels as the scale cut from each side. NIQE and PIQE judge the LR "
@@ -88,7 +94,7 @@ def build(page: Handlers, demo: gr.Blocks) -> None:
             links = pictures(elem_id="bench-links")
             plot = gr.Plot(show_label=False, container=False, visible=False, elem_id="bench-plot")
             rows = html(elem_id="bench-rows")
-            html(f'<p class="fg-notes">{HELP}</p>')
+            html(f'<p class="fg-notes">{HELP}</p>{help_text(PROTOCOL)}')
 
     drawn = [run, status, plot, table, links, rows]
     request = [ticket, dataset, files, scale, methods, protocol, blind]
@@ -135,8 +141,8 @@ class BenchmarkTab:
         status = progress.line(bench.progress)
         if not whole:
             return Drawn(bench, status, rows=table.pictures(bench))
-        plot = gr.Plot(plots.bench_figure(bench) if bench.inputs else None, visible=bool(bench.inputs))
-        links = Page() if bench.progress.active else self.links(bench)
+        plot = gr.Plot(plots.bench_figure(bench), visible=True)  # empty at first, so that nothing moves later
+        links = Page(LINK_BOX.format("")) if bench.progress.active else self.links(bench)
         summary = table.summary(bench)
         return Drawn(bench, status, plot, summary, picture_value(links), table.pictures(bench))
 
@@ -148,7 +154,7 @@ class BenchmarkTab:
             content.download(self.page.store.save(data, f"{name}.{ending}"), LINKS[ending])
             for ending, data in runs.documents(bench).items()
         ]
-        content.html = f'<div class="fg-links">{"".join(links)}</div>' if links else ""
+        content.html = LINK_BOX.format("".join(links))
         return content
 
     def stop(self, bench: Bench | None, ticket: Ticket) -> Drawn:

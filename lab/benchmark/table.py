@@ -9,21 +9,23 @@ from fgrn.methods import METHODS
 from fgrn.metrics import METRICS, Score, format_score
 from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
 from lab.files import readable_size
+from lab.table import COLUMNS
 
+BLIND = ("niqe", "piqe")
 DIGITS = {"psnr_y": 2, "ssim_y": 4, "lr_psnr_y": 2, "niqe": 2, "piqe": 1, "x_exact": 2}
 
 
 def summary(bench: Bench) -> str:
     """Mean and spread of every figure, a row a method, and under it what the paper reports."""
-    if not bench.inputs:
+    if not bench.inputs and not bench.progress.active:
         return ""
     means, spreads = bench.means, bench.spreads
-    keys = [key for key in METRICS if key in next(iter(means.values()))]
+    keys = [c.key for c in COLUMNS if bench.settings.no_reference or c.key not in BLIND]
     head = "".join(_head(key) for key in keys)
     rows = []
     for name in bench.settings.methods:
         label = escape(METHODS[name].label)
-        cells = "".join(_mean(key, means[name][key], spreads[name][key]) for key in keys)
+        cells = "".join(_mean(bench, key, means[name].get(key), spreads[name].get(key)) for key in keys)
         rows.append(f'<tr data-method="{name}"><th scope="row">{label}</th>{cells}</tr>')
         paper = paper_row(bench.dataset, bench.settings.scale, name)
         if paper:
@@ -32,7 +34,8 @@ def summary(bench: Bench) -> str:
                 f'<tr class="fg-paper" data-paper="{name}"><th scope="row">{label}, paper</th>{cells}</tr>'
             )
     pictures = len(bench.inputs)
-    caption = f"Mean ± standard deviation over {pictures} picture{'s' if pictures > 1 else ''}, ×{bench.settings.scale}"
+    counted = f"{pictures} picture{'' if pictures == 1 else 's'}"
+    caption = f"Mean ± standard deviation over {counted}, ×{bench.settings.scale}"
     if bench.dataset:
         caption = f"{bench.dataset}: {caption}"
     return _table("Summary", caption, f'<th scope="col">Method</th>{head}', "".join(rows)) + _reasons(bench)
@@ -82,7 +85,12 @@ def _shown(key: str, value: float) -> str:
     return format_score(value, DIGITS.get(key, 2))
 
 
-def _mean(key: str, mean: Score, spread: Score) -> str:
+def _mean(bench: Bench, key: str, mean: Score | None, spread: Score | None) -> str:
+    if mean is None or spread is None:
+        wait = '<span class="fg-wait" aria-label="still to come"></span>' if bench.progress.active else ""
+        return (
+            f'<td data-key="{key}">{wait}<span class="fg-spread">&nbsp;</span></td>'  # as high as it will be
+        )
     if mean.value is None:
         title = escape(mean.reason, quote=True)
         return f'<td data-key="{key}"><span class="fg-na" title="{title}">n/a</span></td>'

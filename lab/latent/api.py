@@ -1,4 +1,4 @@
-"""The endpoint of the Latent x tab."""
+"""The endpoints of the Latent x tab."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lab.components import shown_errors
 from lab.files import Store
+from lab.latent import changes
 from lab.latent.studies import Study, study
 from lab.models import Models
 from lab.plain import plain_number
@@ -13,7 +14,7 @@ from lab.plain import plain_number
 
 @dataclass(frozen=True)
 class LatentApi:
-    """The endpoint around the page's models and files."""
+    """The endpoints around the page's models and files."""
 
     models: Models
     store: Store
@@ -32,6 +33,43 @@ class LatentApi:
         with shown_errors():
             found = study(self.models, self.store, image, method, scale)
         return figures(found), [found.files[k] for k in ("x", "lr", "bicubic", "x_recovered", "restored")]
+
+    def change(
+        self,
+        image: str | None,
+        method: str,
+        scale: float,
+        kind: str,
+        levels: float,
+        sigma: float,
+        seed: float,
+        strokes: list[dict[str, object]] | None,
+    ) -> tuple[dict[str, object], list[str]]:
+        """Change the LR picture and see what comes back; methods and scales are those of /latent.
+
+        `kind` is "level" (`levels` added to every value), "noise" (`sigma` in grey levels, `seed`) or "brush"
+        (`strokes`: [{"points": [[x, y], ...], "radius": pixels, "levels": grey levels}, ...] in LR pixels).
+
+        Figures: changed (share of the values of LR), lr_rms, x_rms and restored_rms (how far LR, x and the restored
+        picture have moved, grey levels, root mean square), x_largest, psnr_y_before and psnr_y (dB). The files are
+        PNGs: the changed LR picture, the x that comes back from it, and what is restored from that.
+        """
+        with shown_errors():
+            of = study(self.models, self.store, image, method, scale)
+            change = changes.checked(kind, levels, sigma, seed, changes.plain_strokes(strokes or []))
+            back = changes.perturb(self.models, self.store, of, change, gain=1)
+        measured = {
+            "method": of.method,
+            "scale": of.scale,
+            "changed": back.changed,
+            "lr_rms": back.lr_rms,
+            "x_rms": back.x_rms,
+            "x_largest": back.x_largest,
+            "restored_rms": back.restored_rms,
+            "psnr_y_before": plain_number(of.psnr),
+            "psnr_y": plain_number(back.psnr),
+        }
+        return measured, [back.files[key] for key in ("lr", "x", "restored")]
 
 
 def figures(of: Study) -> dict[str, object]:

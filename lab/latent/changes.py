@@ -149,6 +149,16 @@ def read_strokes(
     return strokes
 
 
+def plain_strokes(sent: Sequence[object]) -> tuple[Stroke, ...]:
+    """Strokes as programs write them: points, radius and levels each; raises as `read_strokes`."""
+    strokes: tuple[Stroke, ...] = ()
+    for stroke in sent:
+        if not isinstance(stroke, dict) or set(stroke) != {"points", "radius", "levels"}:
+            raise RequestError("A stroke has points, radius and levels, and nothing else. Write it so.")
+        strokes = read_strokes([stroke["points"]], stroke["radius"], stroke["levels"], strokes)
+    return strokes
+
+
 def sentence(of: Study, back: Returned) -> str:
     """What the change did, in words."""
     change = back.change

@@ -18,7 +18,7 @@ EMPTY = (
     "back when the LR picture is changed.</p><p>{why}</p></div>"
 )
 _RGB = ("R", "G", "B")
-_ORDINALS = {"rgb": "colour", "r": "red", "g": "green", "b": "blue"}
+_COLOURS = {"r": "red", "g": "green", "b": "blue"}
 
 
 def heading(title: str, text: str) -> str:
@@ -103,7 +103,7 @@ def errors(of: Study, shown: str, channel: str) -> Page:
         f"{exact.largest} grey level{'' if exact.largest == 1 else 's'}. Restored from that: "
         f"{format_score(of.psnr)} dB (PSNR-Y)."
     )
-    which = "the worst of the three colours" if channel == "rgb" else f"the {_ORDINALS[channel]} channel"
+    which = "the worst of the three colours" if channel == "rgb" else f"the {_COLOURS[channel]} channel"
     page.html = (
         f'<div class="fg-beside">{_figures(of, figure)}<div><p class="fg-said">{text}</p>'
         '<div class="fg-table-box"><table class="fg-table fg-small"><thead><tr>'

@@ -27,7 +27,7 @@ FAST: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
 
 
 def build(page: Handlers, image: gr.Image, scale: gr.Radio) -> None:
-    """Build the tab inside the current `gr.Tab`, wire it, and add its endpoint."""
+    """Build the tab inside the current `gr.Tab`, wire it, and add its endpoints."""
     tab = LatentHandlers(page)
     study, painting = gr.State(), gr.State(Painting())
     ticket, changing = gr.State(Ticket()), gr.State(Ticket())
@@ -149,11 +149,20 @@ def _change_section(
 
 
 def _add_api(api: LatentApi) -> None:
-    """The named endpoint, with components because they check that a file is an upload."""
+    """The named endpoints, with components because they check that a file is an upload."""
     with gr.Group(visible=False):
         image = upload(label="Picture")
         method = gr.Textbox(STUDIED[0], label="Method, one of " + ", ".join(STUDIED))
         scale = gr.Number(FIRST_SCALE, precision=0, label="Scale")
         figures = gr.JSON(label="Figures")
         files = gr.File(label="PNGs", file_count="multiple")
+        kind = gr.Textbox("level", label="Kind of change, one of " + ", ".join(KINDS))
+        levels, sigma, seed = (
+            gr.Number(1, label="Grey levels"),
+            gr.Number(1, label="Sigma"),
+            gr.Number(0, label="Seed"),
+        )
+        strokes = gr.JSON([], label="Strokes of the brush, with points, radius and levels each")
     gr.on([], api.latent, [image, method, scale], [figures, files], api_name="latent", **NETWORK)
+    changed = [image, method, scale, kind, levels, sigma, seed, strokes]
+    gr.on([], api.change, changed, [figures, files], api_name="change", **NETWORK)

@@ -17,7 +17,7 @@ from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import Pixels, RescaleError
 from lab.asked import NO_MEMORY, RequestError, open_picture, rescalers
-from lab.models import Interrupted, Models, interruptible
+from lab.models import Interrupted, Models
 from lab.progress import STARTING, Clock, Progress
 from lab.stress import damage
 from lab.stress.damage import CODECS, KINDS, DamageError
@@ -235,10 +235,8 @@ def _timed(models: Models, work: Callable[[], Pixels], stop: Callable[[], bool])
         Interrupted: if `stop()` is true.
         RequestError: if there is not enough memory, or the picture does not fit.
     """
-    if stop():
-        raise Interrupted
     try:
-        with memory_errors_as(RequestError, NO_MEMORY), models.one_at_a_time, interruptible(stop):
+        with memory_errors_as(RequestError, NO_MEMORY), models.alone(stop):
             start = time.perf_counter()
             return work(), time.perf_counter() - start
     except RescaleError as error:

@@ -4,8 +4,8 @@
 
 Starts `python app.py` with tiny weights. One request after the other, of every kind in turn, over a fixed number of
 small pictures; what is measured counts from the point where every picture had its turn. Bounds: 50 MB of memory, and no
-file more, since equal content is stored once, but for the files of a benchmark, which tell the time it took. (All
-files are deleted after a day.) The exit status is 1 beyond them. Linux only.
+file more, since equal content is stored once, but for files that tell the time that was taken. (All files are deleted
+after a day.) The exit status is 1 beyond them. Linux only.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from tests.server import Server, running
 PICTURES = 20
 SAMPLES = 20  # of memory and files, at equal distances
 MEMORY_BOUND = 50e6  # bytes
-FILES_OF_A_BENCHMARK = 4  # CSV, JSON, ZIP, and an empty one that Gradio leaves
-KINDS = ("downscale", "restore", "compare", "refused", "zip")
+NEW_FILES = {"compare": 1, "zip": 4}  # run.json in a ZIP; with CSV, JSON, and an empty one that Gradio leaves
+KINDS = ("downscale", "restore", "compare", "refused", "zip", "latent", "change", "stress", "bytes")
 
 
 class Asker:
@@ -56,13 +56,23 @@ class Asker:
                 return
             raise AssertionError("half a picture was accepted")
         picture = client.upload(data, f"{seed}.png")
-        if kind == "compare":
-            client.call("compare", picture, 4, ["bicubic", "irn"])
-            return
-        [small] = client.call("downscale", picture, "fgrn", 4)
-        if kind == "restore":
-            lr = client.upload(client.download(small), f"{seed}_lr.png")
-            client.download(client.call("restore", lr, "", 0, False)[0])
+        stroke = {"points": [[3, 3], [9, 5]], "radius": 2, "levels": 9}
+        match kind:
+            case "compare":
+                client.call("compare", picture, 4, ["bicubic", "irn"], [0, 0, 20, 16])
+            case "latent":
+                client.call("latent", picture, "fgrn", 4)
+            case "change":
+                client.call("change", picture, "fgrn", 4, "brush", 0, 0, 0, [stroke])
+            case "stress":
+                client.call("stress", picture, 4, ["bicubic", "fgrn"], ["resize", "jpeg"])
+            case "bytes":
+                client.call("bytes", picture, 4, ["bicubic"])
+            case _:
+                [small] = client.call("downscale", picture, "fgrn", 4)
+                if kind == "restore":
+                    lr = client.upload(client.download(small), f"{seed}_lr.png")
+                    client.download(client.call("restore", lr, "", 0, False)[0])
 
     def close(self) -> None:
         self._client.close()
@@ -101,8 +111,7 @@ def growth(server: Server, requests: int) -> dict[str, Any]:
         "memory_growth_mb": (last["memory"] - first["memory"]) / 1e6,
         "memory_bound_mb": MEMORY_BOUND / 1e6,
         "new_files": last["files"] - first["files"],
-        "new_files_bound": FILES_OF_A_BENCHMARK
-        * sum(KINDS[n % len(KINDS)] == "zip" for n in range(requests)),
+        "new_files_bound": sum(NEW_FILES.get(KINDS[n % len(KINDS)], 0) for n in range(requests)),
         "new_file_bytes": last["file_bytes"] - first["file_bytes"],
         "samples": samples,
     }
