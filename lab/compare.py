@@ -161,6 +161,7 @@ def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
         yield run
         with models.pace.measured("blind", count):
             scores = blind(lr)
+        models.touch()
         run = _scored(run, outcome.method, scores, status)
     yield replace(run, status="Finished", active=False, record=_record(models, store, run))
 

@@ -87,6 +87,10 @@ class Models:
         with self.alone(stop), self.pace.measured(work, pixels):
             yield
 
+    def touch(self) -> None:
+        """Something that is as good as a network has just run: `idle` counts from now."""
+        self._ended = time.monotonic()
+
     @property
     def wanted(self) -> bool:
         """Whether somebody waits for a network that runs to end."""

@@ -130,6 +130,23 @@ def exactness_table(figures: Json) -> str:
     return markdown(["computed", "values", "that differ", "by at most (grey levels)"], rows)
 
 
+def variants_table(figures: Json) -> str:
+    """What torch.compile and bfloat16 would bring, and cost."""
+    rows = [
+        [
+            f"x{row['scale']}, {row['variant']}",
+            f"{row['first_seconds']:.1f}",
+            f"{row['seconds']:.2f}",
+            f"{row['times_as_fast']:.2f}",
+            f"{100 * row['different_values']:.2f}",
+            f"{row['psnr_change_db']:+.4f}",
+        ]
+        for row in figures["variants"]
+    ]
+    header = ["FGRN", "first picture (s)", "later ones (s)", "times as fast", "8-bit values that differ (%)"]
+    return markdown([*header, "change (dB)"], rows)
+
+
 def dependencies_table(figures: Json) -> str:
     """How many packages there are, and of how many a known vulnerability was asked for and found."""
     audit = figures["audit"]
@@ -152,6 +169,7 @@ SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "load": ("load.json", load_table),
     "growth": ("growth.json", growth_table),
     "exactness": ("exactness.json", exactness_table),
+    "variants": ("variants.json", variants_table),
     "dependencies": ("dependencies.json", dependencies_table),
 }
 """The file in assets/results, and how it is shown, of each table."""
