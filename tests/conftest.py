@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when huggingface_hub is imported
@@ -62,6 +63,16 @@ def make_tiny_weights(folder: Path, seed: int = 0) -> Path:
                     parameter.add_(torch.randn(parameter.shape), alpha=PERTURBATION)
         checkpoint.save(net, folder / f"{name}.safetensors", checkpoint.Provenance("untrained, for tests"))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever is written to the system's temporary folder: gradio_client leaves a folder there for every download."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("temporary")
+        patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setenv("TMPDIR", str(folder))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

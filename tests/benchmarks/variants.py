@@ -95,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     device = default_device()
     figures = {
         "environment": {
-            "device": device_name(device),
+            "device": device_name(device, 1),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "processor": platform.machine(),
