@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fgrn.images import read_image
 from tests.conftest import ROOT
 from training.data import Images, PatchSampler, list_images, read_images, split_validation
 
@@ -43,6 +44,20 @@ def test_broken_and_small_images_are_named_and_skipped(
         assert name in caplog.text
     with pytest.raises(ValueError, match="none of 5 images"):
         read_images(list_images(tmp_path), smallest=100)
+
+
+def test_pictures_are_read_as_the_page_reads_them(tmp_path: Path) -> None:
+    deep = np.random.default_rng(0).integers(0, 2**16, (24, 30), dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    turned = Image.fromarray(np.random.default_rng(1).integers(0, 256, (20, 32, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: to be turned by a quarter
+    turned.save(tmp_path / "turned.png", exif=exif)
+    files = list_images(tmp_path)
+    images = read_images(files, 16)
+    assert [tuple(picture.shape[1:]) for picture in images] == [(24, 30), (32, 20)]
+    for path, picture in zip(files, images, strict=True):
+        np.testing.assert_array_equal(picture.permute(1, 2, 0), read_image(path).pixels)
 
 
 def test_more_pixels_than_the_limit_are_mapped_from_a_file(tmp_path: Path) -> None:

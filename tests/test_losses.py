@@ -163,6 +163,14 @@ def test_flow_loss_by_hand() -> None:
     assert figures["x_exact"].item() == 1.0  # the scale is > 1: no grey level of x is merged
 
 
+def test_a_step_of_the_flow_is_judged_by_its_distance_to_bicubic() -> None:
+    net = with_random_weights(FGRN(CONFIG))
+    loss, figures = FlowObjective(net, gamma=100.0)(picture())
+    plain, _ = FlowObjective(net, gamma=0.0)(picture())
+    assert watched(loss, figures) == plain.detach() >= 0 and loss != plain
+    assert watched(loss, {}) is loss
+
+
 def test_flow_objective_rewards_volume() -> None:
     """The log-determinant enters with a minus: at equal distance an expanding F is preferred."""
     net = with_random_weights(FGRN(CONFIG), 0.05)
@@ -182,7 +190,7 @@ def test_round_trip_goes_through_the_8_bit_lr() -> None:
     guide, _ = FlowObjective(net, gamma)(hr)
     loss, figures = RoundTripObjective(net, gamma)(hr)
     assert torch.isclose(loss, reconstruction + guide)
-    assert set(figures) == {"hr_l1", "hr_mse", "lr_mse", "x_exact"}
+    assert set(figures) == {"hr_l1", "hr_mse", "lr_l1", "lr_mse", "x_exact"}
     expected = torch.autograd.grad(reconstruction, list(net.downscaler.parameters()))
     actual = torch.autograd.grad(loss, list(net.downscaler.parameters()))
     for one, other in zip(actual, expected, strict=True):

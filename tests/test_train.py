@@ -205,15 +205,27 @@ def test_init_with_other_shape_is_refused(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "change"), [("tiny_fgrn", "optimizer muon"), ("tiny_irn", "recipe tiny_fgrn")]
+    ("recipe", "options", "words"),
+    [
+        ("tiny_fgrn", ("--optimizer", "adam"), "optimizer muon, not adam"),
+        ("tiny_fgrn", ("--patch", "40"), "stages.0.patch 16, not 40"),
+        ("tiny_fgrn", ("--gamma", "0.01"), "gamma 0.001, not 0.01"),
+        ("tiny_fgrn", ("--seed", "5"), "seed 2021, not 5"),
+        ("tiny_fgrn", ("--only", "flow"), "stages.0.objective rescaling, not flow"),
+        ("tiny_irn", (), "name tiny_fgrn, not tiny_irn"),
+    ],
 )
 def test_resuming_what_is_another_run_is_refused(
-    recipe: str, change: str, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    recipe: str,
+    options: tuple[str, ...],
+    words: str,
+    data: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     train.main(arguments("tiny_fgrn", data, tmp_path, samples=4))
-    line = [*arguments(recipe, data, tmp_path, samples=8), "--resume", "--optimizer", "adam"]
-    assert train.main(line) == 2
-    assert f"is a run of {change}, not of" in caplog.text
+    assert train.main([*arguments(recipe, data, tmp_path, samples=8), "--resume", *options]) == 2
+    assert words in caplog.text and "--init" in caplog.text
 
 
 def test_adam_learns_slower_rates_and_the_paper_used_it() -> None:

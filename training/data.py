@@ -22,6 +22,7 @@ from torch import Tensor
 
 from fgrn.batch import SUFFIXES
 from fgrn.files import write_atomic
+from fgrn.images import ImageError, read_image
 
 logger = logging.getLogger(__name__)
 
@@ -132,13 +133,13 @@ def read_images(
 def _decode(found: Sequence[tuple[Path, int, int]], pixels: np.ndarray, listed: int, smallest: int) -> Images:
     """Fill `pixels` with the pictures that can be decoded."""
     layout, position = [], 0
-    for path, height, width in found:
+    for path, _, _ in found:
         try:
-            with Image.open(path) as picture:
-                decoded = np.asarray(picture.convert("RGB"))
-        except _UNREADABLE as error:
-            logger.warning("skipped %s: %s", path.name, error)
+            decoded = read_image(path).pixels  # as the page reads it: turned upright, sRGB, 8 bit
+        except ImageError as error:
+            logger.warning("skipped %s", error)
             continue
+        height, width = decoded.shape[:2]
         pixels[position : position + height * width] = decoded.reshape(-1, 3)
         layout.append((position, height, width))
         position += height * width

@@ -27,11 +27,12 @@ def bicubic_guidance(hr: Tensor, scale: int) -> Tensor:
 
 
 def watched(loss: Tensor, figures: Figures) -> Tensor:
-    """What tells a normal step from a broken one: the reconstruction alone, if the loss contains L_guide of a moving x.
+    """What tells a normal step from a broken one: never the log-determinant, which may take a loss below 0.
 
-    That one rises whenever x has moved on from what F has learnt, and may be below 0: no ratio of it says anything.
+    The reconstruction, if it is in the loss: L_guide rises whenever x has moved on from what F has learnt. Else how far
+    LR is from bicubic.
     """
-    return figures.get("hr_l1", loss)
+    return figures.get("hr_l1", figures.get("lr_l1", loss))
 
 
 def mean_squared_error(a: Tensor, b: Tensor) -> Tensor:
@@ -89,11 +90,13 @@ class FlowObjective(nn.Module):
         lr, log_det = self.net.flow(x)
         guidance = bicubic_guidance(hr, self.net.scale)
         values = x[0].numel()
-        loss = (lr - guidance).abs().mean() - self.gamma * log_det.mean() / values
+        distance = (lr - guidance).abs().mean()
+        loss = distance - self.gamma * log_det.mean() / values
         with torch.no_grad():
             recovered = quantise(self.net.from_lr(quantise(lr)))
             exact = ((recovered - x).abs() < 0.5 / 255).float().mean()
-        return loss, {"lr_mse": mean_squared_error(lr, guidance), "x_exact": exact}
+        figures = {"lr_l1": distance.detach(), "lr_mse": mean_squared_error(lr, guidance), "x_exact": exact}
+        return loss, figures
 
 
 class JointObjective(nn.Module):

@@ -45,9 +45,9 @@ class RunState:
         self.has_checkpoint = False  # of this run: a folder may hold that of an older one
 
     @property
-    def _identity(self) -> dict[str, str]:
-        """What a run that goes on must have in common with its checkpoint."""
-        return {"recipe": self.name, "optimizer": self.recipe.optimizer}
+    def _identity(self) -> dict[str, Any]:
+        """What a run that goes on must have in common with its checkpoint: all but how long it lasts."""
+        return {"name": self.name, **asdict(self.recipe)}
 
     @property
     def averaged_net(self) -> FGRN | IRN:
@@ -82,12 +82,23 @@ class RunState:
         """Go on from `state.pt` in the run's folder.
 
         Raises:
-            ValueError: if it is the state of another recipe or optimizer.
+            ValueError: if it is the state of another recipe, or of one that was changed otherwise.
         """
         state = self._read(torch.device("cpu"))
-        for what, mine in self._identity.items():
-            if state.get(what) != mine:
-                raise ValueError(f"{self.out} is a run of {what} {state.get(what)}, not of {mine}")
+        otherwise = "start another run from its weights: --init, with another --out"
+        if "identity" not in state:
+            raise ValueError(f"{self.out} was written by an older version: {otherwise}")
+        before, now = _flat(state["identity"]), _flat(self._identity)
+        others = [
+            f"{key} {before.get(key, 'none')}, not {now.get(key, 'none')}"
+            for key in now | before
+            if before.get(key) != now.get(key)
+        ]
+        if others:
+            raise ValueError(
+                f"{self.out} is a run with {'; '.join(others)}. Give --resume the options that it began with, or "
+                f"{otherwise}"
+            )
         self._load_tensors(state)
         self.position = Position(**state["position"])
         self.optimizer_state = state["optimizer_state"]
@@ -99,7 +110,7 @@ class RunState:
         self.out.mkdir(parents=True, exist_ok=True)
         checkpoint.save(self.averaged_net, self.out / f"{self.name}.safetensors", provenance)
         state = {
-            **self._identity,
+            "identity": self._identity,
             "origin": self.origin,
             "position": asdict(self.position),
             "net": self.net.state_dict(),
@@ -126,3 +137,13 @@ class RunState:
     def _load_tensors(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
+
+
+def _flat(values: Any, path: str = "") -> dict[str, Any]:
+    """Nested dicts and lists as one dict, with keys such as "stages.0.patch"."""
+    if isinstance(values, list | tuple):
+        values = dict(enumerate(values))
+    if not isinstance(values, dict):
+        return {path: values}
+    parts = (_flat(value, f"{path}.{key}" if path else f"{key}") for key, value in values.items())
+    return {key: value for part in parts for key, value in part.items()}
