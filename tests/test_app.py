@@ -407,6 +407,26 @@ def test_a_lr_png_that_names_a_scale_that_does_not_exist_is_refused(
             restore.run(Models(), store, str(path), None, None, other_weights)
 
 
+def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture: str) -> None:
+    path = tmp_path / "small.png"
+    result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
+    path.write_bytes(result.lr_png)
+    page = handlers.Handlers()
+    with pytest.raises(gr.Error, match="no LR picture"):
+        page.begin_restoring(None, "file", "file", False, Ticket())
+    ticket, status = page.begin_restoring(str(path), "file", "file", False, Ticket())
+    assert "Waiting" in status
+    drawn = page.on_restore(ticket)
+    assert "Restoring with FGRN ×4" in next(drawn)[0]
+    assert "Stopped" in page.stop_restoring(ticket)
+    assert list(drawn) == [gr.skip()]
+    ticket, _ = page.begin_restoring(str(path), "file", "file", False, ticket)
+    *_, (status, shown) = page.on_restore(ticket)
+    assert "Restored from the LR picture alone" in status
+    restored = next(file["path"] for file in shown["files"] if file["path"].endswith("restored.png"))
+    np.testing.assert_array_equal(read_image(restored).pixels, result.reconstruction)
+
+
 def test_other_weights_are_refused_unless_allowed(
     tmp_path: Path, store: Store, picture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
