@@ -50,7 +50,10 @@ def convolve_parts(layer: nn.Conv2d, parts: Sequence[Tensor]) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """features + conv(relu(conv(features))), without normalisation (EDSR; paper, section 3.3).
+    """features + conv(act(conv(features))), without normalisation (EDSR; paper, section 3.3).
+
+    `act` is the identity above 0 and multiplies by `leak` below. The paper's is ReLU, leak 0; in long trainings some of
+    its channels end up below 0 everywhere, and then neither do nor learn anything.
 
     Outside of training, large pictures are computed in strips, so that what is inside needs little memory.
     """
@@ -58,8 +61,9 @@ class ResidualBlock(nn.Module):
     REACH = 2  # pixels
     STRIP = 128  # rows
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, leak: float = 0.0) -> None:
         super().__init__()
+        self.leak = leak
         self.conv1 = convolution(channels, channels)
         self.conv2 = convolution(channels, channels, gain=INITIAL_GAIN)
 
@@ -71,7 +75,8 @@ class ResidualBlock(nn.Module):
         return in_patches(self._residual, features, size=strip, reach=self.REACH)
 
     def _residual(self, features: Tensor) -> Tensor:
-        branch: Tensor = self.conv2(functional.relu(self.conv1(features), inplace=True))
+        inner = functional.leaky_relu(self.conv1(features), self.leak, inplace=True)
+        branch: Tensor = self.conv2(inner)
         return features + branch
 
 

@@ -148,6 +148,23 @@ def test_residual_block() -> None:
     assert torch.equal(block(features), features)
 
 
+@pytest.mark.parametrize("leak", [0.0, 0.25])
+def test_activation_of_a_residual_block(leak: float) -> None:
+    """Above 0 as it is, below 0 times `leak`: with it a channel that is never above 0 can still learn."""
+    block = random_weights(ResidualBlock(4, leak))
+    assert isinstance(block, ResidualBlock)
+    features = random_features(4, dtype=torch.float32)
+    inner = block.conv1(features)
+    assert (inner > 0).any() and (inner < 0).any()
+    expected = features + block.conv2(torch.where(inner > 0, inner, leak * inner))
+    torch.testing.assert_close(block(features), expected)
+    assert block.conv1.bias is not None
+    block.conv1.bias.data.fill_(-100)
+    block(features).square().sum().backward()
+    assert block.conv1.weight.grad is not None
+    assert bool(block.conv1.weight.grad.any()) == (leak > 0)
+
+
 def test_convolution_gain() -> None:
     torch.manual_seed(0)
     full, small, zero = (convolution(64, 64, gain) for gain in (1.0, 0.1, 0.0))

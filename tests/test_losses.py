@@ -261,7 +261,7 @@ def test_schedules() -> None:
     staged = RECIPES["fgrn_x4"]
     assert staged.scheduled("staged") is staged
     (joint,) = staged.scheduled("joint").stages
-    assert (joint.objective, joint.share) == ("joint", 1.0)
+    assert (joint.objective, joint.share, joint.decay) == ("joint", 1.0, "cosine")
     assert (joint.patch, joint.batch_size) == (staged.stages[0].patch, staged.stages[0].batch_size)
     (paper,) = staged.scheduled("paper").stages  # section 4.1
     assert (paper.objective, paper.batch_size, paper.patch) == ("joint", 36, 192)
@@ -276,8 +276,11 @@ def test_schedules() -> None:
 
 
 def test_one_stage_alone() -> None:
-    (flow,) = RECIPES["fgrn_x4"].only("flow").stages
-    assert flow == replace(RECIPES["fgrn_x4"].stages[1], share=1.0)
+    first, second, last = RECIPES["fgrn_x4"].stages
+    assert RECIPES["fgrn_x4"].only("flow").stages == (replace(last, share=1.0),)
+    begin, end = RECIPES["fgrn_x4"].only("rescaling").stages
+    assert begin.share + end.share == pytest.approx(1)
+    assert begin.share / end.share == pytest.approx(first.share / second.share)
     with pytest.raises(ValueError, match="no stage 'flow', but rescaling"):
         RECIPES["du_none_x4"].only("flow")
 

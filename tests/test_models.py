@@ -309,7 +309,7 @@ def test_every_parameter_gets_a_gradient(config: Config) -> None:
 # Configs
 
 
-@pytest.mark.parametrize("config", [SMALL, FGRNConfig(4, guidance="none"), IRNConfig(4, 3, 5)])
+@pytest.mark.parametrize("config", [SMALL, FGRNConfig(4, leak=0.1, guidance="none"), IRNConfig(4, 3, 5)])
 def test_config_round_trip(config: Config) -> None:
     name = architecture_of(config)
     assert config_from_dict(name, config_to_dict(config)) == config
@@ -329,6 +329,9 @@ def test_config_round_trip(config: Config) -> None:
         ("fgrn", {"scale": 1}, "scale must be >= 2"),
         ("fgrn", {"flow_cells": -1}, "cannot be negative"),
         ("fgrn", {"channels": 0}, "channels and flow_growth >= 1"),
+        ("fgrn", {"leak": 0}, "leak must be float, not 0"),
+        ("fgrn", {"leak": 1.0}, "leak 1.0 is no slope"),
+        ("fgrn", {"leak": float("nan")}, "leak nan is no slope"),
         ("irn", {"scale": 3}, "must be 2, 4 or 8, not 3"),
         ("irn", {"blocks": -1}, "blocks must be >= 0"),
         ("irn", {"channels": 64}, "unknown keys \\['channels'\\]"),

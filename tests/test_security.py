@@ -219,7 +219,7 @@ def test_the_line_beside_the_upload_uses_the_limits_too(
     def refuse(source: object, *, max_pixels: int) -> None:
         raise fgrn.ImageError("Refused by the limits. So.")
 
-    monkeypatch.setattr("lab.compare.read_upload", refuse)
+    monkeypatch.setattr("lab.asked.read_upload", refuse)
     monkeypatch.setattr("lab.restore.read_upload", refuse)
     assert "Refused by the limits" in Handlers().describe("a.png")
     assert "Refused by the limits" in Handlers().describe_lr("a.png")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from PIL import Image
 
 from fgrn import checkpoint
@@ -101,6 +102,21 @@ def test_a_run_leaves_loadable_weights_and_a_log(recipe: str, data: Path, tmp_pa
     assert card.provenance.metrics["validation"]["psnr_y"] > 10
     assert [step for step, _, _ in losses(out)] == list(range(1, 21))
     assert all(parameter.dtype == torch.float32 for parameter in net.parameters())
+
+
+@pytest.mark.parametrize(("precision", "loosest"), [("float32", 0.0), ("bf16", 0.05)])
+def test_precision_is_that_of_the_insides(precision: str, loosest: float, data: Path, tmp_path: Path) -> None:
+    """In bf16 the run is another one, near that in float32; weights stay float32."""
+    train.main(arguments("tiny_fgrn", data, tmp_path / "plain", samples=40))
+    line = arguments("tiny_fgrn", data, tmp_path / precision, samples=40)
+    AcceleratorState._reset_state(reset_partial_state=True)  # it is one for a process
+    assert train.main([*line, "--precision", precision]) == 0
+    plain, other = (np.array(losses(tmp_path / name)) for name in ("plain", precision))
+    difference = np.abs(other[:, 1] / plain[:, 1] - 1).max()
+    assert difference <= loosest and (difference > 0) == (precision == "bf16")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    state = torch.load(tmp_path / precision / "state.pt", weights_only=True)
+    assert {value.dtype for value in state["net"].values()} == {torch.float32}
 
 
 def test_the_same_seed_gives_the_same_run(data: Path, tmp_path: Path) -> None:
@@ -361,6 +377,10 @@ def test_learning_rate_warms_up_and_anneals() -> None:
     assert learning_rate(stage, 0.0, 9, warm_up_steps=10) == pytest.approx(1e-3)
     assert learning_rate(stage, 0.5, 99, warm_up_steps=10) == pytest.approx(1e-3 * (0.01 + 0.99 / 2))
     assert learning_rate(stage, 1.0, 99, warm_up_steps=10) == pytest.approx(1e-5)
+    level = replace(stage, decay="none")
+    assert [learning_rate(level, 0.9, step, warm_up_steps=10) for step in (4, 99)] == pytest.approx(
+        [5e-4, 1e-3]
+    )
 
 
 @pytest.mark.parametrize("budget", [{}, {"minutes": 1.0, "samples": 1}])

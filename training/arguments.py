@@ -10,6 +10,7 @@ from training.data import MEMORY_LIMIT
 from training.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
 
 TRACKERS = ("tensorboard", "trackio")
+PRECISIONS = ("float32", "bf16")
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -36,6 +37,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--revive", action="store_true", help="of --init: give channels that are never above 0 a new start")
     add("--hold-out", type=int, default=8, help="images kept for validation (default: 8)")
     add("--checkpoint-minutes", type=float, default=3.0, help="time between checkpoints (default: 3)")
+    add("--precision", choices=PRECISIONS, help="of the insides of G_d and G_u (default: bf16 on a GPU)")
     add("--threads", type=int, help="CPU threads (default: all cores)")
     add("--cache", type=Path, help="folder for decoded pixels beyond --memory-limit (default: the run's)")
     add(

@@ -101,12 +101,15 @@ class Position:
 
 
 def learning_rate(stage: Stage, progress: float, stage_step: int, warm_up_steps: int) -> float:
-    """Linear warm-up in steps, then the stage's decay: half a cosine down to 1 % at the end of its budget, or halving.
+    """Linear warm-up in steps, then the stage's decay: none, half a cosine down to 1 % at the end, or halving.
 
     `progress` is the used share of the stage's budget.
     """
-    if stage.decay == "halving":
-        decay = 0.5 ** (stage_step // HALVING_STEPS)
-    else:
-        decay = 0.01 + 0.99 * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+    match stage.decay:
+        case "none":
+            decay = 1.0
+        case "halving":
+            decay = 0.5 ** (stage_step // HALVING_STEPS)
+        case "cosine":
+            decay = 0.01 + 0.99 * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
     return stage.learning_rate * decay * min(1.0, (stage_step + 1) / max(warm_up_steps, 1))

@@ -48,7 +48,7 @@ _OPTIMIZER_SAMPLES = 3200
 
 # All but the study of optimizers were carried out with Adam, and go on so: figures within a study stay comparable.
 _ADAM = {name: recipe.with_adam() for name, recipe in RECIPES.items()}
-_NONE, _BICUBIC, _FLOW = _ADAM["du_none_x4"], _ADAM["du_bic_x4"], _ADAM["fgrn_x4"]
+_NONE, _BICUBIC, _FLOW = _ADAM["du_none_x4"], _ADAM["du_bic_x4"], _ADAM["du_flow_x4"]
 
 
 def _flow_only(gamma: float = 1e-3, rotation: int = 1) -> Recipe:

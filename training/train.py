@@ -70,12 +70,14 @@ class Run:
         cache: Path | None = None,
         memory_limit: int = MEMORY_LIMIT,
         tracker: str | None = None,
+        precision: str | None = None,
         notes: str = "",
     ) -> None:
         self.name, self.recipe, self.data, self.out, self.budget = name, recipe, data, out, budget
         require_float32()
+        precision = precision or ("bf16" if torch.cuda.is_available() else "float32")
         self.accelerator = Accelerator(
-            mixed_precision="bf16" if torch.cuda.is_available() else "no", log_with=tracker, project_dir=out
+            mixed_precision="bf16" if precision == "bf16" else "no", log_with=tracker, project_dir=out
         )
         files = [path for folder in data for path in list_images(folder)]
         training, validation = split_validation(files, hold_out)
@@ -288,6 +290,7 @@ def main(argv: list[str] | None = None) -> int:
             cache=arguments.cache,
             memory_limit=round(arguments.memory_limit * 2**30),
             tracker=arguments.track,
+            precision=arguments.precision,
             notes=notes,
         )
         if arguments.resume and (arguments.out / "state.pt").exists():

@@ -27,6 +27,8 @@ Config = FGRNConfig | IRNConfig
 
 _CONFIGS: dict[str, type[FGRNConfig] | type[IRNConfig]] = {"fgrn": FGRNConfig, "irn": IRNConfig}
 
+_TYPES: dict[str, type] = {"int": int, "float": float, "Guidance": str}  # of what configs hold
+
 
 def build(config: Config) -> FGRN | IRN:
     """The network of a config, freshly initialised."""
@@ -52,7 +54,7 @@ def config_from_dict(architecture: str, values: Mapping[str, Any]) -> Config:
     if architecture not in _CONFIGS:
         raise ValueError(f"unknown architecture {architecture!r}; known are {', '.join(_CONFIGS)}")
     kind = _CONFIGS[architecture]
-    types = {field.name: str if field.name == "guidance" else int for field in fields(kind)}
+    types = {field.name: _TYPES[str(field.type)] for field in fields(kind)}
     if set(values) != set(types):
         missing, unknown = sorted(set(types) - set(values)), sorted(set(values) - set(types))
         raise ValueError(f"config of {architecture}: missing keys {missing}, unknown keys {unknown}")

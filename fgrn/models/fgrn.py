@@ -7,6 +7,7 @@ G_d and G_u are free to choose x; the invertible F turns x into a picture and ba
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -38,6 +39,7 @@ class FGRNConfig:
     flow_cells: int = 4
     flow_growth: int = 16
     flow_rotation: int = 1  # cell k of F rolls the colours by k * flow_rotation before it splits them
+    leak: float = 0.0  # slope below 0 of the activations in G_d and G_u; 0 is the paper's ReLU
     guidance: Guidance = "flow"
 
     def __post_init__(self) -> None:
@@ -45,8 +47,14 @@ class FGRNConfig:
             raise ValueError(f"{self}: scale must be >= 2, channels and flow_growth >= 1")
         if min(self.down_blocks, self.up_blocks, self.flow_cells, self.flow_rotation) < 0:
             raise ValueError(f"{self}: numbers of blocks and cells and the rotation cannot be negative")
+        if not 0 <= self.leak < 1:
+            raise ValueError(f"leak {self.leak} is no slope from 0 to below 1")
         if self.guidance not in ("flow", "bicubic", "none"):
             raise ValueError(f"guidance {self.guidance!r} is none of flow, bicubic, none")
+
+
+def _residual_blocks(config: FGRNConfig, count: int) -> Iterator[ResidualBlock]:
+    return (ResidualBlock(config.channels, config.leak) for _ in range(count))
 
 
 class Downscaler(nn.Module):
@@ -60,7 +68,7 @@ class Downscaler(nn.Module):
         super().__init__()
         self.scale = config.scale
         self.head = convolution(COLOURS * config.scale**2, config.channels)
-        self.body = nn.Sequential(*(ResidualBlock(config.channels) for _ in range(config.down_blocks)))
+        self.body = nn.Sequential(*_residual_blocks(config, config.down_blocks))
         self.tail = convolution(config.channels, COLOURS, gain=0.0)
 
     def forward(self, hr: Tensor) -> Tensor:
@@ -76,7 +84,7 @@ class Upscaler(nn.Module):
         super().__init__()
         self.scale = config.scale
         self.head = convolution(COLOURS, config.channels)
-        self.body = nn.Sequential(*(ResidualBlock(config.channels) for _ in range(config.up_blocks)))
+        self.body = nn.Sequential(*_residual_blocks(config, config.up_blocks))
         self.tail = convolution(config.channels, COLOURS * config.scale**2, gain=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
