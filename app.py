@@ -13,6 +13,7 @@ from lab.quick_import import gradio as gr
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import METHODS, SCALES
 from lab import addresses, api, compare_tab, restore, restore_tab, theme, zero_gpu
+from lab.assets import KeptAssets
 from lab.benchmark import tab as benchmark_tab
 from lab.components import html, upload
 from lab.files import private_folder
@@ -106,6 +107,8 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
         footer_links=["api", "settings"],
         **options,
     )
+    application = served[0]
+    application.middleware_stack = KeptAssets(application.middleware_stack)
     return served
 
 

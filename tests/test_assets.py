@@ -1,0 +1,105 @@
+"""Kept scripts and styles: the same answer as without, from memory, and nothing else kept."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lab import assets
+from lab.assets import KeptAssets, Message
+
+ASSET = "/assets/index-abc.js"
+
+
+class Origin:
+    """An application that counts how often it is asked, and answers in two pieces."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status, self.asked = status, 0
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        self.asked += 1
+        body = f"{scope.get('path')} {dict(scope.get('headers', [])).get(b'accept-encoding', b'')!r}".encode()
+        await send({"type": "http.response.start", "status": self.status, "headers": [(b"vary", b"x")]})
+        await send({"type": "http.response.body", "body": body[:5], "more_body": True})
+        await send({"type": "http.response.body", "body": body[5:]})
+
+
+def ask(app: Any, path: str = ASSET, method: str = "GET", root: str = "", **headers: str) -> list[Message]:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(dict(message))
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": root + path,
+        "root_path": root,
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
+    }
+    asyncio.run(app(scope, None, send))
+    return sent
+
+
+def test_the_second_answer_is_the_first_one() -> None:
+    origin = Origin()
+    kept, plain = KeptAssets(origin), ask(Origin())
+    assert [ask(kept), ask(kept), ask(kept)] == [plain] * 3
+    assert origin.asked == 1
+
+
+def test_encodings_and_paths_have_answers_of_their_own() -> None:
+    origin = Origin()
+    kept = KeptAssets(origin)
+    requests: list[dict[str, str]] = [
+        {},
+        {"accept_encoding": "gzip"},
+        {"accept_encoding": "br"},
+        {"path": "/assets/a.css"},
+    ]
+    for _ in range(2):
+        answers = [ask(kept, **request) for request in requests]
+        assert answers == [ask(Origin(), **request) for request in requests]
+    assert origin.asked == len(requests)
+    ask(kept, root="/behind/a/proxy")
+    assert origin.asked == len(requests)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"path": "/gradio_api/file=/srv/assets/cat.png"},
+        {"path": "/"},
+        {"method": "POST"},
+        {"method": "HEAD"},
+        {"range": "bytes=0-3"},
+        {"if_none_match": '"1"'},
+    ],
+)
+def test_what_may_differ_next_time_is_asked_again(request_: dict[str, str]) -> None:
+    origin = Origin()
+    kept = KeptAssets(origin)
+    ask(kept)
+    for _ in range(2):
+        ask(kept, **request_)
+    assert origin.asked == 3
+
+
+def test_errors_are_not_kept() -> None:
+    origin = Origin(status=404)
+    kept = KeptAssets(origin)
+    ask(kept), ask(kept)
+    assert origin.asked == 2
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "MOST_BYTES", 60)
+    origin = Origin()
+    kept = KeptAssets(origin)
+    for _ in range(2):
+        for number in range(9):
+            ask(kept, accept_encoding=str(number))
+    assert origin.asked == 9 + 9 - 60 // len(f"{ASSET} b'0'")
