@@ -213,6 +213,42 @@ def test_init_starts_from_weights_and_counts_their_effort(data: Path, tmp_path: 
     assert card.digest in continued.provenance.notes
 
 
+def test_fgrn_and_its_ablations_begin_with_each_other(data: Path, tmp_path: Path) -> None:
+    """G_d and G_u are taken, F only where it has the same shape; without a budget that is all."""
+    config = TINY_FGRN.config
+    assert isinstance(config, FGRNConfig)
+    RECIPES["tiny_none"] = recipes.without_flow(TINY_FGRN, "none", 0.0)
+    RECIPES["tiny_longer"] = replace(TINY_FGRN, config=replace(config, flow_cells=3))
+    RECIPES["tiny_wider"] = replace(TINY_FGRN, config=replace(config, channels=17))
+    try:
+        train.main(arguments("tiny_fgrn", data, tmp_path / "fgrn", samples=40))
+        source, _ = checkpoint.load(tmp_path / "fgrn" / "tiny_fgrn.safetensors")
+        nets = {}
+        for name, start in (
+            ("tiny_none", "tiny_fgrn"),
+            ("tiny_longer", "tiny_none"),
+            ("tiny_fgrn", "tiny_fgrn"),
+        ):
+            weights = tmp_path / start.removeprefix("tiny_") / f"{start}.safetensors"
+            out = tmp_path / ("again" if name == start else name.removeprefix("tiny_"))
+            assert train.main([*arguments(name, data, out, samples=0), "--init", str(weights)]) == 0
+            nets[name], card = checkpoint.load(out / f"{name}.safetensors")
+            assert (card.provenance.samples, card.config) == (40, RECIPES[name].config)
+            for key, value in source.state_dict().items():
+                assert key.startswith("flow.") or nets[name].state_dict()[key].equal(value)
+        assert not any(key.startswith("flow.") for key in nets["tiny_none"].state_dict())
+        assert (
+            not nets["tiny_longer"].state_dict()["flow.cells.0.phi.convs.4.weight"].any()
+        )  # as at every start
+        assert nets["tiny_fgrn"].state_dict()["flow.cells.0.phi.convs.4.weight"].any()
+        weights = tmp_path / "none" / "tiny_none.safetensors"
+        line = arguments("tiny_wider", data, tmp_path / "wider", samples=4)
+        assert train.main([*line, "--init", str(weights)]) == 2
+    finally:
+        for name in ("tiny_none", "tiny_longer", "tiny_wider"):
+            del RECIPES[name]
+
+
 def test_init_with_other_shape_is_refused(data: Path, tmp_path: Path) -> None:
     train.main(arguments("tiny_irn", data, tmp_path / "first", samples=4))
     weights = tmp_path / "first" / "tiny_irn.safetensors"

@@ -31,6 +31,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--patch", type=int, help="HR pixels of a patch's side, in all stages (default: the recipe's)")
     add("--learning-rate", type=float, help="in all stages (default: the recipe's)")
     add("--gamma", type=float, help="weight of the log-determinant in L_guide (default: the recipe's)")
+    add("--exactness", type=float, help="weight in L_guide of what 8 bit lose of x (default: the recipe's)")
     add("--seed", type=int, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
@@ -61,7 +62,7 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
         recipe = recipe.only(arguments.only)
     changes = {name: getattr(arguments, name) for name in ("batch_size", "patch", "learning_rate")}
     recipe = recipe.with_stages(**changes)
-    overrides = {name: getattr(arguments, name) for name in ("gamma", "seed")}
+    overrides = {name: getattr(arguments, name) for name in ("gamma", "exactness", "seed")}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     chosen = {"optimizer": arguments.optimizer, "schedule": arguments.schedule}
     given = {**chosen, "only": arguments.only, **changes, **overrides}

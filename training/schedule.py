@@ -28,7 +28,9 @@ class Budget:
             raise ValueError("give either --minutes or --samples")
 
     def progress(self, position: Position, stage: Stage) -> float:
-        """Share of the stage's budget that is used, from 0 on; 1 and above: the stage is over."""
+        """Share of the stage's budget that is used, from 0 on; 1 and above: the stage is over. 0 is none to use."""
+        if not (self.samples or self.minutes):
+            return 1.0
         if self.samples is not None:
             return position.stage_samples / max(self.samples * stage.share, 1)
         assert self.minutes is not None

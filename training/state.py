@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from fgrn import checkpoint
 from fgrn.checkpoint import Provenance
 from fgrn.files import write_atomic
-from fgrn.models import FGRN, IRN, build
+from fgrn.models import FGRN, IRN, Config, IRNConfig, build
 from training.recipes import Recipe
 from training.schedule import Position
 
@@ -64,16 +64,22 @@ class RunState:
     def start_from(self, weights: Path) -> None:
         """Begin with the weights of another run or of the repository (`--init`); its effort counts as this one's.
 
+        FGRN, DU_none and DU_bic begin with each other's G_d and G_u; an F of another shape, or none, begins anew.
+
         Raises:
             CheckpointError: if they are damaged, or those of another network.
         """
         source, card = checkpoint.load(weights)
+        tensors = source.state_dict()
         if card.config != self.recipe.config:
-            raise checkpoint.CheckpointError(
-                f"{weights.name} has {card.config}, the recipe {self.recipe.config}"
-            )
-        self.net.load_state_dict(source.state_dict())
-        self.average.module.load_state_dict(source.state_dict())
+            if _without_flow(card.config) != _without_flow(self.recipe.config):
+                raise checkpoint.CheckpointError(
+                    f"{weights.name} has {card.config}, the recipe {self.recipe.config}"
+                )
+            own = {name: value for name, value in self.net.state_dict().items() if name.startswith("flow.")}
+            tensors = {name: value for name, value in tensors.items() if not name.startswith("flow.")} | own
+        self.net.load_state_dict(tensors)
+        self.average.module.load_state_dict(tensors)
         earlier = card.provenance
         self.position = Position(step=earlier.steps, samples=earlier.samples, minutes=earlier.minutes)
         self.origin = f"starts from {weights.name} ({card.digest})"
@@ -137,6 +143,13 @@ class RunState:
     def _load_tensors(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
+
+
+def _without_flow(config: Config) -> Config:
+    """What two configs of FGRN have in common if their G_d and G_u have the same shape."""
+    if isinstance(config, IRNConfig):
+        return config
+    return replace(config, guidance="none", flow_cells=0, flow_growth=1, flow_rotation=0)
 
 
 def _flat(values: Any, path: str = "") -> dict[str, Any]:
