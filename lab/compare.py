@@ -1,8 +1,8 @@
 """A comparison as a stream of snapshots: pictures first, then the numbers.
 
-`compare` runs the networks and `measure` the metrics; each yields the whole `Run` again after every step, so that
-the page only ever draws the latest snapshot. Snapshots hold paths, not arrays: a visitor who leaves the page open
-keeps no memory busy.
+`opened` makes the first snapshot, `compute` runs the networks, `measure` the metrics; each yields the whole `Run` again
+after every step, so that the page only ever draws the latest snapshot. Snapshots hold paths, not arrays: a visitor who
+leaves the page open keeps no memory busy.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from fgrn.comparison import Scores, blind, costs, fidelity
 from fgrn.images import ImageError, encode_png, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
+from fgrn.metrics import NIQE_MIN_SIDE
 from fgrn.pipeline import Pixels, RescaleError, Result, rescale
 from fgrn.record import Input, Record, Settings
 from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
 from lab.files import Store, shown_name, stem
 from lab.models import Interrupted, Models
 
-AT_ONCE = 1_000_000  # pixels: up to here bicubic is there before a snapshot without it could be drawn
+AT_ONCE = 1_000_000  # pixels: up to here bicubic waits for no network
+CLEANED_UP = "The pictures of this comparison were cleaned up. Run it again."
 
 
 class State(Enum):
@@ -96,20 +98,11 @@ class Run:
         return replace(self, outcomes=outcomes, status=status)
 
 
-def compare(
-    models: Models,
-    store: Store,
-    path: str | None,
-    scale: object,
-    methods: Sequence[str],
-    stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Run]:
-    """Run the methods one after the other, slow ones last. A method that fails does not stop the others.
-
-    As soon as `stop()` is true the snapshots end, in the middle of a network if need be.
+def opened(models: Models, store: Store, path: str | None, scale: object, methods: Sequence[str]) -> Run:
+    """A comparison before any network has run: with the original, and bicubic if the picture is not large.
 
     Raises:
-        RequestError: before the first snapshot, if picture, scale or methods are not usable.
+        RequestError: if picture, scale or methods are not usable.
     """
     number, names = check_scale(scale), check_methods(methods)
     pixels, notices, _ = open_picture(path)
@@ -118,20 +111,50 @@ def compare(
     outcomes = tuple(Outcome(method) for method in names)
     source = Input(shown_name(Path(path or "").name), record.sha256(Path(path or "").read_bytes()))
     size = (pixels.shape[0], pixels.shape[1])
-    run = Run(name, number, size, hr, notices, outcomes, "Starting", source)
+    run = Run(name, number, size, hr, notices, outcomes, "Waiting for its turn", source)
+    for outcome in outcomes:
+        if not METHODS[outcome.method].trained and size[0] * size[1] <= AT_ONCE:
+            run = run.with_outcome(_outcome(models, store, run, pixels, outcome), run.status)
+    return run
+
+
+def compute(
+    models: Models, store: Store, run: Run, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Run]:
+    """Run the methods that wait, one after the other, slow ones last. One that fails does not stop the others.
+
+    As soon as `stop()` is true the snapshots end, in the middle of a network if need be.
+
+    Raises:
+        RequestError: if the file of the original is gone (it is kept for a day).
+    """
+    hr = _original(run)
     count = run.size[0] * run.size[1]
-    ordered = sorted(outcomes, key=lambda outcome: METHODS[outcome.method].slow)
+    waiting = [outcome for outcome in run.outcomes if outcome.state is State.WAITING]
+    ordered = sorted(waiting, key=lambda outcome: METHODS[outcome.method].slow)
     for index, outcome in enumerate(ordered):
-        left = models.pace.left(((later.method, number) for later in ordered[index:]), count)
-        status = f"Computing {outcome.label} ({index + 1} of {len(outcomes)}){left}"
+        left = models.pace.left(((later.method, run.scale) for later in ordered[index:]), count)
+        number = len(run.outcomes) - len(waiting) + index + 1
+        status = f"Computing {outcome.label} ({number} of {len(run.outcomes)}){left}"
         run = run.with_outcome(replace(outcome, state=State.RUNNING), status)
-        if METHODS[outcome.method].trained or count > AT_ONCE:
-            yield run
+        yield run
         try:
-            run = run.with_outcome(_outcome(models, store, name, pixels, number, outcome, stop), status)
+            run = run.with_outcome(_outcome(models, store, run, hr, outcome, stop), status)
         except Interrupted:
             return
     yield replace(run, status="Measuring: PSNR and SSIM")
+
+
+def compare(
+    models: Models,
+    store: Store,
+    path: str | None,
+    scale: object,
+    methods: Sequence[str],
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Run]:
+    """`compute` of what `opened` makes of a request."""
+    yield from compute(models, store, opened(models, store, path, scale, methods), stop)
 
 
 def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
@@ -140,11 +163,11 @@ def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
     Raises:
         RequestError: if the files of the run are gone (they are kept for a day).
     """
+    hr = _original(run)
     try:
-        hr = read_image(run.hr).pixels
         pictures = {o.method: (_pixels(o, "lr"), _pixels(o, "reconstruction")) for o in run.done}
     except ImageError as error:
-        raise RequestError("The pictures of this comparison were cleaned up. Run it again.") from error
+        raise RequestError(CLEANED_UP) from error
     bicubic_lr = models.get("bicubic", run.scale).downscale(hr)
     for outcome in run.done:
         lr, reconstruction = pictures[outcome.method]
@@ -155,11 +178,12 @@ def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
     for index, outcome in enumerate(run.done):
         lr, _ = pictures[outcome.method]
         count = lr.shape[0] * lr.shape[1]
-        left = models.pace.left(["blind"] * (len(run.done) - index), count)
+        kind = ("blind", min(lr.shape[:2]) >= NIQE_MIN_SIDE)
+        left = models.pace.left([kind] * (len(run.done) - index), count)
         status = f"Measuring: NIQE and PIQE of {outcome.label}{left}"
         run = replace(run, status=status)
         yield run
-        with models.pace.measured("blind", count):
+        with models.pace.measured(kind, count):
             scores = blind(lr)
         models.touch()
         run = _scored(run, outcome.method, scores, status)
@@ -192,23 +216,24 @@ def _record(models: Models, store: Store, run: Run) -> str:
 def _outcome(
     models: Models,
     store: Store,
-    name: str,
+    run: Run,
     hr: Pixels,
-    scale: int,
     waiting: Outcome,
-    stop: Callable[[], bool],
+    stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
+    work, count = (waiting.method, run.scale), hr.shape[0] * hr.shape[1]
+    at_once = not METHODS[waiting.method].trained and count <= AT_ONCE
     try:
         with memory_errors_as(RescaleError, NO_MEMORY):
-            rescaler = models.get(waiting.method, scale)
-            with models.running((waiting.method, scale), hr.shape[0] * hr.shape[1], stop):
+            rescaler = models.get(waiting.method, run.scale)
+            with models.pace.measured(work, count) if at_once else models.running(work, count, stop):
                 result = rescale(rescaler, hr)
     except (CheckpointError, RescaleError) as error:
         return replace(waiting, state=State.FAILED, reason=str(error))
     return replace(
         waiting,
         state=State.DONE,
-        files=_save(store, name, result),
+        files=_save(store, run.name, result),
         digest=rescaler.digest,
         scores=costs(result),
     )
@@ -226,6 +251,13 @@ def _save(store: Store, name: str, result: Result) -> Files:
     x = lr if same else save(result.x, "latent")
     recovered = x if exact else save(result.x_recovered, "latent_recovered")
     return Files(x, lr, recovered, save(result.reconstruction, "restored"))
+
+
+def _original(run: Run) -> Pixels:
+    try:
+        return read_image(run.hr).pixels
+    except ImageError as error:
+        raise RequestError(CLEANED_UP) from error
 
 
 def _pixels(outcome: Outcome, kind: str) -> Pixels:

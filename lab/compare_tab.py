@@ -79,10 +79,11 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
             files = pictures(value=first.files, elem_id="files")
 
     drawn = [status, numbers, shots, files]
-    request, drawing = [image, scale, methods, ticket], [ticket, seen]
+    drawing = [ticket, seen]
+    request = [image, scale, methods, *drawing]
     demo.load(page.watch_example, drawing, drawn, concurrency_limit=None, **QUIET)
     for begins in (start.click, examples.load_input_event.success):
-        begun = begins(page.begin, request, [ticket, status, address], concurrency_limit=4, **QUIET)
+        begun = begins(page.begin, request, [ticket, address, *drawn], concurrency_limit=4, **QUIET)
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
     stop.click(page.stop, drawing, drawn, queue=False, **QUIET)

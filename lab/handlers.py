@@ -87,27 +87,33 @@ class Handlers:
         return self.draw(kept, Ticket(), Shown())
 
     def begin(
-        self, path: str | None, scale: int, methods: list[str], ticket: Ticket
-    ) -> tuple[Ticket, str, str]:
+        self, path: str | None, scale: int, methods: list[str], ticket: Ticket, shown: Shown
+    ) -> tuple[Any, ...]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket.
 
-        The third value is the address of the view, "" for a picture that cannot be linked.
+        Returns it, the address of the view ("" for a picture that cannot be linked), and what is drawn while the
+        request waits for the networks: what needs none, or an example as far as it is known.
         """
-        with shown_errors():
+        with shown_errors(), ticket.apply() as new:
             asked.check_scale(scale)
-            asked.check_methods(methods)
-            asked.open_picture(path)
-        address = links.write(self.showcases.name_of(path), scale, methods)
-        return ticket.next(path, scale, methods), cards.status("Waiting for its turn", True), address
+            example = self.showcases.find(path, scale, methods)
+            run = None if example else compare.opened(self.models, self.store, path, scale, methods)
+            granted = new.grant(path, scale, methods, run)
+        if granted is not new:
+            return granted, SKIP, *Drawn()
+        known = example.recall() if example else run
+        drawn = self.draw(known, new, shown) if known else Drawn(cards.status("Waiting for its turn", True))
+        return new, links.write(self.showcases.name_of(path), scale, methods), *drawn
 
     def on_run(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""
 
-        def runs(path: str | None, scale: int, methods: list[str]) -> Iterator[Run]:
-            example = self.showcases.find(path, scale, methods)
+        def runs(path: str | None, scale: int, methods: list[str], run: Run | None) -> Iterator[Run]:
+            example = None if run else self.showcases.find(path, scale, methods)
             if example:
                 return example.watch_pictures(ticket.stopped)
-            return compare.compare(self.models, self.store, path, scale, methods, ticket.stopped)
+            run = run or compare.opened(self.models, self.store, path, scale, methods)
+            return compare.compute(self.models, self.store, run, ticket.stopped)
 
         failed = Drawn(cards.status("Nothing computed: see the message", False))
         yield from ticket.serve(runs, lambda run: self.draw(run, ticket, shown), failed)
@@ -131,13 +137,9 @@ class Handlers:
             shown.put(self._served, ticket)
             yield SKIP
         else:
-            failed = Drawn(
-                cards.status("The example could not be computed: choose a picture and press Run", False)
-            )
+            failed = Drawn(cards.status("No example: see the message", False))
             runs = self.first.watch(ticket.stopped)
             yield from ticket.draw(runs, lambda run: self.draw(run, ticket, shown), failed)
-            if self.first.failed:
-                yield failed
 
     def stop(self, ticket: Ticket, shown: Shown) -> Drawn:
         """What is there stays; what is missing says so."""
@@ -228,9 +230,10 @@ class Handlers:
         self, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket
     ) -> tuple[Ticket, str]:
         """Check a LR file; if it is sound, end what still runs for this visitor and hand out a new ticket."""
-        with shown_errors():
+        with shown_errors(), ticket.apply() as new:
             restore.check(path, method, scale)
-        return ticket.next(path, method, scale, other_weights), cards.status("Waiting for its turn", True)
+            granted = new.grant(path, method, scale, other_weights)
+        return granted, cards.status("Waiting for its turn", True) if granted is new else SKIP
 
     def on_restore(self, ticket: Ticket) -> Iterator[tuple[str, Any]]:
         """What is being done, and the picture of a LR PNG."""

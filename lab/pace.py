@@ -8,7 +8,9 @@ from time import perf_counter
 
 
 class Pace:
-    """Seconds per pixel of every kind of work, each as it was measured last."""
+    """Seconds per pixel of every kind of work, each as it was measured last on a picture that is not tiny."""
+
+    SMALLEST = 1 << 14  # pixels: below, what is the same for every picture counts for most of the time
 
     def __init__(self) -> None:
         self._seconds: dict[Hashable, float] = {}
@@ -18,7 +20,8 @@ class Pace:
         """What is done within is of this kind; it counts if it comes to its end."""
         start = perf_counter()
         yield
-        self._seconds[kind] = (perf_counter() - start) / pixels
+        if pixels >= self.SMALLEST:
+            self._seconds[kind] = (perf_counter() - start) / pixels
 
     def seconds(self, kinds: Iterable[Hashable], pixels: int) -> float | None:
         """How long these will take one after the other; None if one has never been done."""

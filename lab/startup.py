@@ -10,11 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from lab import example_cache
+from lab.asked import RequestError
 from lab.compare import Run, State, compare, measure
 from lab.files import Store
 from lab.models import Models
 
 IDLE_SECONDS = 4.0  # without a network, after which examples are computed on
+FAILED = "The example could not be computed. Press Run to try it again, or choose another picture."
 STOP_SECONDS = 0.2  # within which somebody who watches notices Stop
 
 
@@ -65,7 +67,11 @@ class Showcase:
         threading.Thread(target=self._work, name="showcase", daemon=True).start()
 
     def watch(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Run]:
-        """The latest snapshot at once, then every newer one, until `stop()` is true; nothing if the example failed."""
+        """The latest snapshot at once, then every newer one, until `stop()` is true.
+
+        Raises:
+            RequestError: if the example could not be computed; the next request for it is a run like any other.
+        """
         with self._changed:
             self._watchers += 1
             self._left = False
@@ -81,6 +87,8 @@ class Showcase:
                 if new and latest is not None:
                     yield latest
                 if finished:
+                    if latest is None or latest.active:
+                        raise RequestError(FAILED)
                     return
         finally:
             with self._changed:
@@ -113,11 +121,6 @@ class Showcase:
     def belongs(self, run: Run) -> bool:
         """Whether a snapshot is one of its own."""
         return self._latest is not None and self._latest.token == run.token
-
-    @property
-    def failed(self) -> bool:
-        """Whether it ended without a single snapshot."""
-        return self._finished and self._latest is None
 
     def _abandoned(self) -> bool:
         return self._left or (self._watchers == 0 and self._models.wanted)
@@ -223,7 +226,7 @@ class Showcases:
 
     def name_of(self, path: str | None) -> str | None:
         """The example that a file is a copy of, if any."""
-        if not path:
+        if not path or not Path(path).is_file():
             return None
         same = (name for name, example in self.examples.items() if filecmp.cmp(path, example, shallow=False))
         return next(same, None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -16,8 +19,24 @@ SKIP: Any = gr.skip()
 """Leaves a component as it is; alone, all of them."""
 
 
+_LOCK = threading.Lock()  # one for all: Gradio copies the first ticket of every visitor
+
+
+@dataclass
+class _Line:
+    """What the tickets of one visitor share: requests are numbered in the order in which they came."""
+
+    current: Ticket
+    count: int = 0
+    settled: int = 0  # up to here requests are granted, overtaken or stopped
+    checked: set[int] = field(default_factory=set)  # those that `apply` is about
+
+
 class Ticket:
     """The right to draw on a visitor's page, until Stop or a newer request takes it away.
+
+    A request is checked within `apply`, which can take seconds. If a newer one is granted meanwhile, or Stop is
+    pressed, it comes to nothing; so at most one ticket of a visitor is valid.
 
     Gradio's own `cancels=` is not used: for an event that is over, the browser asks the server to cancel event null,
     and gets an error.
@@ -31,25 +50,57 @@ class Ticket:
         self.running = False
         self.kind = kind
         self._waiting = [request] if request else []
+        self._line = _Line(self)
+        self._number = 0
+
+    @contextmanager
+    def apply(self) -> Iterator[Ticket]:
+        """A ticket for a newer request, to be granted within. Until then nothing changes."""
+        new, line = Ticket(), self._line
+        with _LOCK:
+            line.count += 1
+            new.valid, new._line, new._number = False, line, line.count
+            line.checked.add(new._number)
+        try:
+            yield new
+        finally:
+            with _LOCK:
+                line.checked.discard(new._number)
+
+    def grant(self, *request: Any, kind: str = "") -> Ticket:
+        """Take the right away from the ticket that has it, for a request of a kind that `serve` is to ask for.
+
+        Returns the visitor's ticket: this one, unless the request was overtaken or stopped since `apply`.
+        """
+        with _LOCK:
+            line = self._line
+            if self._number > line.settled:
+                line.current.valid = False
+                line.current, line.settled = self, self._number
+                self.valid, self.kind, self._waiting = True, kind, [request]
+            return line.current
 
     def next(self, *request: Any, kind: str = "") -> Ticket:
-        """Take the right away, and hand it to a newer request, of a kind that `serve` is to ask for."""
-        self.valid = False
-        return Ticket(*request, kind=kind)
+        """`apply` and `grant` at once, for what was checked before."""
+        with self.apply() as new:
+            return new.grant(*request, kind=kind)
 
     def stopped(self) -> bool:
         """Whether the right was taken away."""
         return not self.valid
 
     def stop(self) -> str:
-        """Take the right away. What to say about it."""
-        text = "Nothing is running"
-        if self.valid and self._waiting:
-            text = "Stopped before its turn came"
-        elif self.valid and self.running:
-            text = "Stopped"
-        self.valid = False
-        return text
+        """Take the right away, also from requests that are still checked. What to say about it."""
+        with _LOCK:
+            line = self._line
+            current = line.current
+            text = "Nothing is running"
+            if any(number > line.settled for number in line.checked) or (current.valid and current._waiting):
+                text = "Stopped before its turn came"
+            elif current.valid and current.running:
+                text = "Stopped"
+            current.valid, line.settled = False, line.count
+            return text
 
     def serve(
         self,
@@ -70,8 +121,8 @@ class Ticket:
     ) -> Iterator[Any]:
         """What `show` makes of the snapshots, as long as the right lasts.
 
-        A RequestError becomes the message of the page, after `failed` has been drawn. The snapshots end by Interrupted
-        when the right is gone, if not before.
+        A RequestError becomes the message of the page, after `failed` has been drawn, as it is after any other error.
+        The snapshots end by Interrupted when the right is gone, if not before.
         """
         self.running = True
         try:
@@ -83,7 +134,7 @@ class Ticket:
                     yield drawn
         except Interrupted:
             pass
-        except gr.Error:
+        except Exception:
             if self.valid:
                 yield failed
                 raise

@@ -94,7 +94,7 @@ def test_a_run_can_be_repeated_from_its_zip(store: Store, picture: str, tmp_path
 
 def test_the_status_says_how_long_it_will_take(store: Store, picture: str) -> None:
     models = Models()
-    models.pace._seconds |= {("fgrn", 4): 1.0, ("bicubic", 4): 0.0, "blind": 1.0}
+    models.pace._seconds |= {("fgrn", 4): 1.0, ("bicubic", 4): 0.0, ("blind", False): 1.0}
     height, width = read_image(picture).pixels.shape[:2]
     runs = list(compare.compare(models, store, picture, 4, ["bicubic", "fgrn"]))
     assert runs[0].status == f"Computing FGRN (2 of 2), about {height * width / 60:.0f} min left"
@@ -197,8 +197,8 @@ def test_stop_ends_a_network_between_two_layers(store: Store, picture: str) -> N
 
 def test_a_handler_that_lost_its_turn_leaves_the_page_alone(picture: str) -> None:
     page, shown = handlers.Handlers(), handlers.Shown()
-    old, _, _ = page.begin(picture, 4, ["bicubic"], Ticket())
-    new, status, _ = page.begin(picture, 2, ["bicubic"], old)
+    old, *_ = page.begin(picture, 4, ["bicubic"], Ticket(), shown)
+    new, _, status, *_ = page.begin(picture, 2, ["bicubic"], old, shown)
     assert not old.valid and "Waiting" in status
     nothing = [gr.skip()]  # no value at all would empty the page
     assert list(page.on_run(old, shown)) == nothing
@@ -210,8 +210,8 @@ def test_a_handler_that_lost_its_turn_leaves_the_page_alone(picture: str) -> Non
 
 def test_an_event_that_waited_serves_the_newest_request_once(picture: str) -> None:
     page, shown = handlers.Handlers(), handlers.Shown()
-    first, _, _ = page.begin(picture, 4, ["bicubic"], Ticket())
-    second, _, _ = page.begin(picture, 2, ["bicubic"], first)
+    first, *_ = page.begin(picture, 4, ["bicubic"], Ticket(), shown)
+    second, *_ = page.begin(picture, 2, ["bicubic"], first, shown)
     assert list(page.on_run(second, shown)) != [
         gr.skip()
     ]  # the first event, whose turn comes after the second Run
@@ -227,7 +227,7 @@ def test_a_region_stays_as_long_as_the_pictures(picture: str, tmp_path: Path) ->
 
     def run(path: str) -> None:
         nonlocal ticket
-        ticket, _, _ = page.begin(path, 4, ["bicubic", "irn", "fgrn"], ticket)
+        ticket, *_ = page.begin(path, 4, ["bicubic", "irn", "fgrn"], ticket, shown)
         list(page.on_run(ticket, shown))
 
     run(portrait)
@@ -243,8 +243,31 @@ def test_a_region_stays_as_long_as_the_pictures(picture: str, tmp_path: Path) ->
 def test_a_bad_request_does_not_end_what_is_running(tmp_path: Path, picture: str) -> None:
     page, ticket = handlers.Handlers(), Ticket()
     with pytest.raises(gr.Error, match="at least one"):
-        page.begin(picture, 4, [], ticket)
+        page.begin(picture, 4, [], ticket, handlers.Shown())
     assert ticket.valid
+
+
+def test_bicubic_waits_for_no_network(picture: str) -> None:
+    """While another visitor's network runs, a request shows the original and bicubic; Stop keeps them."""
+    page, shown = handlers.Handlers(), handlers.Shown()
+    with page.models.alone():
+        ticket, _, status, _, viewer, _ = page.begin(picture, 4, ["bicubic", "fgrn"], Ticket(), shown)
+    assert "Waiting for its turn" in status and viewer != gr.skip()
+    assert shown.run and [outcome.method for outcome in shown.run.done] == ["bicubic"]
+    begun = shown.run.token
+    stopped = page.stop(ticket, shown)
+    assert "Stopped" in stopped.status and [outcome.method for outcome in shown.run.done] == ["bicubic"]
+    ticket, *_ = page.begin(picture, 4, ["bicubic", "fgrn"], ticket, shown)
+    list(page.on_run(ticket, shown))
+    assert shown.run.complete and shown.run.token != begun and len(shown.run.done) == 2
+
+
+def test_an_original_that_was_cleaned_up_is_named(store: Store, picture: str) -> None:
+    models = Models()
+    run = compare.opened(models, store, picture, 4, ["fgrn"])
+    Path(run.hr).unlink()
+    with pytest.raises(RequestError, match="cleaned up"):
+        next(compare.compute(models, store, run))
 
 
 def test_measuring_after_the_files_are_gone_says_so(store: Store, picture: str) -> None:

@@ -339,6 +339,13 @@ def test_settings_are_checked_as_in_compare() -> None:
             runs.check_settings(*values)
 
 
+def test_an_upload_that_was_cleaned_up_is_named(folder: Path) -> None:
+    (gone, *_) = paths(folder)
+    Path(gone).unlink()
+    with pytest.raises(RequestError, match="not on the server any more. Upload it again"):
+        archive.collect([gone])
+
+
 def test_missing_weights_are_said_before_anything_runs(folder: Path) -> None:
     with pytest.raises(RequestError, match="du_none_x2.json is missing"):
         next(runs.benchmark(Models(), Settings(2, ("du_none",)), archive.collect(paths(folder))))

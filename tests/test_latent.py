@@ -26,6 +26,7 @@ from lab.latent.handlers import LatentHandlers, Painting
 from lab.latent.studies import Study
 from lab.latent.views import GREY, Stroke, View
 from lab.models import Interrupted, Models
+from lab.ticket import SKIP, Ticket
 from tests.conftest import Photo, Visitor
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
@@ -219,6 +220,31 @@ def test_refused_strokes_say_why_and_leave_the_others(tmp_path: Path, picture: s
         assert drawn["answered"] == 2, "or the brush would wait for ever"
     assert tab.paint(study, first, 4, 1, gr.EventData(None, None))[0] == first
     assert tab.undo(study, first, 4)[1]["answered"] == 1, "it answers no later message"
+
+
+def test_a_study_is_drawn_once_as_the_controls_are(tmp_path: Path, picture: str) -> None:
+    store = Store(tmp_path)
+    tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
+    study = run(store, picture)
+    drawn = tab.draw(study, Painting(), "difference", "r", 4)
+    expected = tab.show_channel(study, "difference", "r", 4, 0)
+    assert drawn.pair["html"] == expected.pair["html"] and drawn.errors["html"] == expected.errors["html"]
+    again = tab.draw(study, drawn.painting, "clamped", "rgb", 8)
+    assert all(value == SKIP for value in again), "it would lose what was painted"
+    assert all(value == SKIP for value in tab.draw(None, Painting(), "clamped", "rgb", 8))
+    other = tab.draw(run(store, picture), drawn.painting, "clamped", "rgb", 8)
+    assert other.painting != drawn.painting and other.note == "" and other.back is None
+
+
+def test_a_change_of_an_older_study_is_not_drawn(tmp_path: Path, picture: str) -> None:
+    store = Store(tmp_path)
+    tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
+    old, new = run(store, picture), run(store, picture)
+    for latest, whole in ((new, False), (None, False), (old, True)):
+        ticket, note = tab.begin_change(old, "level", 1, 1, 0, Painting(), 8, Ticket())
+        assert "Waiting" in note
+        *_, last = tab.on_change(ticket, latest)
+        assert last[0] == "" and (last[1] != SKIP) == whole
 
 
 @pytest.mark.parametrize(

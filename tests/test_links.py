@@ -84,7 +84,7 @@ def test_examples_run_once_for_all(examples: dict[str, Path], tmp_path: Path) ->
 
     def pictures(methods: list[str]) -> Run:
         shown = handlers.Shown()
-        list(page.on_run(Ticket(str(copy), 4, methods), shown))
+        list(page.on_run(Ticket(str(copy), 4, methods, None), shown))
         assert shown.run
         return shown.run
 
@@ -92,12 +92,12 @@ def test_examples_run_once_for_all(examples: dict[str, Path], tmp_path: Path) ->
     first, second = pictures(usual), pictures(usual)
     assert first.complete and first.token == second.token and first.name == "coffee"
     assert pictures(["bicubic"]).token != first.token, "other methods are another run"
-    *_, addressed = page.begin(str(copy), 4, usual, Ticket())
+    _, addressed, *_ = page.begin(str(copy), 4, usual, Ticket(), handlers.Shown())
     assert addressed == "example=coffee&scale=4&methods=bicubic,irn,fgrn"
     copy.write_bytes(encode_png(read_image(copy).pixels[::-1].copy()))
     other = pictures(usual)
     assert other.token != first.token, "a file of the same name is not the example"
-    assert page.begin(str(copy), 4, usual, Ticket())[2] == ""
+    assert page.begin(str(copy), 4, usual, Ticket(), handlers.Shown())[1] == ""
 
 
 @pytest.mark.usefixtures("use_tiny_weights")

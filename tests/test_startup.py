@@ -13,6 +13,7 @@ import torch
 
 from fgrn.images import encode_png
 from lab import startup
+from lab.asked import RequestError
 from lab.compare import State
 from lab.files import Store
 from lab.models import Models
@@ -64,7 +65,7 @@ def test_stop_breaks_off_what_nobody_watches_and_the_next_one_gets_it_whole(
     assert list(runs) == []
     slow()
     until(lambda: not workers())
-    assert showcase.sound and not showcase.failed
+    assert showcase.sound
     whole = list(showcase.watch())
     assert whole[-1].status == "Finished" and len(whole[-1].done) == 3
     assert whole[-1].token != first.token
@@ -107,7 +108,10 @@ def test_an_example_that_fails_in_the_middle_is_not_shown_again(
 
     monkeypatch.setattr(startup, "measure", fail)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    assert list(showcase.watch())[-1].active
+    runs = showcase.watch()
+    with pytest.raises(RequestError, match="could not be computed"):
+        list(runs)
+    assert list(showcase.watch_pictures())[-1].complete, "the pictures are there"
     until(lambda: not workers())
     assert not showcase.sound
 

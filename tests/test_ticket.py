@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 
@@ -45,6 +46,47 @@ def test_what_is_made_while_stop_is_pressed_is_not_drawn() -> None:
     assert list(ticket.serve(count, show, "failed")) == ["0", SKIP]
 
 
+def test_of_two_requests_that_are_checked_at_once_the_later_one_wins() -> None:
+    """Whichever check ends first."""
+    for first_ends_first in (True, False):
+        old = Ticket(3)
+        with old.apply() as first, old.apply() as second:
+            order = (first, second) if first_ends_first else (second, first)
+            holders = [new.grant(number) for number, new in enumerate(order)]
+            assert old.valid is False and holders[-1] is second
+        assert (first.valid, second.valid) == (False, True)
+        third = first.next(5)  # also for the page that still has the overtaken one
+        assert third.valid and not second.valid
+
+
+def test_a_request_that_is_refused_changes_nothing() -> None:
+    old = Ticket(3)
+    with pytest.raises(ValueError, match="bad"), old.apply():
+        raise ValueError("bad")
+    assert old.valid and old.stop() == "Stopped before its turn came"
+    done = Ticket()
+    with pytest.raises(ValueError, match="bad"), done.apply():
+        raise ValueError("bad")
+    assert done.stop() == "Nothing is running"
+
+
+def test_stop_ends_what_is_still_checked() -> None:
+    old = Ticket()
+    with old.apply() as new:
+        assert old.stop() == "Stopped before its turn came"
+        assert new.grant(3) is old
+    assert not new.valid and list(new.serve(count, str, "failed")) == [SKIP]
+    assert old.next(2).valid, "the next one is granted"
+
+
+def test_visitors_do_not_share_a_line() -> None:
+    first = Ticket()
+    one, other = copy.deepcopy(first), copy.deepcopy(first)  # as Gradio does
+    new = one.next(3)
+    assert new.valid and not one.valid and other.valid
+    assert other.stop() == "Nothing is running" and new.valid
+
+
 def test_stop_says_what_it_stopped() -> None:
     assert Ticket().stop() == "Nothing is running"
     waiting = Ticket(3)
@@ -74,6 +116,17 @@ def test_an_error_is_drawn_and_told_unless_nobody_waits_any_more() -> None:
     assert list(drawn) == [SKIP]
 
 
+def test_any_other_error_is_drawn_too() -> None:
+    def broken(_: int) -> Iterator[int]:
+        yield 0
+        raise OSError("no space left")
+
+    drawn = Ticket(1).serve(broken, str, "failed")
+    assert [next(drawn), next(drawn)] == ["0", "failed"]
+    with pytest.raises(OSError, match="no space"):
+        next(drawn)
+
+
 def test_an_interrupted_run_ends_without_an_error() -> None:
     ticket = Ticket(1)
 
@@ -86,17 +139,19 @@ def test_an_interrupted_run_ends_without_an_error() -> None:
 
 
 def test_the_pace_is_the_one_measured_last() -> None:
-    pace = Pace()
-    assert pace.seconds(["a"], 100) is None and pace.left(["a"], 100) == ""
-    with pace.measured("a", 10):
+    pace, size = Pace(), Pace.SMALLEST
+    assert pace.seconds(["a"], 10 * size) is None and pace.left(["a"], 10 * size) == ""
+    with pace.measured("a", size):
         time.sleep(0.02)
-    with pytest.raises(ValueError, match="broken"), pace.measured("b", 10):
+    with pytest.raises(ValueError, match="broken"), pace.measured("b", size):
         raise ValueError("broken")
-    assert pace.seconds(["a", "b"], 100) is None, "what broke off has not been measured"
-    seconds = pace.seconds(["a", "a"], 1000)
+    with pace.measured("b", size - 1):
+        pass
+    assert pace.seconds(["a", "b"], size) is None, "what broke off, or was tiny, has not been measured"
+    seconds = pace.seconds(["a", "a"], 100 * size)
     assert seconds is not None and seconds >= 4
-    assert pace.left(["a", "a"], 1000) == f", {duration(seconds)} left"
-    assert pace.left(["a"], 10) == "", "nothing is said about less than a second"
+    assert pace.left(["a", "a"], 100 * size) == f", {duration(seconds)} left"
+    assert pace.left(["a"], size) == "", "nothing is said about less than a second"
 
 
 @pytest.mark.parametrize(

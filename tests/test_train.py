@@ -280,6 +280,16 @@ def test_resuming_what_is_another_run_is_refused(
     assert words in caplog.text and "--init" in caplog.text
 
 
+def test_a_checkpoint_from_before_a_field_was_there_is_resumed(data: Path, tmp_path: Path) -> None:
+    line = arguments("tiny_fgrn", data, tmp_path, samples=4)
+    train.main(line)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    del state["identity"]["exactness"], state["identity"]["config"]["leak"]
+    torch.save(state, tmp_path / "state.pt")
+    assert train.main([*line, "--resume", "--exactness", "1"]) == 2
+    assert train.main([*line, "--resume"]) == 0
+
+
 def test_adam_learns_slower_rates_and_the_paper_used_it() -> None:
     recipe = RECIPES["fgrn_x4"]
     adam = recipe.with_adam()

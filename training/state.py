@@ -29,6 +29,10 @@ def averaged(net: FGRN | IRN, decay: float) -> AveragedModel:
     return AveragedModel(net, multi_avg_fn=update)  # type: ignore[arg-type]  # the stub wants tuples
 
 
+# Fields that are newer than some checkpoints, and what they were before they were there.
+ADDED = {"exactness": 0.0, "config.leak": 0.0}
+
+
 class RunState:
     """The state of a run and its folder. Samples and random numbers follow from the position and the recipe's seed."""
 
@@ -94,7 +98,8 @@ class RunState:
         otherwise = "start another run from its weights: --init, with another --out"
         if "identity" not in state:
             raise ValueError(f"{self.out} was written by an older version: {otherwise}")
-        before, now = _flat(state["identity"]), _flat(self._identity)
+        now = _flat(self._identity)
+        before = {key: value for key, value in ADDED.items() if key in now} | _flat(state["identity"])
         others = [
             f"{key} {before.get(key, 'none')}, not {now.get(key, 'none')}"
             for key in now | before

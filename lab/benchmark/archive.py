@@ -87,6 +87,8 @@ def collect(paths: Sequence[str]) -> Collected:
     skipped: dict[str, str] = {}
     total = 0
     for path in map(Path, paths):
+        if not path.is_file():  # uploads are kept for a day
+            raise RequestError(f"{shown_name(path.name)} is not on the server any more. Upload it again.")
         if _is_zip(path):
             found, left_out, size = _entries(path)
             sources += found

@@ -115,9 +115,10 @@ class BenchmarkTab:
 
     def begin(self, ticket: Ticket, *request: Any) -> tuple[Ticket, str]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
-        with shown_errors():
+        with shown_errors(), ticket.apply() as new:
             _checked(*request)
-        return ticket.next(*request), progress.line(Progress("Waiting for its turn"))
+            granted = new.grant(*request)
+        return granted, progress.line(Progress("Waiting for its turn")) if granted is new else SKIP
 
     def on_run(self, ticket: Ticket) -> Iterator[Drawn]:
         """The figures, a picture and a method at a time."""

@@ -21,9 +21,8 @@ FIRST_RADIUS = 4  # LR pixels
 
 
 class Drawn(NamedTuple):
-    """New values of the components of the tab."""
+    """New values of the components that show a study."""
 
-    study: Any = SKIP
     painting: Any = SKIP
     status: Any = SKIP
     empty: Any = SKIP
@@ -43,10 +42,11 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class Painting:
-    """What a visitor has painted on a LR picture, and the last message of brush.js that was heard."""
+    """What a visitor has painted on the LR picture of a study, and the last message of brush.js that was heard."""
 
     strokes: tuple[Stroke, ...] = ()
     answered: int = 0
+    study: str = ""  # its token
 
 
 class Seen(NamedTuple):
@@ -82,50 +82,50 @@ class LatentHandlers:
         path: str | None,
         method: str | None,
         scale: int,
-        view: str,
-        channel: str,
-        gain: float,
         ticket: Ticket,
         changing: Ticket,
-    ) -> tuple[Ticket, str]:
-        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
-        with shown_errors():
+    ) -> tuple[Ticket, str, str]:
+        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket.
+
+        The last value is the line about a change of the LR picture: there is none any more.
+        """
+        with shown_errors(), ticket.apply() as new:
             studies.check_method(method)
             asked.open_picture(path)
+            granted = new.grant(path, method, scale)
+        if granted is not new:
+            return granted, SKIP, SKIP
         changing.stop()
-        return ticket.next(path, method, scale, view, channel, gain), cards.status(
-            "Waiting for its turn", True
-        )
+        return new, cards.status("Waiting for its turn", True), ""
 
-    def on_run(self, ticket: Ticket) -> Iterator[Drawn]:
-        """Run the networks once and draw everything."""
+    def on_run(self, ticket: Ticket) -> Iterator[tuple[Any, str]]:
+        """Run the networks once: the new study. `draw` shows it as the controls are by then."""
 
-        def steps(
-            path: str | None, method: str, scale: int, view: str, channel: str, gain: float
-        ) -> Iterator[Drawn]:
-            yield Drawn(status=cards.status(studies.doing(self.models, path, method, scale), True))
+        def steps(path: str | None, method: str, scale: int) -> Iterator[tuple[Any, str]]:
+            yield SKIP, cards.status(studies.doing(self.models, path, method, scale), True)
             study = studies.study(self.models, self.store, path, method, scale, ticket.stopped)
-            yield self.draw(study, view, channel, gain)
+            yield study, cards.status("Drawing", True)
 
-        failed = Drawn(status=cards.status("Nothing computed: see the message", False))
+        failed = (SKIP, cards.status("Nothing computed: see the message", False))
         yield from ticket.serve(steps, lambda drawn: drawn, failed)
 
-    def draw(self, study: Study, view: str, channel: str, gain: float) -> Drawn:
-        """Everything about a new study."""
-        last, painting = len(study.steps) - 1, Painting()
+    def draw(self, study: Study | None, painting: Painting, view: str, channel: str, gain: float) -> Drawn:
+        """Everything about a new study; nothing if it was drawn before."""
+        if study is None or painting.study == study.token:
+            return Drawn()
+        last, painting = len(study.steps) - 1, Painting(study=study.token)
         return Drawn(
-            study,
-            painting,
-            cards.status(f"{study.name}, {study.title}", False, study.notices),
-            gr.HTML(visible=False),
-            gr.Column(visible=True),
-            markup.summary(study),
-            gr.Slider(minimum=0, maximum=max(last, 1), value=0, interactive=last > 0),
-            *self.show_channel(study, view, channel, gain, 0),
-            FIRST_RADIUS,
-            self.show_brush(study, painting, FIRST_RADIUS),
-            "",
-            None,
+            painting=painting,
+            status=cards.status(f"{study.name}, {study.title}", False, study.notices),
+            empty=gr.HTML(visible=False),
+            results=gr.Column(visible=True),
+            said=markup.summary(study),
+            cell=gr.Slider(minimum=0, maximum=max(last, 1), value=0, interactive=last > 0),
+            **self.show_channel(study, view, channel, gain, 0)._asdict(),
+            radius=FIRST_RADIUS,
+            brush=self.show_brush(study, painting, FIRST_RADIUS),
+            note="",
+            back=None,
         )
 
     def stop(self, ticket: Ticket) -> str:
@@ -221,16 +221,20 @@ class LatentHandlers:
         ticket: Ticket,
     ) -> tuple[Ticket, str]:
         """Check a change; if it is sound, end what still runs and hand out a new ticket."""
-        with shown_errors():
+        with shown_errors(), ticket.apply() as new:
             if study is None:
                 raise asked.RequestError("There is no LR picture yet. Press Run first.")
             change = changes.checked(kind, levels, sigma, seed, painting.strokes)
-        return ticket.next(study, change, gain), cards.status("Waiting for its turn", True)
+            granted = new.grant(study, change, gain)
+        return granted, cards.status("Waiting for its turn", True) if granted is new else SKIP
 
-    def on_change(self, ticket: Ticket) -> Iterator[tuple[Any, Any]]:
-        """Restore from the changed LR picture."""
+    def on_change(self, ticket: Ticket, latest: Study | None) -> Iterator[tuple[Any, Any]]:
+        """Restore from the changed LR picture, unless there is a newer study."""
 
         def steps(study: Study, change: Change, gain: float) -> Iterator[tuple[Any, Any]]:
+            if latest is None or latest.token != study.token:
+                yield "", SKIP
+                return
             yield cards.status(changes.doing(self.models, study), True), SKIP
             back = changes.perturb(self.models, self.store, study, change, gain, ticket.stopped)
             yield "", picture_value(markup.returned(study, back, gain))

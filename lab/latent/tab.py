@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -24,6 +24,15 @@ BRUSH = Path(__file__).with_name("brush.js")
 VIEWS = [("Clamped", View.CLAMPED), ("Min to max", View.STRETCHED), ("Minus bicubic", View.DIFFERENCE)]
 COLOURS = [("RGB", "rgb"), ("R", "r"), ("G", "g"), ("B", "b")]
 FAST: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
+
+
+class Change(NamedTuple):
+    """The components that a new study draws anew: the brush and what came back."""
+
+    radius: gr.Slider
+    brush: gr.HTML
+    note: gr.HTML
+    back: gr.HTML
 
 
 def build(page: Handlers, image: gr.Image, scale: gr.Radio) -> None:
@@ -66,10 +75,11 @@ def build(page: Handlers, image: gr.Image, scale: gr.Radio) -> None:
                 change = _change_section(tab, study, painting, changing, gain)
 
     seen = [pair, path, histogram, spectrum, errors]
-    drawn = [study, painting, status, empty, results, said, cell, *seen, *change]
-    request = [image, method, scale, view, channel, gain, ticket, changing]
-    begun = start.click(tab.begin, request, [ticket, status], concurrency_limit=4, **QUIET)
-    begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status))
+    drawn = [painting, status, empty, results, said, cell, *seen, *change]
+    request = [image, method, scale, ticket, changing]
+    begun = start.click(tab.begin, request, [ticket, status, change.note], concurrency_limit=4, **QUIET)
+    ran = begun.success(tab.on_run, ticket, [study, status], trigger_mode="multiple", **shown_waiting(status))
+    ran.success(tab.draw, [study, painting, view, channel, gain], drawn, **FAST)
     stop.click(tab.stop, ticket, status, queue=False, **QUIET)
     shown = [study, view, channel, gain, cell]
     gr.on([view.input, gain.input], tab.show, shown, [pair, path], **FAST)
@@ -94,8 +104,8 @@ CHANGE = "Restoring depends on the lowest bits of the LR picture. Change them an
 
 def _change_section(
     tab: LatentHandlers, study: gr.State, painting: gr.State, ticket: gr.State, gain: gr.Slider
-) -> list[Any]:
-    """The components that a new run draws anew: the brush and what came back."""
+) -> Change:
+    """What a visitor does to the LR picture, and what comes back."""
     most, sigma_most, radius_most = (
         changes.MAX_LEVELS,
         changes.MAX_SIGMA,
@@ -143,9 +153,11 @@ def _change_section(
     clear.click(tab.clear, brushed, painted, queue=False, **QUIET)
     change = [study, kind, levels, sigma, seed, painting, gain, ticket]
     begun = go.click(tab.begin_change, change, [ticket, note], concurrency_limit=4, **QUIET)
-    begun.success(tab.on_change, ticket, [note, back], trigger_mode="multiple", **shown_waiting(note))
+    begun.success(
+        tab.on_change, [ticket, study], [note, back], trigger_mode="multiple", **shown_waiting(note)
+    )
     stop.click(tab.stop, ticket, note, queue=False, **QUIET)
-    return [radius, brush, note, back]
+    return Change(radius, brush, note, back)
 
 
 def _add_api(api: LatentApi) -> None:

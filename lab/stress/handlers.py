@@ -58,18 +58,17 @@ class StressHandlers:
         self, path: str | None, scale: int, methods: list[str], kinds: list[str] | None, ticket: Ticket
     ) -> tuple[Ticket, str]:
         """Check a request (`kinds` is None for bytes); end what still runs for this visitor; hand out a new ticket."""
-        with shown_errors():
+        with shown_errors(), ticket.apply() as new:
             asked.check_scale(scale)
             asked.check_methods(methods)
             if kinds is None:
                 asked.open_picture(path)
+                granted = new.grant(path, scale, methods, kind="bytes")
             else:
                 runs.check_kinds(kinds)
                 runs.open_subject(path)
-        chosen = () if kinds is None else (kinds,)
-        kind = "bytes" if kinds is None else "stress"
-        ticket = ticket.next(path, scale, methods, *chosen, kind=kind)
-        return ticket, _line(Progress("Waiting for its turn"))
+                granted = new.grant(path, scale, methods, kinds, kind="stress")
+        return granted, _line(Progress("Waiting for its turn")) if granted is new else SKIP
 
     def on_stress(self, ticket: Ticket) -> Iterator[tuple[Any, ...]]:
         """The curves, a point at a time. Only the plot that has changed is sent."""

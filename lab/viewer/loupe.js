@@ -44,7 +44,7 @@ class Loupe {
     if (!state.loupe) return;
     const { point, value } = state;
     const list = value.run ? loupePictures(state) : [];
-    this.arrange(list);
+    this.arrange(list, value.run);
     this.place.textContent = point
       ? `x ${point.x}\ny ${point.y}\nLR ${Math.floor(point.x / value.scale)}, ${Math.floor(point.y / value.scale)}`
       : "Point at\na pixel";
@@ -54,8 +54,8 @@ class Loupe {
     for (const reading of found) this.show(reading, point, pictures, reference);
   }
 
-  arrange(list) {
-    const keys = list.map((picture) => picture.key);
+  arrange(list, run) {
+    const keys = [run, ...list.map((picture) => picture.key)]; // another run is read anew
     if (this.keys?.join() === keys.join()) return;
     this.keys = keys;
     this.items = new Map(list.map((picture) => [picture.key, loupeItem(picture)]));
