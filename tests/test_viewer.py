@@ -801,3 +801,17 @@ def test_a_new_snapshot_decodes_only_what_is_new(browser: Browser, photo: Photo)
     page.evaluate("value => window.show({ ...value, run: 'u' })", second)
     expect(page.locator("#viewer .vw-box").first).to_be_hidden()
     page.close()
+
+
+def test_the_loupe_forgets_the_pictures_of_another_run(browser: Browser, photo: Photo) -> None:
+    hr = photo(40, 60)
+    value = made_up((Outcome("bicubic", State.RUNNING),), {"hr": hr}, (40, 60))
+    page, _ = open_component(browser, value)
+    read = page.locator("#viewer [data-picture='hr']")
+    page.locator("#viewer .vw-view canvas").first.hover()
+    expect(read).to_have_attribute("data-values", re.compile(r"\d+ \d+ \d+"))
+    page.mouse.move(1, 1)
+    page.evaluate("value => window.show({ ...value, run: 'u' })", value)
+    expect(page.locator("#viewer .vw-place")).to_contain_text("Point at")
+    assert not read.get_attribute("data-values")
+    page.close()
