@@ -132,8 +132,8 @@ _FGRN_X4 = Recipe(
     FGRNConfig(scale=4, down_blocks=10, up_blocks=32, leak=0.1),  # 3.35 M parameters, as many as the paper's
     (
         # Most pixels of a small patch are near its border, which G_u never sees in a picture: the end has larger ones.
-        Stage("rescaling", share=0.48, learning_rate=1e-3, patch=80, batch_size=4, decay="none"),
-        Stage("rescaling", share=0.40, learning_rate=1e-3, patch=128, batch_size=4),
+        Stage("rescaling", share=0.48, learning_rate=5e-4, patch=80, batch_size=4, decay="none"),
+        Stage("rescaling", share=0.40, learning_rate=5e-4, patch=128, batch_size=4),
         Stage("flow", share=0.12, learning_rate=1.5e-3, patch=128, batch_size=4),
     ),
 )
