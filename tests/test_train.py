@@ -445,7 +445,7 @@ def test_every_recipe_steps_and_saves(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At full size, a step a stage."""
-    recipe = RECIPES[name].with_stages(patch=32, batch_size=1)
+    recipe = RECIPES[name].with_stages(patch=[32], batch_size=[1])
     stages = tuple(replace(stage, share=1 / len(recipe.stages)) for stage in recipe.stages)
     monkeypatch.setitem(RECIPES, "short", replace(recipe, stages=stages))
     assert train.main(arguments("short", data, tmp_path, samples=len(stages))) == 0

@@ -10,7 +10,7 @@ from training.data import MEMORY_LIMIT
 from training.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
 
 TRACKERS = ("tensorboard", "trackio")
-PRECISIONS = ("float32", "bf16")
+PRECISIONS = ("float32", "tf32", "bf16")
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,18 +27,21 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--schedule", choices=SCHEDULES, default="staged", help="default: staged; see training/README.md")
     add("--optimizer", choices=OPTIMIZERS, help="adam also lowers the learning rates (default: the recipe's)")
     add("--only", metavar="STAGE", help="only this stage of the recipe, such as flow; best with --init")
-    add("--batch-size", type=int, help="patches per step and process, in all stages (default: the recipe's)")
-    add("--patch", type=int, help="HR pixels of a patch's side, in all stages (default: the recipe's)")
-    add("--learning-rate", type=float, help="in all stages (default: the recipe's)")
+    # one value, or one for each stage; default: the recipe's
+    add("--batch-size", type=int, nargs="+", metavar="N", help="patches per step and process, in each stage")
+    add("--patch", type=int, nargs="+", metavar="N", help="HR pixels of a patch's side, in each stage")
+    add("--learning-rate", type=float, nargs="+", metavar="RATE", help="in each stage")
     add("--gamma", type=float, help="weight of the log-determinant in L_guide (default: the recipe's)")
     add("--exactness", type=float, help="weight in L_guide of what 8 bit lose of x (default: the recipe's)")
     add("--seed", type=int, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
     add("--revive", action="store_true", help="of --init: give channels that are never above 0 a new start")
+    add("--halves", action="store_true", help="also train on large pictures at half their size")
     add("--hold-out", type=int, default=8, help="images kept for validation (default: 8)")
     add("--checkpoint-minutes", type=float, default=3.0, help="time between checkpoints (default: 3)")
     add("--precision", choices=PRECISIONS, help="of the insides of G_d and G_u (default: bf16 on a GPU)")
+    add("--compile", action="store_true", help="compile the residual blocks first (20 s; for a GPU)")
     add("--threads", type=int, help="CPU threads (default: all cores)")
     add("--cache", type=Path, help="folder for decoded pixels beyond --memory-limit (default: the run's)")
     add(
@@ -65,6 +68,10 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
     overrides = {name: getattr(arguments, name) for name in ("gamma", "exactness", "seed")}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     chosen = {"optimizer": arguments.optimizer, "schedule": arguments.schedule}
-    given = {**chosen, "only": arguments.only, **changes, **overrides}
-    stated = [f"{name} {value}" for name, value in given.items() if value not in (None, "staged")]
+    given = {**chosen, "only": arguments.only, **changes, **overrides, "halves": arguments.halves or None}
+    stated = [f"{name} {_written(value)}" for name, value in given.items() if value not in (None, "staged")]
     return recipe, ", ".join(stated)
+
+
+def _written(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from fgrn.images import ImageError, read_image
 logger = logging.getLogger(__name__)
 
 MEMORY_LIMIT = 4 * 2**30  # bytes of decoded pixels
+HALVED_FROM = 500_000  # pixels of a picture of which there is a copy at half the size, if copies are wanted
 DEVICE_SHARE = 0.5  # of the free memory of a GPU that the pixels may take
 
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
@@ -97,10 +99,26 @@ class Images:
         return Images(self.pixels.to(device), self.starts, self.heights, self.widths)
 
 
+class Found(NamedTuple):
+    """A picture to decode: its file and its size in memory, `shrink` times smaller than in the file."""
+
+    path: Path
+    height: int
+    width: int
+    shrink: int = 1
+
+
 def read_images(
-    files: Sequence[Path], smallest: int, cache: Path | None = None, memory_limit: int = MEMORY_LIMIT
+    files: Sequence[Path],
+    smallest: int,
+    cache: Path | None = None,
+    memory_limit: int = MEMORY_LIMIT,
+    *,
+    halves: bool = False,
 ) -> Images:
     """Decode files. Broken ones, and those below `smallest` pixels a side, are named and skipped.
+
+    With `halves` large pictures are there a second time at half the size: sharper, and without traces of JPEG.
 
     Above `memory_limit` bytes the pixels are written to a file in `cache` and mapped; a later call with the same
     files finds it there.
@@ -108,7 +126,7 @@ def read_images(
     Raises:
         ValueError: if no picture is left, or the limit is exceeded without a `cache`.
     """
-    found: list[tuple[Path, int, int]] = []
+    found: list[Found] = []
     for path in files:
         try:
             with Image.open(path) as picture:
@@ -119,8 +137,10 @@ def read_images(
         if min(width, height) < smallest:
             logger.warning("skipped %s: %d x %d is below %d", path.name, width, height, smallest)
             continue
-        found.append((path, height, width))
-    total = sum(height * width for _, height, width in found)
+        found.append(Found(path, height, width))
+        if halves and width * height >= HALVED_FROM and min(width, height) // 2 >= smallest:
+            found.append(Found(path, height // 2, width // 2, shrink=2))
+    total = sum(picture.height * picture.width for picture in found)
     if 3 * total <= memory_limit:
         return _decode(found, np.empty((total, 3), np.uint8), len(files), smallest)
     if cache is None:
@@ -130,15 +150,19 @@ def read_images(
     return _decode_to_file(found, total, cache, len(files), smallest)
 
 
-def _decode(found: Sequence[tuple[Path, int, int]], pixels: np.ndarray, listed: int, smallest: int) -> Images:
+def _decode(found: Sequence[Found], pixels: np.ndarray, listed: int, smallest: int) -> Images:
     """Fill `pixels` with the pictures that can be decoded."""
     layout, position = [], 0
-    for path, _, _ in found:
+    for picture in found:
         try:
-            decoded = read_image(path).pixels  # as the page reads it: turned upright, sRGB, 8 bit
+            decoded = read_image(picture.path).pixels  # as the page reads it: turned upright, sRGB, 8 bit
         except ImageError as error:
             logger.warning("skipped %s", error)
             continue
+        if picture.shrink > 1:
+            full = Image.fromarray(decoded)
+            size = (full.width // picture.shrink, full.height // picture.shrink)
+            decoded = np.asarray(full.resize(size, Image.Resampling.LANCZOS))
         height, width = decoded.shape[:2]
         pixels[position : position + height * width] = decoded.reshape(-1, 3)
         layout.append((position, height, width))
@@ -153,11 +177,12 @@ def _images(pixels: np.ndarray, layout: Sequence[Sequence[int]]) -> Images:
     return Images(torch.from_numpy(pixels), starts, heights, widths)
 
 
-def _decode_to_file(
-    found: Sequence[tuple[Path, int, int]], total: int, cache: Path, listed: int, smallest: int
-) -> Images:
+def _decode_to_file(found: Sequence[Found], total: int, cache: Path, listed: int, smallest: int) -> Images:
     """The pictures in a mapped file; its layout is written last, so that a file with one is complete."""
-    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path, _, _ in found]
+    stats = [
+        (str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns, shrink)
+        for path, _, _, shrink in found
+    ]
     name = hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:16]
     file, layout_file = cache / f"pixels-{name}.uint8", cache / f"pixels-{name}.json"
     if not layout_file.exists():

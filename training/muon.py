@@ -87,7 +87,7 @@ class Muon(torch.optim.Optimizer):
             if parameters:
                 (self._muon if group["muon"] else self._adam)(parameters, group)
 
-    def _muon(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+    def _muon(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
         averages = self._states(parameters, "average")
         torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
@@ -96,29 +96,39 @@ class Muon(torch.optim.Optimizer):
         for index, parameter in enumerate(parameters):
             alike[parameter.shape].append(index)
         for shape, indices in alike.items():
-            matrices = torch.stack([ahead[index].flatten(1) for index in indices])
+            # Which column is which makes no difference: in this order nothing is copied if channels are last.
+            matrices = torch.stack([ahead[index].permute(0, 2, 3, 1).flatten(1) for index in indices])
             # With this factor the root mean square of a step is that of Adam's (Liu et al., section 2.2).
             length = 0.2 * max(matrices.shape[-2:]) ** 0.5
-            for index, change in zip(indices, orthogonalized(matrices), strict=True):
-                parameters[index].sub_(change.reshape(shape), alpha=group["lr"] * length)
+            outputs, inputs, height, width = shape
+            changes = orthogonalized(matrices).view(-1, outputs, height, width, inputs).permute(0, 1, 4, 2, 3)
+            torch._foreach_add_(
+                [parameters[index] for index in indices], changes.unbind(), alpha=-group["lr"] * length
+            )
 
-    def _adam(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+    def _adam(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
         averages, squares = self._states(parameters, "average"), self._states(parameters, "square")
         first, second = group["betas"]
-        steps = self._states(parameters, "step", scalar=True)
-        torch._foreach_add_(steps, 1.0)
         torch._foreach_lerp_(averages, gradients, 1 - first)
         torch._foreach_mul_(squares, second)
         torch._foreach_addcmul_(squares, gradients, gradients, 1 - second)
-        for parameter, average, square, count in zip(parameters, averages, squares, steps, strict=True):
-            scale = (square / (1 - second**count)).sqrt_().add_(group["eps"])
-            parameter.sub_(average / scale.mul_(1 - first**count), alpha=group["lr"])
+        counts = self._counts(parameters)
+        scales = torch._foreach_div(squares, [1 - second**count for count in counts])
+        torch._foreach_sqrt_(scales)
+        torch._foreach_add_(scales, group["eps"])
+        torch._foreach_mul_(scales, [1 - first**count for count in counts])
+        torch._foreach_add_(parameters, torch._foreach_div(averages, scales), alpha=-group["lr"])
 
-    def _states(self, parameters: list[nn.Parameter], name: str, scalar: bool = False) -> list[Tensor]:
+    def _counts(self, parameters: list[Tensor]) -> list[float]:
+        """How many steps each parameter has taken, this one included. Plain numbers: the GPU need not be asked."""
+        for parameter in parameters:
+            self.state[parameter]["step"] = float(self.state[parameter].get("step", 0)) + 1
+        return [self.state[parameter]["step"] for parameter in parameters]
+
+    def _states(self, parameters: list[Tensor], name: str) -> list[Tensor]:
         """A state of each parameter, zero at first."""
         for parameter in parameters:
             if name not in self.state[parameter]:
-                start = parameter.new_zeros(()) if scalar else torch.zeros_like(parameter)
-                self.state[parameter][name] = start
+                self.state[parameter][name] = torch.zeros_like(parameter)
         return [self.state[parameter][name] for parameter in parameters]

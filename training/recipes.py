@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -110,13 +111,24 @@ class Recipe:
         total = sum(stage.share for stage in stages)
         return replace(self, stages=tuple(replace(stage, share=stage.share / total) for stage in stages))
 
-    def with_stages(
-        self, *, patch: int | None = None, batch_size: int | None = None, learning_rate: float | None = None
-    ) -> Recipe:
-        """This recipe with other patches, batch or learning rate in all its stages."""
-        given = {"patch": patch, "batch_size": batch_size, "learning_rate": learning_rate}
-        changes = {name: value for name, value in given.items() if value is not None}
-        return replace(self, stages=tuple(replace(stage, **changes) for stage in self.stages))  # type: ignore[arg-type]
+    def with_stages(self, **values: Sequence[float] | None) -> Recipe:
+        """This recipe with other patches, batches or learning rates: fields of `Stage` by name.
+
+        One value is for all stages, several are for one stage each.
+
+        Raises:
+            ValueError: if there are neither one nor as many as stages.
+        """
+        stages = list(self.stages)
+        for name, given in values.items():
+            if given is None:
+                continue
+            if len(given) not in (1, len(stages)):
+                numbers = " ".join(map(str, given))
+                raise ValueError(f"{name} {numbers}: give one value, or {len(stages)}, one for each stage")
+            for index, stage in enumerate(stages):
+                stages[index] = replace(stage, **{name: given[index % len(given)]})  # type: ignore[arg-type]
+        return replace(self, stages=tuple(stages))
 
 
 def _joint_objective(config: Config, first: ObjectiveName) -> ObjectiveName:
@@ -138,7 +150,7 @@ _FGRN_X4 = Recipe(
     ),
 )
 _FGRN_X2 = Recipe(
-    FGRNConfig(scale=2, down_blocks=5, up_blocks=10),
+    FGRNConfig(scale=2, down_blocks=5, up_blocks=10, leak=0.1),
     (
         Stage("rescaling", share=0.46, learning_rate=1e-3, patch=64, batch_size=4, decay="none"),
         Stage("rescaling", share=0.40, learning_rate=1e-3, patch=96, batch_size=4),

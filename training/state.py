@@ -62,8 +62,8 @@ class RunState:
 
     def to(self, device: torch.device) -> None:
         """Move both networks to where the run takes place."""
-        self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average.to(device)
+        for net in (self.net, self.average):
+            net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def start_from(self, weights: Path) -> None:
         """Begin with the weights of another run or of the repository (`--init`); its effort counts as this one's.

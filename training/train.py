@@ -28,10 +28,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fgrn.checkpoint import Provenance
+from fgrn.layers import ResidualBlock
 from fgrn.models import FGRN
 from fgrn.ops import require_float32
 from training.arguments import parse_arguments, recipe_of
 from training.data import MEMORY_LIMIT, PatchSampler, list_images, read_images, split_validation
+from training.graph import GraphedPass, Pass
 from training.losses import watched
 from training.muon import Muon
 from training.recipes import OptimizerName, Recipe, Stage
@@ -71,22 +73,30 @@ class Run:
         memory_limit: int = MEMORY_LIMIT,
         tracker: str | None = None,
         precision: str | None = None,
+        compiled: bool = False,
+        halves: bool = False,
         notes: str = "",
     ) -> None:
         self.name, self.recipe, self.data, self.out, self.budget = name, recipe, data, out, budget
-        require_float32()
         precision = precision or ("bf16" if torch.cuda.is_available() else "float32")
+        require_float32(precision != "tf32")
+        torch.backends.cudnn.benchmark = True  # the shapes of a stage are always the same
         self.accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no", log_with=tracker, project_dir=out
         )
+        self.graphed = self.accelerator.device.type == "cuda" and self.accelerator.num_processes == 1
         files = [path for folder in data for path in list_images(folder)]
         training, validation = split_validation(files, hold_out)
         largest = max(stage.patch for stage in recipe.stages)
         with self.accelerator.main_process_first():
-            images = read_images(training, largest, cache or out, memory_limit)
+            images = read_images(training, largest, cache or out, memory_limit, halves=halves)
         self.images = images.to(self.accelerator.device)
         self.validation_images = list(read_images(validation, largest)) if validation else []
         self.state = RunState(name, recipe, out)
+        if compiled:
+            for block in self.state.net.modules():
+                if isinstance(block, ResidualBlock):
+                    block.compile(dynamic=False)
         self.notes = notes
         self.metrics: dict[str, float] = {}
         self.stop_requested = False  # of this process, by a signal
@@ -124,6 +134,15 @@ class Run:
             optimizer.load_state_dict(state.optimizer_state)
             state.optimizer_state = None
         wrapped, optimizer = accelerator.prepare(objective, optimizer)
+
+        def compute(hr: Tensor) -> Pass:
+            """Forward, backward, and the gradients clipped."""
+            optimizer.zero_grad(set_to_none=True)
+            loss, figures = wrapped(hr)
+            accelerator.backward(loss)
+            return Pass(loss.detach(), figures, accelerator.clip_grad_norm_(parameters, stage.clip_norm))
+
+        run_pass = GraphedPass(compute) if self.graphed else compute
         sampler = PatchSampler(self.images, stage.patch, stage.batch_size, recipe.seed)
         samples_per_step = stage.batch_size * accelerator.num_processes
         last_checkpoint, clock = position.minutes, time.monotonic()
@@ -136,10 +155,7 @@ class Run:
                 group["lr"] = rate
             first_sample = position.samples + accelerator.process_index * stage.batch_size
             torch.manual_seed(recipe.seed + first_sample)
-            loss, figures = wrapped(sampler.batch(first_sample, device))
-            optimizer.zero_grad(set_to_none=True)
-            accelerator.backward(loss)
-            norm = accelerator.clip_grad_norm_(parameters, stage.clip_norm)
+            loss, figures, norm = run_pass(sampler.batch(first_sample, device))
             clock, seconds = time.monotonic(), time.monotonic() - clock
             seen = self._agree(watched(loss, figures), norm, seconds)
             if position.accepts(seen.loss, seen.gradient_norm, recipe.jump_ratio):
@@ -291,6 +307,8 @@ def main(argv: list[str] | None = None) -> int:
             memory_limit=round(arguments.memory_limit * 2**30),
             tracker=arguments.track,
             precision=arguments.precision,
+            compiled=arguments.compile,
+            halves=arguments.halves,
             notes=notes,
         )
         if arguments.resume and (arguments.out / "state.pt").exists():
