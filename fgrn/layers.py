@@ -15,7 +15,6 @@ from fgrn.ops import channels_last
 from fgrn.tiles import in_patches
 
 INITIAL_GAIN = 0.1  # residual branches start small, as in the published IRN: deep stacks train from step one
-ALIGNMENT = 8  # channels: tensor cores take multiples of it
 NARROW = 10  # output channels: below, kernels that compute 8 or 16 of them at a time waste most of their work
 
 
@@ -103,7 +102,7 @@ class DenseBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, out_channels, H, W)."""
         if torch.is_grad_enabled():
-            return self._dense_aligned(features) if features.is_cuda else self._dense(features)
+            return self._dense(features)
         return in_patches(self._dense, features, size=self.PATCH, reach=self.REACH)
 
     def _dense(self, features: Tensor) -> Tensor:
@@ -112,23 +111,6 @@ class DenseBlock(nn.Module):
         for conv in inner:
             features = torch.cat([features, _activated(conv(features))], dim=1)
         return convolve_parts(cast(nn.Conv2d, last), [features, _activated(fourth(features))])
-
-    def _dense_aligned(self, features: Tensor) -> Tensor:
-        """The same with channels of zeros, so that tensor cores can be used: for training on a GPU."""
-        channels = features.shape[1]
-        spare = -channels % ALIGNMENT
-        features = channels_last(functional.pad(features, (0, 0, 0, 0, 0, spare)))
-        *_, last = convs = [cast(nn.Conv2d, conv) for conv in self.convs]
-        for conv in convs:
-            weight, bias = conv.weight, cast(Tensor, conv.bias)
-            gap = weight.new_zeros(weight.shape[0], spare, *weight.shape[2:])
-            weight = torch.cat([weight[:, :channels], gap, weight[:, channels:]], dim=1)
-            missing = -len(bias) % ALIGNMENT
-            weight = functional.pad(weight, (0, 0, 0, 0, 0, 0, 0, missing))
-            result = functional.conv2d(features, weight, functional.pad(bias, (0, missing)), padding=1)
-            if conv is not last:
-                features = torch.cat([features, _activated(result[:, : len(bias)])], dim=1)
-        return result[:, : last.out_channels]
 
 
 def _activated(features: Tensor) -> Tensor:

@@ -321,7 +321,12 @@ def test_one_stage_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [({"patch": 30}, "multiples of the scale"), ({"stages": ()}, "add up to 1")]
+    ("change", "message"),
+    [
+        ({"patch": [30]}, "multiples of the scale"),
+        ({"patch": [32, 64]}, "one value, or 3"),
+        ({"stages": ()}, "add up to 1"),
+    ],
 )
 def test_impossible_recipes_are_refused(change: dict[str, Any], message: str) -> None:
     recipe = RECIPES["fgrn_x4"]

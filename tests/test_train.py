@@ -206,7 +206,7 @@ def test_init_starts_from_weights_and_counts_their_effort(data: Path, tmp_path: 
     shipped, card = checkpoint.load(weights)
     for name, value in shipped.state_dict().items():
         assert run.state.net.state_dict()[name].equal(value)
-        assert run.state.average.module.state_dict()[name].equal(value)
+        assert run.state.averaged_net.state_dict()[name].equal(value)
     run.train(checkpoint_minutes=60)
     _, continued = checkpoint.load(tmp_path / "second" / "tiny_irn.safetensors")
     assert (continued.provenance.samples, continued.provenance.steps) == (40, 20)

@@ -1,60 +1,55 @@
-"""The forward and backward pass of a step, recorded once as a CUDA graph and replayed.
+"""Work for a GPU, recorded once as a CUDA graph and replayed.
 
-A pass launches some two thousand small kernels. Launched one by one from Python they take longer than the GPU takes to
-compute them; replayed as a graph they follow each other without a gap.
+A training step launches some two thousand small kernels. Launched one by one from Python they take longer than the GPU
+takes to compute them; replayed as a graph they follow each other without a gap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from training.losses import Figures
+Result = TypeVar("Result")
 
-WARM_UPS = 3  # passes before the recording: cuDNN chooses its kernels, autograd its buffers
-
-
-class Pass(NamedTuple):
-    """What a pass leaves besides the gradients."""
-
-    loss: Tensor
-    figures: Figures
-    gradient_norm: Tensor  # before clipping
+WARM_UPS = 3  # calls before the recording: cuDNN chooses its kernels, an optimizer makes its state
 
 
-class GraphedPass:
-    """`function` of a batch on a GPU, as a graph: same arithmetic, same gradients.
+class Graphed(Generic[Result]):
+    """A function of tensors on a GPU; after a few calls, its recording: the same kernels on the same memory.
 
-    `function` must take the same way for every batch, wait for nothing, and begin by setting the gradients to None:
-    they and the results live in the graph's memory, and the next call overwrites them.
+    The function must take the same way in every call and never wait for the GPU. Tensors that it reads besides its
+    arguments must stay where they are; what it returns is overwritten by the next call.
     """
 
-    def __init__(self, function: Callable[[Tensor], Pass]) -> None:
+    def __init__(self, function: Callable[..., Result]) -> None:
         self._function = function
-        self._graph: torch.cuda.CUDAGraph | None = None
-        self._batch: Tensor
-        self._result: Pass
+        self._calls = 0
+        self._graph = torch.cuda.CUDAGraph()
+        self._arguments: tuple[Tensor, ...]
+        self._result: Result
 
-    def __call__(self, batch: Tensor) -> Pass:
-        """The pass of a batch (B, 3, H, W) of always the same shape."""
-        if self._graph is None:
-            self._record(batch)
-        assert self._graph is not None
-        self._batch.copy_(batch)
+    def __call__(self, *arguments: Tensor) -> Result:
+        """The function's result; arguments must have the same shapes in all calls."""
+        self._calls += 1
+        if self._calls <= WARM_UPS:
+            return self._warm_up(arguments)
+        if self._calls == WARM_UPS + 1:
+            self._arguments = tuple(argument.clone() for argument in arguments)
+            with torch.cuda.graph(self._graph):
+                self._result = self._function(*self._arguments)
+        for kept, argument in zip(self._arguments, arguments, strict=True):
+            kept.copy_(argument)
         self._graph.replay()
         return self._result
 
-    def _record(self, batch: Tensor) -> None:
-        self._batch = batch.clone()
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UPS):
-                self._function(self._batch)
-        torch.cuda.current_stream().wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._result = self._function(self._batch)
+    def _warm_up(self, arguments: tuple[Tensor, ...]) -> Result:
+        """On a stream of its own: what autograd remembers of the default one would end the recording."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            result = self._function(*arguments)
+        torch.cuda.current_stream().wait_stream(stream)
+        return result

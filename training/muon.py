@@ -52,6 +52,8 @@ def is_hidden(weight: Tensor) -> bool:
 class Muon(torch.optim.Optimizer):
     """Muon for the weights of convolutions, Adam for everything else, both at the learning rate `lr` of Adam.
 
+    Steps wait for nothing: with `lr` as a tensor, and after a first step, they can be recorded as a CUDA graph.
+
     Args:
         momentum: of Muon's average of gradients, with Nesterov's step ahead.
         betas: Adam's averages of gradients and of their squares.
@@ -60,7 +62,7 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
-        lr: float,
+        lr: float | Tensor,
         *,
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.99),
@@ -101,30 +103,26 @@ class Muon(torch.optim.Optimizer):
             # With this factor the root mean square of a step is that of Adam's (Liu et al., section 2.2).
             length = 0.2 * max(matrices.shape[-2:]) ** 0.5
             outputs, inputs, height, width = shape
-            changes = orthogonalized(matrices).view(-1, outputs, height, width, inputs).permute(0, 1, 4, 2, 3)
-            torch._foreach_add_(
-                [parameters[index] for index in indices], changes.unbind(), alpha=-group["lr"] * length
-            )
+            changes = orthogonalized(matrices).mul_(-length * group["lr"])
+            changes = changes.view(-1, outputs, height, width, inputs).permute(0, 1, 4, 2, 3)
+            torch._foreach_add_([parameters[index] for index in indices], changes.unbind())
 
     def _adam(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
         averages, squares = self._states(parameters, "average"), self._states(parameters, "square")
         first, second = group["betas"]
+        if "step" not in group:
+            group["step"] = parameters[0].new_zeros(())
+        count = group["step"].add_(1.0)
         torch._foreach_lerp_(averages, gradients, 1 - first)
         torch._foreach_mul_(squares, second)
         torch._foreach_addcmul_(squares, gradients, gradients, 1 - second)
-        counts = self._counts(parameters)
-        scales = torch._foreach_div(squares, [1 - second**count for count in counts])
+        scales = torch._foreach_div(squares, 1 - second**count)
         torch._foreach_sqrt_(scales)
         torch._foreach_add_(scales, group["eps"])
-        torch._foreach_mul_(scales, [1 - first**count for count in counts])
-        torch._foreach_add_(parameters, torch._foreach_div(averages, scales), alpha=-group["lr"])
-
-    def _counts(self, parameters: list[Tensor]) -> list[float]:
-        """How many steps each parameter has taken, this one included. Plain numbers: the GPU need not be asked."""
-        for parameter in parameters:
-            self.state[parameter]["step"] = float(self.state[parameter].get("step", 0)) + 1
-        return [self.state[parameter]["step"] for parameter in parameters]
+        changes = torch._foreach_div(averages, scales)
+        torch._foreach_mul_(changes, -group["lr"] / (1 - first**count))
+        torch._foreach_add_(parameters, changes)
 
     def _states(self, parameters: list[Tensor], name: str) -> list[Tensor]:
         """A state of each parameter, zero at first."""

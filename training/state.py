@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,25 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from fgrn import checkpoint
 from fgrn.checkpoint import Provenance
 from fgrn.files import write_atomic
-from fgrn.models import FGRN, IRN, Config, IRNConfig, build
+from fgrn.models import Config, IRNConfig, build
 from training.recipes import Recipe
 from training.schedule import Position
-
-
-def averaged(net: FGRN | IRN, decay: float) -> AveragedModel:
-    """An exponential moving average of the weights, whose memory grows with the run up to `decay`."""
-
-    def update(averages: list[Tensor], current: list[Tensor], count: Any) -> None:
-        n = float(count)
-        torch._foreach_lerp_(averages, current, 1 - min(decay, (1 + n) / (10 + n)))
-
-    return AveragedModel(net, multi_avg_fn=update)  # type: ignore[arg-type]  # the stub wants tuples
-
 
 # Fields that are newer than some checkpoints, and what they were before they were there.
 ADDED = {"exactness": 0.0, "config.leak": 0.0}
@@ -40,7 +29,8 @@ class RunState:
         self.name, self.recipe, self.out = name, recipe, out
         torch.manual_seed(recipe.seed)
         self.net = build(recipe.config)
-        self.average = averaged(self.net, recipe.ema_decay)
+        self.averaged_net = copy.deepcopy(self.net)
+        """An exponential moving average of the weights: what is validated and shipped."""
         self.position = Position()
         self.optimizer_state: dict[str, Any] | None = (
             None  # of the stage in progress, until its optimizer is made
@@ -54,15 +44,22 @@ class RunState:
         return {"name": self.name, **asdict(self.recipe)}
 
     @property
-    def averaged_net(self) -> FGRN | IRN:
-        """The network with the averaged weights: what is validated and shipped."""
-        net = self.average.module
-        assert isinstance(net, FGRN | IRN)
-        return net
+    def averaging_share(self) -> float:
+        """Of the present weights in their average. Its memory grows with the run, up to the recipe's."""
+        step = self.position.step
+        return 1 - min(self.recipe.ema_decay, (1 + step) / (10 + step))
+
+    @torch.no_grad()
+    def update_average(self, share: float | Tensor) -> None:
+        """Take a share of the present weights into their average."""
+        averages: list[Tensor] = list(self.averaged_net.parameters())
+        differences = list(torch._foreach_sub(list(self.net.parameters()), averages))
+        torch._foreach_mul_(differences, share)
+        torch._foreach_add_(averages, differences)
 
     def to(self, device: torch.device) -> None:
         """Move both networks to where the run takes place."""
-        for net in (self.net, self.average):
+        for net in (self.net, self.averaged_net):
             net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def start_from(self, weights: Path) -> None:
@@ -83,7 +80,7 @@ class RunState:
             own = {name: value for name, value in self.net.state_dict().items() if name.startswith("flow.")}
             tensors = {name: value for name, value in tensors.items() if not name.startswith("flow.")} | own
         self.net.load_state_dict(tensors)
-        self.average.module.load_state_dict(tensors)
+        self.averaged_net.load_state_dict(tensors)
         earlier = card.provenance
         self.position = Position(step=earlier.steps, samples=earlier.samples, minutes=earlier.minutes)
         self.origin = f"starts from {weights.name} ({card.digest})"
@@ -96,7 +93,7 @@ class RunState:
         """
         state = self._read(torch.device("cpu"))
         otherwise = "start another run from its weights: --init, with another --out"
-        if "identity" not in state:
+        if not {"identity", "averaged"} <= state.keys():
             raise ValueError(f"{self.out} was written by an older version: {otherwise}")
         now = _flat(self._identity)
         before = {key: value for key, value in ADDED.items() if key in now} | _flat(state["identity"])
@@ -125,7 +122,7 @@ class RunState:
             "origin": self.origin,
             "position": asdict(self.position),
             "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
+            "averaged": self.averaged_net.state_dict(),
             "optimizer_state": optimizer_state,
         }
         buffer = io.BytesIO()
@@ -147,7 +144,7 @@ class RunState:
 
     def _load_tensors(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
+        self.averaged_net.load_state_dict(state["averaged"])
 
 
 def _without_flow(config: Config) -> Config:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from fgrn.checkpoint import Provenance
@@ -33,13 +33,12 @@ from fgrn.models import FGRN
 from fgrn.ops import require_float32
 from training.arguments import parse_arguments, recipe_of
 from training.data import MEMORY_LIMIT, PatchSampler, list_images, read_images, split_validation
-from training.graph import GraphedPass, Pass
 from training.losses import watched
-from training.muon import Muon
-from training.recipes import OptimizerName, Recipe, Stage
+from training.recipes import Recipe, Stage
 from training.revive import revive
 from training.schedule import Budget, learning_rate
 from training.state import RunState
+from training.step import Step
 from training.validate import validate
 
 logger = logging.getLogger(__name__)
@@ -84,7 +83,6 @@ class Run:
         self.accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no", log_with=tracker, project_dir=out
         )
-        self.graphed = self.accelerator.device.type == "cuda" and self.accelerator.num_processes == 1
         files = [path for folder in data for path in list_images(folder)]
         training, validation = split_validation(files, hold_out)
         largest = max(stage.patch for stage in recipe.stages)
@@ -125,24 +123,7 @@ class Run:
     def _train_stage(self, stage: Stage, checkpoint_minutes: float) -> None:
         recipe, state, accelerator = self.recipe, self.state, self.accelerator
         position, device = state.position, accelerator.device
-        objective = recipe.objective(state.net, stage)
-        state.net.requires_grad_(False)
-        objective.trained.requires_grad_(True)
-        parameters = list(objective.trained.parameters())
-        optimizer = new_optimizer(recipe.optimizer, parameters, stage.learning_rate)
-        if state.optimizer_state is not None:
-            optimizer.load_state_dict(state.optimizer_state)
-            state.optimizer_state = None
-        wrapped, optimizer = accelerator.prepare(objective, optimizer)
-
-        def compute(hr: Tensor) -> Pass:
-            """Forward, backward, and the gradients clipped."""
-            optimizer.zero_grad(set_to_none=True)
-            loss, figures = wrapped(hr)
-            accelerator.backward(loss)
-            return Pass(loss.detach(), figures, accelerator.clip_grad_norm_(parameters, stage.clip_norm))
-
-        run_pass = GraphedPass(compute) if self.graphed else compute
+        step = Step(accelerator, state, recipe.objective(state.net, stage), stage, recipe.optimizer)
         sampler = PatchSampler(self.images, stage.patch, stage.batch_size, recipe.seed)
         samples_per_step = stage.batch_size * accelerator.num_processes
         last_checkpoint, clock = position.minutes, time.monotonic()
@@ -151,19 +132,17 @@ class Run:
             rate = position.rate_factor * learning_rate(
                 stage, progress, position.stage_step, recipe.warm_up_steps
             )
-            for group in optimizer.param_groups:
-                group["lr"] = rate
             first_sample = position.samples + accelerator.process_index * stage.batch_size
             torch.manual_seed(recipe.seed + first_sample)
-            loss, figures, norm = run_pass(sampler.batch(first_sample, device))
+            loss, figures, norm = step.gradients(sampler.batch(first_sample, device))
             clock, seconds = time.monotonic(), time.monotonic() - clock
             seen = self._agree(watched(loss, figures), norm, seconds)
             if position.accepts(seen.loss, seen.gradient_norm, recipe.jump_ratio):
-                optimizer.step()
-                state.average.update_parameters(state.net)
+                step.update(rate)
             if position.broken:
                 logger.warning("step %d: the loss broke away, back to the last checkpoint", position.step)
-                state.roll_back(optimizer, device)
+                state.roll_back(step.optimizer, device)
+                step.optimizer_replaced()
             position.advance(samples_per_step, seen.minutes)
             self.stopping = seen.stop > 0
             if position.stage_step % REPORT_STEPS == 0:
@@ -171,12 +150,12 @@ class Run:
                 bar.update(round(100 * progress) - bar.n)
                 bar.set_postfix_str(self._summary(), refresh=False)
             if position.minutes - last_checkpoint > checkpoint_minutes and position.healthy:
-                self.save(optimizer.state_dict())
+                self.save(step.optimizer.state_dict())
                 last_checkpoint = position.minutes
         bar.close()
         accelerator.free_memory()
         if self.stopping:
-            self.save(optimizer.state_dict())
+            self.save(step.optimizer.state_dict())
         else:
             position.enter_next_stage()
             self.save(None)
@@ -251,15 +230,6 @@ class Run:
             f"{line['event']}/{key}": value for key, value in line.items() if not isinstance(value, str)
         }
         self.accelerator.log(numbers, step=self.state.position.step)
-
-
-def new_optimizer(name: OptimizerName, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """The optimizer of a stage."""
-    # A short memory of squared gradients (0.99): small batches of unlike pictures make them jump.
-    betas = (0.9, 0.99)
-    if name == "adam":
-        return torch.optim.Adam(parameters, lr=rate, betas=betas, fused=True)
-    return Muon(parameters, lr=rate, betas=betas)
 
 
 def device_name(device: torch.device, processes: int) -> str:

@@ -91,7 +91,7 @@ class Step:
 
     def update(self) -> None:
         self.optimizer.step()
-        self.state.average.update_parameters(self.state.net)
+        self.state.update_average(self.state.averaging_share)
 
     def whole(self) -> None:
         self.differentiate(self.sample())
