@@ -109,6 +109,6 @@ def in_float32(function: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
         return function(image if image.dtype == torch.float64 else image.float())
 
 
-def require_float32(required: bool = True) -> None:
+def require_float32() -> None:
     """Keep cuDNN from TF32 in this process: its 10-bit mantissa would break the round trip through F. GPU only."""
-    torch.backends.cudnn.allow_tf32 = not required
+    torch.backends.cudnn.allow_tf32 = False

@@ -14,6 +14,7 @@ from PIL import Image
 
 from fgrn.images import read_image
 from tests.conftest import ROOT
+from training import data
 from training.data import Images, PatchSampler, list_images, read_images, split_validation
 
 CPU = torch.device("cpu")
@@ -44,6 +45,22 @@ def test_broken_and_small_images_are_named_and_skipped(
         assert name in caplog.text
     with pytest.raises(ValueError, match="none of 5 images"):
         read_images(list_images(tmp_path), smallest=100)
+
+
+def test_large_pictures_come_again_at_half_their_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "HALVED_FROM", 40 * 60)
+    sides = {"large": (60, 41), "small": (40, 40), "narrow": (200, 20)}  # a half of the last is below a patch
+    for name, size in sides.items():
+        Image.new("RGB", size, (9, 8, 7)).save(tmp_path / f"{name}.png")
+    files = list_images(tmp_path)
+    shapes = [tuple(image.shape[1:]) for image in read_images(files, smallest=16, halves=True)]
+    assert shapes == [(41, 60), (20, 30), (20, 200), (40, 40)]
+    assert len(read_images(files, smallest=16)) == 3
+    mapped = read_images(files, 16, tmp_path / "cache", memory_limit=0, halves=True)
+    assert [tuple(image.shape[1:]) for image in mapped] == shapes
+    assert all(torch.equal(image[:, 0, 0], torch.tensor([9, 8, 7])) for image in mapped)
 
 
 def test_pictures_are_read_as_the_page_reads_them(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from fgrn import checkpoint
 from fgrn.models import FGRNConfig, IRNConfig
-from training import recipes, train
+from training import recipes, step, train
 from training.recipes import ADAM_RATE, RECIPES, Recipe, Stage
 from training.schedule import LOSS_MEMORY, MOST_SKIPS_IN_A_ROW, SETTLED_STEPS, Budget, Position, learning_rate
 from training.train import Run
@@ -196,6 +196,35 @@ def test_stages_train_only_their_part(data: Path, tmp_path: Path) -> None:
         if not value.equal(start[name])
     }
     assert changed == {"flow"}
+
+
+def test_the_average_follows_with_a_growing_memory(data: Path, tmp_path: Path) -> None:
+    state = Run("tiny_fgrn", TINY_FGRN, [data], tmp_path / "run", Budget(samples=40), hold_out=0).state
+    name, weight = next(iter(state.net.named_parameters()))
+    (average,) = (value for other, value in state.averaged_net.named_parameters() if other == name)
+    expected = weight.detach().double()
+    for count in range(30):
+        weight.data.add_(torch.randn_like(weight))
+        memory = min(TINY_FGRN.ema_decay, (1 + count) / (10 + count))
+        expected = memory * expected + (1 - memory) * weight.detach().double()
+        state.update_average(state.averaging_share)
+        state.position.advance(1, 0.0)
+    torch.testing.assert_close(average.double(), expected, rtol=1e-5, atol=1e-5)
+    state.position.step = 10**7
+    assert state.averaging_share == pytest.approx(1 - TINY_FGRN.ema_decay)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+@pytest.mark.parametrize("recipe", ["tiny_fgrn", "tiny_irn"])
+def test_recorded_steps_are_the_steps(
+    recipe: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU a step is replayed from the fourth on; each loss is that of the same step without a recording."""
+    train.main(arguments(recipe, data, tmp_path / "recorded", samples=40))
+    monkeypatch.setattr(step, "Graphed", lambda function: function)
+    train.main(arguments(recipe, data, tmp_path / "plain", samples=40))
+    recorded, plain = ([loss for _, loss, _ in losses(tmp_path / run)] for run in ("recorded", "plain"))
+    assert recorded == pytest.approx(plain, rel=1e-3)
 
 
 def test_init_starts_from_weights_and_counts_their_effort(data: Path, tmp_path: Path) -> None:

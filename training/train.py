@@ -78,7 +78,8 @@ class Run:
     ) -> None:
         self.name, self.recipe, self.data, self.out, self.budget = name, recipe, data, out, budget
         precision = precision or ("bf16" if torch.cuda.is_available() else "float32")
-        require_float32(precision != "tf32")
+        if precision != "tf32":
+            require_float32()
         torch.backends.cudnn.benchmark = True  # the shapes of a stage are always the same
         self.accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no", log_with=tracker, project_dir=out
