@@ -20,7 +20,6 @@ from fgrn.models import RescalingNet, build
 from training.data import list_images, read_images, split_validation
 from training.validate import validate
 
-PREFIX = "module."  # of the weights in a moving average
 MULTIPLE = 4  # pixels: the smallest image that every scale takes
 
 
@@ -33,9 +32,9 @@ def exact_weights(run: Path) -> RescalingNet:
     cards = list(run.glob("*.json"))
     if len(cards) != 1 or not (run / "state.pt").exists():
         raise UsageError(f"{run} is no folder of one training run: name those that --out named")
-    state = torch.load(run / "state.pt", map_location="cpu", weights_only=True)["average"]
+    state = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
     net = build(checkpoint.read_card(cards[0]).config)
-    net.load_state_dict({key.removeprefix(PREFIX): state[key] for key in state if key.startswith(PREFIX)})
+    net.load_state_dict(state["averaged"])
     return net.eval()
 
 
