@@ -13,10 +13,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = (
         path.parent / f".{secrets.token_hex(8)}.tmp"
     )  # same folder: os.replace cannot cross file systems
-    # Not mkstemp: its files are 0600 whatever the umask says.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
+    try:  # from before the file is there: Ctrl-C may come at any moment
+        # Not mkstemp: its files are 0600 whatever the umask says.
+        with temporary.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
