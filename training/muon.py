@@ -113,6 +113,7 @@ class Muon(torch.optim.Optimizer):
         first, second = group["betas"]
         if "step" not in group:
             group["step"] = parameters[0].new_zeros(())
+        group["step"] = group["step"].to(parameters[0].device)  # a state from a file is on the CPU
         count = group["step"].add_(1.0)
         torch._foreach_lerp_(averages, gradients, 1 - first)
         torch._foreach_mul_(squares, second)
