@@ -326,6 +326,10 @@ def test_one_stage_alone() -> None:
         ({"patch": [30]}, "multiples of the scale"),
         ({"patch": [32, 64]}, "one value, or 3"),
         ({"stages": ()}, "add up to 1"),
+        (
+            {"bicubic_weight": 0.1, "stages": RECIPES["fgrn_x4"].only("flow").stages},
+            "no stage is for G_d alone",
+        ),
     ],
 )
 def test_impossible_recipes_are_refused(change: dict[str, Any], message: str) -> None:

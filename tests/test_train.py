@@ -469,6 +469,18 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     assert train.main(arguments("tiny_irn", tmp_path / "empty", tmp_path / "run", samples=4)) == 2
 
 
+def test_a_bicubic_weight_draws_x_to_bicubic(data: Path, tmp_path: Path) -> None:
+    line = [*arguments("tiny_fgrn", data, tmp_path / "run", samples=40), "--only", "rescaling"]
+    distances = {}
+    for weight in ("0", "10"):
+        out = tmp_path / weight
+        assert train.main([*line, "--out", str(out), "--bicubic-weight", weight]) == 0
+        distances[weight] = checkpoint.read_card(out / "tiny_fgrn.json").provenance.metrics["validation"][
+            "lr_psnr_y"
+        ]
+    assert distances["10"] > distances["0"] + 1
+
+
 @pytest.mark.parametrize("name", [name for name in recipes.RECIPES if not name.startswith("tiny")])
 def test_every_recipe_steps_and_saves(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

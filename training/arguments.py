@@ -33,6 +33,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--learning-rate", type=float, nargs="+", metavar="RATE", help="in each stage")
     add("--gamma", type=float, help="weight of the log-determinant in L_guide (default: the recipe's)")
     add("--exactness", type=float, help="weight in L_guide of what 8 bit lose of x (default: the recipe's)")
+    add(
+        "--bicubic-weight",
+        type=float,
+        help="weight of |x - bicubic| beside equation 7 (default: the recipe's)",
+    )
     add("--seed", type=int, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
@@ -65,7 +70,7 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
         recipe = recipe.only(arguments.only)
     changes = {name: getattr(arguments, name) for name in ("batch_size", "patch", "learning_rate")}
     recipe = recipe.with_stages(**changes)
-    overrides = {name: getattr(arguments, name) for name in ("gamma", "exactness", "seed")}
+    overrides = {name: getattr(arguments, name) for name in ("gamma", "exactness", "bicubic_weight", "seed")}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     chosen = {"optimizer": arguments.optimizer, "schedule": arguments.schedule}
     given = {**chosen, "only": arguments.only, **changes, **overrides, "halves": arguments.halves or None}
