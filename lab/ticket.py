@@ -80,11 +80,6 @@ class Ticket:
                 self.valid, self.kind, self._waiting = True, kind, [request]
             return line.current
 
-    def next(self, *request: Any, kind: str = "") -> Ticket:
-        """`apply` and `grant` at once, for what was checked before."""
-        with self.apply() as new:
-            return new.grant(*request, kind=kind)
-
     def stopped(self) -> bool:
         """Whether the right was taken away."""
         return not self.valid

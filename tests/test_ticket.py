@@ -19,6 +19,12 @@ def count(up_to: int) -> Iterator[int]:
     yield from range(up_to)
 
 
+def granted(ticket: Ticket, *request: int) -> Ticket:
+    """The ticket of a newer request, which is checked in no time."""
+    with ticket.apply() as new:
+        return new.grant(*request)
+
+
 def test_a_request_is_served_once_and_of_its_kind() -> None:
     ticket = Ticket(3, kind="count")
     assert list(ticket.serve(count, str, "failed")) == [SKIP], "it is of another kind"
@@ -30,7 +36,7 @@ def test_a_newer_request_takes_the_right_away_in_the_middle() -> None:
     old = Ticket(3)
     drawn = old.serve(count, str, "failed")
     assert next(drawn) == "0"
-    new = old.next(2)
+    new = granted(old, 2)
     assert list(drawn) == [SKIP] and list(old.serve(count, str, "failed")) == [SKIP]
     assert list(new.serve(count, str, "failed")) == ["0", "1"]
 
@@ -55,7 +61,7 @@ def test_of_two_requests_that_are_checked_at_once_the_later_one_wins() -> None:
             holders = [new.grant(number) for number, new in enumerate(order)]
             assert old.valid is False and holders[-1] is second
         assert (first.valid, second.valid) == (False, True)
-        third = first.next(5)  # also for the page that still has the overtaken one
+        third = granted(first, 5)  # also for the page that still has the overtaken one
         assert third.valid and not second.valid
 
 
@@ -76,13 +82,13 @@ def test_stop_ends_what_is_still_checked() -> None:
         assert old.stop() == "Stopped before its turn came"
         assert new.grant(3) is old
     assert not new.valid and list(new.serve(count, str, "failed")) == [SKIP]
-    assert old.next(2).valid, "the next one is granted"
+    assert granted(old, 2).valid, "the next one is granted"
 
 
 def test_visitors_do_not_share_a_line() -> None:
     first = Ticket()
     one, other = copy.deepcopy(first), copy.deepcopy(first)  # as Gradio does
-    new = one.next(3)
+    new = granted(one, 3)
     assert new.valid and not one.valid and other.valid
     assert other.stop() == "Nothing is running" and new.valid
 

@@ -37,6 +37,7 @@ from training.data import Images, PatchSampler, read_images
 from training.markdown import markdown
 from training.recipes import RECIPES, ObjectiveName, Recipe, Stage
 from training.state import RunState
+from training.step import Step
 from training.train import device_name
 
 MEASURED = ("fgrn_x4", "fgrn_x2", "irn_x4", "irn_x2")
@@ -49,6 +50,7 @@ SIDE_BY_SIDE: tuple[tuple[str, ObjectiveName], ...] = (
     ("irn_x4", "irn-coarse"),
     ("irn_x4", "irn"),
 )
+RATE = 1e-5  # small: what is timed must not break away
 COMMON_PATCH, COMMON_BATCH = 96, 4
 PICTURES, HEIGHT, WIDTH = 16, 321, 481  # the size of BSDS500's
 
@@ -62,19 +64,15 @@ def noise_pictures() -> list[Tensor]:
     return list(torch.from_numpy(random.integers(0, 256, shape, dtype=np.uint8)))
 
 
-class Step:
-    """A training step of one stage, as a whole and in parts; what the loop decides between them is left out."""
+class StageSteps:
+    """The steps of one stage, whole and in parts; what the loop decides between gradients and update is left out."""
 
     def __init__(self, recipe: Recipe, stage: Stage, images: Images, accelerator: Accelerator) -> None:
-        self.stage, self.accelerator, self.device = stage, accelerator, accelerator.device
+        self.stage, self.device = stage, accelerator.device
         self.state = RunState("benchmark", recipe, Path())  # writes nothing unless it is asked to
         self.state.to(self.device)
         objective = recipe.objective(self.state.net, stage)
-        self.state.net.requires_grad_(False)
-        objective.trained.requires_grad_(True)
-        self.parameters = list(objective.trained.parameters())
-        optimizer = torch.optim.Adam(self.parameters, lr=1e-5, betas=(0.9, 0.99), fused=True)
-        self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
+        self.step = Step(accelerator, self.state, objective, stage, recipe.optimizer)
         self.sampler = PatchSampler(images, stage.patch, stage.batch_size, recipe.seed)
         self.samples = 0
 
@@ -83,15 +81,11 @@ class Step:
         return self.sampler.batch(self.samples, self.device)
 
     def differentiate(self, hr: Tensor) -> None:
-        loss, _ = self.objective(hr)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        norm = self.accelerator.clip_grad_norm_(self.parameters, self.stage.clip_norm)
-        torch.stack([loss.detach(), norm]).tolist()  # the loop looks at both before it takes a step
+        loss, _, norm = self.step.gradients(hr)
+        torch.stack([loss, norm]).tolist()  # the loop looks at both before it takes a step
 
     def update(self) -> None:
-        self.optimizer.step()
-        self.state.update_average(self.state.averaging_share)
+        self.step.update(RATE)
 
     def whole(self) -> None:
         self.differentiate(self.sample())
@@ -116,7 +110,7 @@ class Step:
         return float(counter.get_total_flops()) / 1e9
 
 
-def measure(name: str, step: Step, timer: Timer, rounds: int, least: float) -> Row:
+def measure(name: str, step: StageSteps, timer: Timer, rounds: int, least: float) -> Row:
     """The figures of one stage. Ceiling, steps and parts take turns, each for `least` seconds or one step."""
     stage, device = step.stage, step.device
     bf16 = device.type == "cuda" and stage.objective not in FLOAT32
@@ -161,7 +155,7 @@ def side_by_side(
     for name, objective in SIDE_BY_SIDE:
         recipe = RECIPES[name]
         stage = replace(recipe.stages[0], objective=objective, patch=COMMON_PATCH, batch_size=COMMON_BATCH)
-        steps.append(Step(recipe, stage, images, accelerator))
+        steps.append(StageSteps(recipe, stage, images, accelerator))
     counts = [timer.repeats(step.whole, least) for step in steps]
     taken = [
         [timer.seconds(step.whole, count) for step, count in zip(steps, counts, strict=True)]
@@ -201,7 +195,7 @@ def table(rows: Sequence[Row], decode_seconds: float) -> str:
         "sampling",
         "loss, gradients",
     ]
-    header += ["Adam, EMA", "steps in the time to decode a picture"]
+    header += ["optimizer, EMA", "steps in the time to decode a picture"]
     cells = []
     for row in rows:
         name = f"{row['recipe']} {row['stage']}, {row['batch_size']} x {row['patch']}², {row['precision']}"
@@ -257,7 +251,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = []
     for name in MEASURED:
         for stage in RECIPES[name].stages:
-            row = measure(name, Step(RECIPES[name], stage, images, accelerator), timer, rounds, least)
+            row = measure(name, StageSteps(RECIPES[name], stage, images, accelerator), timer, rounds, least)
             print(
                 f"{name} {stage.objective}: {100 * row['share_of_ceiling']:.0f} % of the ceiling", flush=True
             )
