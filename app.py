@@ -104,6 +104,9 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
         show_error=True,
         state_session_capacity=SESSIONS,
         run_history=False,
+        # Not left to the environment: in front of this process, neither of the two would know what is refused here.
+        ssr_mode=False,
+        num_workers=0,
         footer_links=["api", "settings"],
         **options,
     )
@@ -118,11 +121,13 @@ def main() -> None:
     # Of its own, so that the next start finds and deletes what a process that was killed has left.
     os.environ["GRADIO_TEMP_DIR"] = os.environ.get("GRADIO_TEMP_DIR") or str(private_folder("fgrn-files-"))
     page = Handlers(zero_gpu.models() if zero_gpu.is_here() else None)
-    page.first.start()
+    with_visitors_alone = zero_gpu.is_here()  # networks need the quota of one
+    if not with_visitors_alone:
+        page.first.start()
     demo = build_demo(page)
     serve(demo, prevent_thread_lock=True)
     page.warm_up()
-    if not zero_gpu.is_here():  # where networks need the quota of a visitor
+    if not with_visitors_alone:
         page.compute_examples()
     demo.block_thread()
 

@@ -89,8 +89,9 @@ def limit_gpu_memory(device: torch.device) -> None:
         limit = 0.0
     if not 0 < limit < math.inf:
         raise ValueError(f"FGRN_GPU_MEMORY is {text!r}, but must be a number of gigabytes, such as 4")
-    share = limit * 1e9 / cuda.get_device_properties(device).total_memory
-    cuda.set_per_process_memory_fraction(min(1.0, share), device)
+    index = cuda.current_device() if device.index is None else device.index
+    share = limit * 1e9 / cuda.get_device_properties(index).total_memory
+    cuda.set_per_process_memory_fraction(min(1.0, share), index)
 
 
 @contextmanager

@@ -17,9 +17,19 @@ def refuse() -> None:
     Wherever a request names a file, Gradio takes an address too and downloads it, whatever its size, before the
     component sees it; and it hands on what lies at an address as if it were a file of its own. It refuses private hosts
     only. Nothing here needs either, so both are replaced.
+
+    Raises:
+        RuntimeError: if this version of Gradio has other ways to do so.
     """
-    processing_utils.async_ssrf_protected_download = _no_download
-    routes.secure_url_stream_response = _no_stream  # type: ignore[attr-defined]
+    for module, name, replacement in (
+        (processing_utils, "async_ssrf_protected_download", _no_download),
+        (routes, "secure_url_stream_response", _no_stream),
+    ):
+        if not hasattr(module, name):  # a newer Gradio may fetch in another way
+            raise RuntimeError(
+                f"This Gradio has no {module.__name__}.{name}: install gradio as in requirements.txt."
+            )
+        setattr(module, name, replacement)
 
 
 async def _no_download(url: str, cache_dir: str) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError
@@ -52,18 +52,28 @@ def check_scale(scale: object) -> int:
     return int(scale)
 
 
-def check_methods(methods: Sequence[str]) -> list[str]:
+def check_methods(methods: object) -> list[str]:
     """The methods in the order of METHODS, without repetitions.
 
     Raises:
         RequestError: for an unknown method, or none at all.
     """
-    unknown = sorted(set(methods) - set(METHODS))
-    if unknown:
-        raise RequestError(f"There is no method {unknown[0]!r}. Choose among {', '.join(METHODS)}.")
-    if not methods:
-        raise RequestError("No method is chosen. Tick at least one method.")
-    return [name for name in METHODS if name in methods]
+    return check_names(methods, METHODS, "method", "No method is chosen. Tick at least one method.")
+
+
+def check_names(asked: object, known: Iterable[str], what: str, none_at_all: str) -> list[str]:
+    """Those of `known` that a request asks for, a list of names from anywhere; `what` says what they are.
+
+    Raises:
+        RequestError: for an unknown name, or with the text `none_at_all`.
+    """
+    if not asked:
+        raise RequestError(none_at_all)
+    names, wanted = list(known), list(asked) if isinstance(asked, list | tuple) else [asked]
+    for name in wanted:
+        if name not in names:
+            raise RequestError(f"There is no {what} {name!r}. Choose among {', '.join(names)}.")
+    return [name for name in names if name in wanted]
 
 
 def rescalers(models: Models, scale: int, methods: Sequence[str]) -> dict[str, Rescaler]:

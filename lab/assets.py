@@ -49,6 +49,8 @@ class KeptAssets:
     def _keep(self, key: tuple[str, bytes], messages: list[Message]) -> None:
         size = sum(len(message.get("body", b"")) for message in messages)
         complete = bool(messages) and not messages[-1].get("more_body", False)
+        if key in self._kept:  # by a request at the same time
+            return
         if complete and messages[0].get("status") == 200 and self._bytes + size <= MOST_BYTES:
             self._kept[key] = messages
             self._bytes += size

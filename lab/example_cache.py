@@ -30,8 +30,10 @@ INDEX = "run.json"
 
 def default_folder() -> Path:
     """FGRN_CACHE, or fgrn-lab in the user's folder for caches."""
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("FGRN_CACHE") or Path(caches) / "fgrn-lab")
+    if chosen := os.environ.get("FGRN_CACHE"):
+        return Path(chosen)
+    caches = os.environ.get("XDG_CACHE_HOME")  # the user of a container may have no home
+    return (Path(caches) if caches else Path.home() / ".cache") / "fgrn-lab"
 
 
 def make_key(picture: Path, scale: int, digests: Mapping[str, str]) -> str:

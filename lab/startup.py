@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import filecmp
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum, auto
 from pathlib import Path
 
 from lab import example_cache
@@ -18,6 +20,14 @@ from lab.models import Models
 IDLE_SECONDS = 4.0  # without a network, after which examples are computed on
 FAILED = "The example could not be computed. Press Run to try it again, or choose another picture."
 STOP_SECONDS = 0.2  # within which somebody who watches notices Stop
+
+
+class Stage(Enum):
+    """Where an example stands."""
+
+    IDLE = auto()  # not begun, or broken off: as if it had never begun
+    RUNNING = auto()
+    OVER = auto()  # kept by an earlier start, computed, or failed
 
 
 class Showcase:
@@ -43,9 +53,8 @@ class Showcase:
         self._latest: Run | None = None
         self._count = 0
         self._watchers = 0
-        self._left = False  # by the last of them
-        self._finished = False
-        self._started = False
+        self._left = False  # by the last of them, in the middle of a run
+        self._stage = Stage.IDLE
 
     def recall(self) -> Run | None:
         """The latest snapshot; that is the run that an earlier start has kept, if this one has not begun.
@@ -53,18 +62,19 @@ class Showcase:
         No network is loaded for it.
         """
         with self._changed:
-            if not self._started and (kept := self._kept()):
-                self._latest, self._count, self._started, self._finished = kept, 1, True, True
+            if self._stage is Stage.IDLE and (kept := self._kept()):
+                self._latest, self._count, self._stage = kept, 1, Stage.OVER
             return self._latest
 
     def start(self) -> None:
         """Begin, unless it has begun or was kept."""
         self.recall()
         with self._changed:
-            if self._started:
+            if self._stage is not Stage.IDLE:
                 return
-            self._started = True
-        threading.Thread(target=self._work, name="showcase", daemon=True).start()
+            self._stage, self._left = Stage.RUNNING, False
+        visitor = contextvars.copy_context()  # ZeroGPU lends its GPUs to the visitor of a request
+        threading.Thread(target=visitor.run, args=(self._work,), name="showcase", daemon=True).start()
 
     def watch(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Run]:
         """The latest snapshot at once, then every newer one, until `stop()` is true.
@@ -80,13 +90,13 @@ class Showcase:
             seen = 0
             while not stop():
                 with self._changed:
-                    if self._count == seen and not self._finished:
+                    if self._count == seen and self._stage is not Stage.OVER:
                         self._changed.wait(STOP_SECONDS)
-                    new, latest, finished = self._count != seen, self._latest, self._finished
+                    new, latest, over = self._count != seen, self._latest, self._stage is Stage.OVER
                     seen = self._count
                 if new and latest is not None:
                     yield latest
-                if finished:
+                if over:
                     if latest is None or latest.active:
                         raise RequestError(FAILED)
                     return
@@ -99,8 +109,8 @@ class Showcase:
         """Begin, and wait until it is done (True) or broken off."""
         self.start()
         with self._changed:
-            self._changed.wait_for(lambda: self._finished or not self._started)
-            return self._finished
+            self._changed.wait_for(lambda: self._stage is not Stage.RUNNING)
+            return self._stage is Stage.OVER
 
     def watch_pictures(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Run]:
         """As `watch`, up to the first snapshot with every picture."""
@@ -114,8 +124,8 @@ class Showcase:
         """Whether every method has its pictures, or may still get them."""
         run = self._latest
         if run is None:
-            return not self._finished
-        broken_off = self._finished and run.active
+            return self._stage is not Stage.OVER
+        broken_off = self._stage is Stage.OVER and run.active
         return not broken_off and all(outcome.state is not State.FAILED for outcome in run.outcomes)
 
     def belongs(self, run: Run) -> bool:
@@ -145,9 +155,9 @@ class Showcase:
             with self._changed:
                 again = broken_off and self._watchers > 0
                 if not broken_off:
-                    self._finished = True
+                    self._stage = Stage.OVER
                 elif not again:
-                    self._started, self._latest = False, None  # as if it had never begun
+                    self._stage, self._latest = Stage.IDLE, None
                 self._changed.notify_all()
         return again
 
@@ -179,7 +189,7 @@ class Showcase:
         run = computed
         for run in measure(self._models, self._store, computed) if computed and computed.complete else ():
             yield run
-            if self._abandoned():
+            if run.active and self._abandoned():
                 return
         if self._folder and run and all(outcome.state is State.DONE for outcome in run.outcomes):
             with suppress(OSError):  # a full or read-only disk: the next start computes it again

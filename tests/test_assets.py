@@ -106,3 +106,31 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(9):
             ask(kept, accept_encoding=str(number))
     assert origin.asked == 9 + 9 - 60 // len(f"{ASSET} b'0'")
+
+
+def test_an_answer_counts_once_however_many_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten requests for one file come before its first answer is there; the next file still has room."""
+    arrived = []
+
+    async def origin(scope: Message, receive: Any, send: Any) -> None:
+        arrived.append(scope["path"])
+        while len(arrived) < 10:
+            await asyncio.sleep(0)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"12345"})
+
+    async def ignore(message: Message) -> None:
+        pass
+
+    async def burst(kept: KeptAssets) -> None:
+        def scope(name: str) -> Message:
+            return {"type": "http", "method": "GET", "path": f"/assets/{name}.js", "headers": []}
+
+        await asyncio.gather(*(kept(scope("a"), ignore, ignore) for _ in range(10)))  # type: ignore[arg-type]
+        for _ in range(2):
+            await kept(scope("b"), ignore, ignore)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(assets, "MOST_BYTES", 10)
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, burst(KeptAssets(origin))).result()
+    assert arrived == ["/assets/a.js"] * 10 + ["/assets/b.js"]

@@ -333,6 +333,8 @@ def test_settings_are_checked_as_in_compare() -> None:
         ((3, ["fgrn"]), "Scale 3 is not supported"),
         ((4, []), "No method is chosen"),
         ((4, ["magic"]), "no method 'magic'"),
+        ((4, [["fgrn"]]), "no method \\['fgrn'\\]"),
+        ((4, 5), "no method 5"),
         ((4, ["fgrn"], "mine"), "no protocol 'mine'"),
     ):
         with pytest.raises(RequestError, match=message):

@@ -44,6 +44,18 @@ def files(run: Run) -> list[Path]:
     return [Path(run.hr), *(Path(path) for o in run.done if o.files for path in vars(o.files).values())]
 
 
+def test_a_user_without_a_home_names_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setenv("FGRN_CACHE", "/kept")
+    assert example_cache.default_folder() == Path("/kept")
+    monkeypatch.delenv("FGRN_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert example_cache.default_folder() == Path("/caches/fgrn-lab")
+
+
 def test_what_is_kept_comes_back(run: Run, tmp_path: Path) -> None:
     example_cache.save(tmp_path / "kept", "key", run)
     loaded = example_cache.load(tmp_path / "kept", "key", Store(tmp_path / "served"))

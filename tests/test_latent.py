@@ -176,6 +176,26 @@ def test_the_brush_changes_what_it_passes_once() -> None:
     np.testing.assert_array_equal(views.brushed(lr, [stroke, stroke])[20, 20], [106, 106, 106])
 
 
+def test_strokes_are_those_of_the_distance_to_every_piece() -> None:
+    random = np.random.default_rng(3)
+    lr = np.full((50, 70, 3), 100, np.uint8)
+    strokes = [
+        Stroke(tuple(map(tuple, random.uniform(-10, 75, (count, 2)))), radius, levels)
+        for count, radius, levels in ((4, 3.0, 2), (1, 6.0, -5), (6, 1.5, 9))
+    ]
+    rows, columns = np.mgrid[:50, :70] + 0.5
+    expected = np.full((50, 70), 100)
+    for stroke in strokes:
+        near = np.full((50, 70), np.inf)
+        for (x0, y0), (x1, y1) in zip(stroke.points, stroke.points[1:] or stroke.points, strict=False):
+            share = np.linspace(0, 1, 2000)[:, None, None]
+            distances = np.hypot(columns - x0 - share * (x1 - x0), rows - y0 - share * (y1 - y0))
+            near = np.minimum(near, distances.min(axis=0))
+        expected = expected + stroke.levels * (near <= stroke.radius)
+    changed = views.brushed(lr, strokes)[..., 0]
+    assert (changed != expected).mean() < 0.001, "but for pixels at exactly the radius"
+
+
 def test_a_stroke_may_leave_the_picture_and_a_point_hits_its_pixel() -> None:
     lr = np.full((8, 9, 3), 100, np.uint8)
     for point in ((0.0, 0.0), (8.99, 7.99), (4.5, 4.5)):
@@ -201,6 +221,10 @@ def test_strokes_have_a_limit() -> None:
     corners = [[0, 0], [2000, 2000]] * 100
     with pytest.raises(RequestError, match="too long"):
         read_strokes([corners], 4, 1)
+    with pytest.raises(RequestError, match="list of objects"):
+        changes.plain_strokes(5)
+    with pytest.raises(RequestError, match="points"):
+        changes.plain_strokes([{"points": [[1, 2]], "radius": 4, "levels": 1}] * (changes.MAX_POINTS + 1))
     hand = [[20 * i % 2000, 7 * i % 2000] for i in range(200)]
     assert len(read_strokes([hand], 64, 1)) == 1
 

@@ -71,10 +71,14 @@ def fractions(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What torch is told about a GPU of 8 GB."""
     told: list[float] = []
     monkeypatch.delenv("FGRN_GPU_MEMORY", raising=False)
+
+    def tell(share: float, device: int) -> None:
+        assert device == 1, "torch wants to know which GPU"
+        told.append(share)
+
+    monkeypatch.setattr("torch.cuda.current_device", lambda: 1)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: SimpleNamespace(total_memory=8e9))
-    monkeypatch.setattr(
-        "torch.cuda.set_per_process_memory_fraction", lambda share, device: told.append(share)
-    )
+    monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", tell)
     return told
 
 
@@ -85,8 +89,9 @@ def test_the_memory_of_a_gpu_is_bounded(
     monkeypatch.setenv("FGRN_GPU_MEMORY", gigabytes)
     limit_gpu_memory(torch.device("cpu"))
     assert not fractions
-    limit_gpu_memory(torch.device("cuda", 0))
-    assert fractions == [share]
+    limit_gpu_memory(torch.device("cuda", 1))
+    limit_gpu_memory(torch.device("cuda"))
+    assert fractions == [share, share]
 
 
 def test_without_a_bound_torch_takes_what_it_needs(fractions: list[float]) -> None:

@@ -127,6 +127,12 @@ def test_no_picture_is_fetched_from_elsewhere(server: Server) -> None:
         assert relayed.status_code == 403 and addresses.REFUSED in relayed.text
 
 
+def test_a_gradio_that_fetches_in_another_way_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("gradio.routes.secure_url_stream_response")
+    with pytest.raises(RuntimeError, match=r"install gradio as in requirements\.txt"):
+        addresses.refuse()
+
+
 # Text that becomes HTML
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from fgrn.images import encode_png
 from lab import startup
 from lab.asked import RequestError
-from lab.compare import State
+from lab.compare import Run, State
 from lab.files import Store
 from lab.models import Models
 from lab.startup import Showcase, Showcases
@@ -69,6 +70,34 @@ def test_stop_breaks_off_what_nobody_watches_and_the_next_one_gets_it_whole(
     whole = list(showcase.watch())
     assert whole[-1].status == "Finished" and len(whole[-1].done) == 3
     assert whole[-1].token != first.token
+
+
+def test_what_a_visitor_broke_off_is_computed_in_the_background_all_the_same(
+    showcase: Showcase, slow: Callable[[], None]
+) -> None:
+    stopped = threading.Event()
+    runs = showcase.watch(stopped.is_set)
+    next(runs)
+    stopped.set()
+    assert list(runs) == []
+    slow()
+    until(lambda: not workers())
+    assert showcase.complete() and len(list(showcase.watch())[-1].done) == 3
+
+
+def test_an_example_is_begun_for_the_visitor_who_watches_first(showcase: Showcase) -> None:
+    visitor: ContextVar[str] = ContextVar("visitor")
+    seen: list[str | None] = []
+    runs = showcase._runs
+
+    def recorded() -> Iterator[Run]:
+        seen.append(visitor.get(None))
+        return runs()
+
+    showcase._runs = recorded  # type: ignore[method-assign]
+    visitor.set("somebody")
+    assert list(showcase.watch())[-1].status == "Finished"
+    assert seen == ["somebody"]
 
 
 def test_stop_of_one_visitor_leaves_the_run_to_the_others(

@@ -61,7 +61,9 @@ class Recipe:
         if any(stage.patch % self.config.scale for stage in self.stages):
             raise ValueError(f"patches must be multiples of the scale {self.config.scale}: {self.stages}")
         if self.bicubic_weight and all(stage.objective != "rescaling" for stage in self.stages):
-            raise ValueError(f"a bicubic weight of {self.bicubic_weight} has no effect: no stage is for G_d alone")
+            raise ValueError(
+                f"a bicubic weight of {self.bicubic_weight} has no effect: no stage is for G_d alone"
+            )
 
     def objective(self, net: FGRN | IRN, stage: Stage) -> Objective:
         """The objective of a stage on `net`."""

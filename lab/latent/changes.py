@@ -131,6 +131,22 @@ def read_strokes(
     Raises:
         RequestError: if they are none, or there is too much to paint.
     """
+    return _paintable((*before, *_strokes(sent, radius, levels)))
+
+
+def plain_strokes(sent: object) -> tuple[Stroke, ...]:
+    """Strokes as programs write them: points, radius and levels each; raises as `read_strokes`."""
+    if not isinstance(sent, list):
+        raise RequestError("Strokes are a list of objects with points, radius and levels. Write them so.")
+    strokes: list[Stroke] = []
+    for stroke in sent:
+        if not isinstance(stroke, dict) or set(stroke) != {"points", "radius", "levels"}:
+            raise RequestError("A stroke has points, radius and levels, and nothing else. Write it so.")
+        strokes += _strokes([stroke["points"]], stroke["radius"], stroke["levels"])
+    return _paintable(tuple(strokes))
+
+
+def _strokes(sent: object, radius: object, levels: object) -> list[Stroke]:
     thick = _number(radius, "Radius", 0.5, MAX_RADIUS)
     more = round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS))
     if (
@@ -139,23 +155,16 @@ def read_strokes(
         or not all(isinstance(points, list) and points for points in sent)
     ):
         raise RequestError("This stroke has no points. Draw it again.")
-    if sum(map(len, sent)) + sum(len(stroke.points) for stroke in before) > MAX_POINTS:
+    return [Stroke(tuple(map(_point, points)), thick, more) for points in sent]
+
+
+def _paintable(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:
+    if sum(len(stroke.points) for stroke in strokes) > MAX_POINTS:
         raise RequestError(
             f"More than {MAX_POINTS:,} points are painted. Clear the brush and use a larger one."
         )
-    strokes = (*before, *(Stroke(tuple(map(_point, points)), thick, more) for points in sent))
     if sum(map(views.reached, strokes)) > MAX_REACHED:
         raise RequestError("These strokes are too long to be painted. Clear the brush and draw shorter ones.")
-    return strokes
-
-
-def plain_strokes(sent: Sequence[object]) -> tuple[Stroke, ...]:
-    """Strokes as programs write them: points, radius and levels each; raises as `read_strokes`."""
-    strokes: tuple[Stroke, ...] = ()
-    for stroke in sent:
-        if not isinstance(stroke, dict) or set(stroke) != {"points", "radius", "levels"}:
-            raise RequestError("A stroke has points, radius and levels, and nothing else. Write it so.")
-        strokes = read_strokes([stroke["points"]], stroke["radius"], stroke["levels"], strokes)
     return strokes
 
 

@@ -5,7 +5,7 @@ Arrays in, arrays out. Levels are grey levels that are neither rounded nor clipp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -157,8 +157,12 @@ def noisy(lr: Pixels, sigma: float, seed: int) -> Pixels:
 def brushed(lr: Pixels, strokes: Sequence[Stroke]) -> Pixels:
     """Each stroke adds its levels once wherever it passes, to all colours."""
     changed = lr.astype(np.int32)
-    for stroke in strokes:
-        changed[_passed(stroke, lr.shape[0], lr.shape[1])] += stroke.levels
+    last = np.zeros(lr.shape[:2], np.int32)  # which stroke has passed a pixel last: in each it counts once
+    for number, stroke in enumerate(strokes, 1):
+        for part, passed in _passed(stroke, lr.shape[0], lr.shape[1]):
+            new = passed & (last[part] != number)
+            changed[part][new] += stroke.levels
+            last[part][new] = number
     return clamped(changed)
 
 
@@ -169,20 +173,23 @@ def reached(stroke: Stroke) -> float:
     return sum((abs(x1 - x0) + side) * (abs(y1 - y0) + side) for (x0, y0), (x1, y1) in ends)
 
 
-def _passed(stroke: Stroke, height: int, width: int) -> NDArray[np.bool_]:
-    """The pixels whose centre is at most a radius away from the line; a point hits its pixel however small it is."""
-    passed = np.zeros((height, width), dtype=bool)
+def _passed(
+    stroke: Stroke, height: int, width: int
+) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
+    """For each piece of the line a part of the picture, and which of its pixels have their centre within the radius.
+
+    A point hits its pixel however small the radius is.
+    """
     for (x0, y0), (x1, y1) in zip(stroke.points, (*stroke.points[1:], stroke.points[-1]), strict=True):
         radius = max(stroke.radius, 0.71)
         top, bottom = max(0, int(min(y0, y1) - radius)), max(0, int(max(y0, y1) + radius) + 1)
         left, right = max(0, int(min(x0, x1) - radius)), max(0, int(max(x0, x1) + radius) + 1)
-        part = passed[top:bottom, left:right]
-        rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
-        y, x = rows + top + 0.5 - y0, columns + left + 0.5 - x0
+        rows, columns = np.ogrid[top : min(bottom, height), left : min(right, width)]
+        y, x = rows + 0.5 - y0, columns + 0.5 - x0
         along = (x * (x1 - x0) + y * (y1 - y0)) / (((x1 - x0) ** 2 + (y1 - y0) ** 2) or 1)
         along = along.clip(0, 1)
-        part |= (x - along * (x1 - x0)) ** 2 + (y - along * (y1 - y0)) ** 2 <= radius**2
-    return passed
+        distance = (x - along * (x1 - x0)) ** 2 + (y - along * (y1 - y0)) ** 2
+        yield (slice(top, bottom), slice(left, right)), distance <= radius**2
 
 
 def _error(a: Pixels, b: Pixels) -> NDArray[np.int16]:

@@ -16,7 +16,7 @@ from fgrn.images import encode_png
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import Pixels, RescaleError
-from lab.asked import NO_MEMORY, RequestError, open_picture, rescalers
+from lab.asked import NO_MEMORY, RequestError, check_names, open_picture, rescalers
 from lab.models import Interrupted, Models
 from lab.progress import STARTING, Clock, Progress
 from lab.stress import damage
@@ -95,18 +95,15 @@ def open_subject(path: str | None) -> Pixels:
     return pixels
 
 
-def check_kinds(kinds: Sequence[str]) -> list[str]:
+def check_kinds(kinds: object) -> list[str]:
     """The kinds in the order of KINDS, without repetitions.
 
     Raises:
         RequestError: for an unknown kind, or none at all.
     """
-    unknown = sorted(set(kinds) - set(KINDS))
-    if unknown:
-        raise RequestError(f"There is no damage {unknown[0]!r}. Choose among {', '.join(KINDS)}.")
-    if not kinds:
-        raise RequestError("No damage is chosen. Tick at least one kind, JPEG for example.")
-    return [name for name in KINDS if name in kinds]
+    return check_names(
+        kinds, KINDS, "damage", "No damage is chosen. Tick at least one kind, JPEG for example."
+    )
 
 
 def stress(
