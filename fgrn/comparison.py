@@ -97,12 +97,17 @@ def as_score(value: float, too_small: str = TOO_SMALL) -> Score:
 
 def plain(rows: dict[str, Scores]) -> dict[str, dict[str, float | None]]:
     """Scores for JSON, which has neither infinity nor nan: null. `x_exact` is a share, as in training.evaluate."""
-    factors = {"x_exact": 0.01}
     return {
-        name: {key: _finite(score.value, factors.get(key, 1)) for key, score in row.items()}
+        name: {key: _finite(in_plain_units(key, score)) for key, score in row.items()}
         for name, row in rows.items()
     }
 
 
-def _finite(value: float | None, factor: float) -> float | None:
-    return None if value is None or math.isinf(value) else value * factor
+def in_plain_units(key: str, score: Score | None) -> float | None:
+    """The value of a score as programs get it: `x_exact` is a share there."""
+    value = score.value if score else None
+    return value if value is None or key != "x_exact" else 0.01 * value
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else value

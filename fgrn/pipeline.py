@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from fgrn import images
+from fgrn.compute import TensorFunction, as_array, as_tensor, compute, pad_to_multiple
 from fgrn.images import LoadedImage, LRInfo
-from fgrn.memory import limit_gpu_memory, release_freed_memory
+from fgrn.memory import limit_gpu_memory
 from fgrn.methods import METHODS, load_net
 from fgrn.models import IRN, RescalingNet
 from fgrn.ops import grey_levels, require_float32
-from fgrn.tiles import in_tiles
+from fgrn.tiles import Pixels as Pixels  # for all who go this way
 
-Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
-TensorFunction = Callable[[Tensor], Tensor]
 ImageLike = Pixels | Image.Image | LoadedImage | str | Path
 
 LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF", "PPM")
 TILE = 960  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
-SMALLEST_TILE = 96
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
 
 
@@ -91,8 +85,7 @@ class Rescaler:
                 f"The picture is {pixels.shape[1]} x {pixels.shape[0]} pixels, but each side needs at least "
                 f"{MIN_SIDE}: choose a larger picture."
             )
-        bottom, right = -pixels.shape[0] % self.scale, -pixels.shape[1] % self.scale
-        padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+        padded = pad_to_multiple(pixels, self.scale)
         return self._apply(self.net.encode, padded, self.net.reach.encode, zoom_in=self.scale)
 
     def to_lr(self, x: Pixels) -> Pixels:
@@ -119,7 +112,7 @@ class Rescaler:
                 "resized or cropped afterwards. Use the LR PNG as it was downloaded."
             )
         if self.latent_seed is not None and isinstance(self.net, IRN):
-            restored = self._quantised(partial(_decode_drawn, self.net, self.latent_seed), x)
+            restored = _decode_drawn(self.net, self.latent_seed, x, self.device)
         else:
             restored = self._apply(self.net.decode, x, self.net.reach.decode, zoom_out=self.scale)
         return restored[:height, :width]
@@ -131,32 +124,15 @@ class Rescaler:
     def _apply(
         self, function: TensorFunction, pixels: Pixels, reach: int, zoom_in: int = 1, zoom_out: int = 1
     ) -> Pixels:
-        """`function` on 8-bit pixels, in tiles if there are many; in smaller ones if a GPU's memory is not enough."""
-        side = self.tile
-        while True:
-            try:
-                return in_tiles(
-                    lambda tile: self._quantised(function, tile),
-                    pixels,
-                    side=side,
-                    reach=reach,
-                    zoom_in=zoom_in,
-                    zoom_out=zoom_out,
-                )
-            except torch.OutOfMemoryError:
-                if side <= SMALLEST_TILE:
-                    raise
-                side = max(side // 2, SMALLEST_TILE)
-            finally:
-                release_freed_memory()
-
-    def _quantised(self, function: TensorFunction, pixels: Pixels) -> Pixels:
-        with torch.inference_mode():
-            copy = np.array(pixels, order="C")  # pictures may be read-only, which torch warns about
-            image = torch.from_numpy(copy).to(self.device)
-            image = image.permute(2, 0, 1)[None].float() / 255
-            array: Pixels = grey_levels(function(image))[0].permute(1, 2, 0).cpu().numpy()
-            return array
+        return compute(
+            function,
+            pixels,
+            device=self.device,
+            side=self.tile,
+            reach=reach,
+            zoom_in=zoom_in,
+            zoom_out=zoom_out,
+        )
 
 
 def load(
@@ -303,9 +279,12 @@ def as_pixels(image: ImageLike) -> Pixels:
     return image
 
 
-def _decode_drawn(net: IRN, seed: int, x: Tensor) -> Tensor:
+def _decode_drawn(net: IRN, seed: int, x: Pixels, device: torch.device) -> Pixels:
+    """Never in tiles: z belongs to the whole picture."""
     generator = torch.Generator().manual_seed(seed)
-    return net.inverse(x, net.sample_latent(x, generator))
+    with torch.inference_mode():
+        image = as_tensor(x, device)
+        return as_array(grey_levels(net.inverse(image, net.sample_latent(image, generator))))
 
 
 def _label(method: str) -> str:

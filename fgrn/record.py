@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import lzma
 import math
 import platform
 import re
@@ -45,6 +46,17 @@ Figures = dict[str, dict[str, Scores]]
 
 PACKAGES = ("torch", "gradio", "numpy", "pillow")
 RUN, FIGURES, TABLE = "run.json", "figures.json", "figures.csv"
+ZIP_ERRORS = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    UnicodeDecodeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What reading a damaged ZIP raises."""
+
 _MAX_BYTES = 16_000_000  # of one file in the ZIP: 2000 pictures with all methods have about 4 MB
 _MAX_INPUTS = 10_000
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same run gives the same ZIP
@@ -241,7 +253,7 @@ def unpack(path: Path) -> tuple[Record, dict[str, Any]]:
             content = _load(archive, FIGURES)
     except FileNotFoundError:
         raise RecordError(f"{path} does not exist. Name the ZIP that was downloaded.") from None
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except ZIP_ERRORS as error:
         raise RecordError(f"{path} cannot be read as a ZIP ({error}). Download it again.") from error
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, dict) or set(images) != {entry.name for entry in record.inputs}:
@@ -260,8 +272,6 @@ def _load(archive: zipfile.ZipFile, name: str) -> Any:
         raise RecordError(
             f"There is no {name} in this ZIP. Use one that Compare or Benchmark of the page made."
         ) from None
-    except zlib.error as error:
-        raise RecordError(f"{name} in this ZIP is damaged ({error}). Download it again.") from error
     if len(data) > _MAX_BYTES:
         raise RecordError(f"{name} in this ZIP is larger than any that the page makes.")
     try:

@@ -16,11 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from fgrn.files import write_atomic
 from fgrn.metrics import Score
-from fgrn.record import Input
+from fgrn.record import Input, versions
 from lab.compare import Files, Outcome, Run, State
 from lab.files import Store
 
@@ -38,7 +36,7 @@ def default_folder() -> Path:
 
 def make_key(picture: Path, scale: int, digests: Mapping[str, str]) -> str:
     """Hex digest of what decides a run: `digests` are those of the weights, by method."""
-    request = json.dumps([scale, dict(digests), torch.__version__, _program()])
+    request = json.dumps([scale, dict(digests), versions(), _program()])
     return hashlib.sha256(request.encode() + picture.read_bytes()).hexdigest()
 
 

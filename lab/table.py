@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
+from fgrn.comparison import in_plain_units
 from fgrn.methods import METHODS
 from fgrn.metrics import METRICS, format_score
 from lab.compare import Outcome, Run, State
@@ -98,7 +99,7 @@ def plain_rows(run: Run, region: Region | None = None) -> list[dict[str, object]
         reasons = {}
         for column in COLUMNS:
             score = outcome.scores.get(column.key)
-            row[column.key] = plain_number(score.value if score else None)
+            row[column.key] = plain_number(in_plain_units(column.key, score))
             if score is not None and score.value is None:
                 reasons[column.key] = score.reason
         of_region = region.scores.get(outcome.method, {}) if region else {}

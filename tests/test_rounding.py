@@ -22,6 +22,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "run"
 
 
+def test_other_files_in_the_folder_are_no_hindrance(run: Path) -> None:
+    (run / "pixels-0123.json").write_text("[]")
+    (run / "tiny_fgrn_last.json").write_text("{}")
+    assert rounding.exact_weights(run).state_dict().keys()
+
+
 def test_exact_weights_are_what_was_rounded(run: Path) -> None:
     exact, (shipped, _) = rounding.exact_weights(run), checkpoint.load(run / "tiny_fgrn.safetensors")
     pairs = zip(exact.state_dict().values(), shipped.state_dict().values(), strict=True)
@@ -45,4 +51,4 @@ def test_what_is_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     data = write_pictures(tmp_path / "pictures")
     with pytest.raises(SystemExit):
         rounding.main([str(tmp_path), "--data", str(data), "--hold-out", "1"])
-    assert "no folder of one training run" in capsys.readouterr().err
+    assert "no folder of a training run" in capsys.readouterr().err

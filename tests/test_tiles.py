@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from fgrn import inside
+from fgrn.compute import SMALLEST_TILE
 from fgrn.layers import DenseBlock, ResidualBlock
 from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
-from fgrn.pipeline import SMALLEST_TILE, TILE, Rescaler, rescale
+from fgrn.pipeline import TILE, Rescaler, rescale
 from fgrn.tiles import in_patches, in_tiles, windows
 from tests.test_losses import with_random_weights
 
@@ -131,6 +133,11 @@ class Hungry(Bicubic):
 
     most = 150
 
+    def encode(self, hr: Tensor) -> Tensor:
+        if max(hr.shape) > self.scale * self.most:
+            raise torch.OutOfMemoryError("too much")
+        return super().encode(hr)
+
     def decode(self, x: Tensor) -> Tensor:
         if max(x.shape) > self.most:
             raise torch.OutOfMemoryError("too much")
@@ -141,6 +148,7 @@ def test_smaller_tiles_when_memory_is_short() -> None:
     hr = random_pixels(900, 700)
     hungry, plain = rescaler_of(Hungry(2), TILE), rescaler_of(Bicubic(2), TILE)
     assert np.array_equal(rescale(hungry, hr).reconstruction, rescale(plain, hr).reconstruction)
+    assert np.array_equal(inside.unrounded_x(hungry, hr), inside.unrounded_x(plain, hr))
     starved = Hungry(2)
     starved.most = SMALLEST_TILE // 2
     with pytest.raises(torch.OutOfMemoryError):

@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -202,7 +201,12 @@ def _event(line: str) -> Event | None:
         return None
     needed = ("step", "samples", "minutes") if event.get("event") == "step" else ("minutes",)
     whole = all(_number(event, key) is not None for key in needed)
-    return {"event": "", "objective": "", **event} if whole else None
+    return {"event": "", "objective": "", "stage": None, **event} if whole else None
+
+
+def _stage(event: Event) -> tuple[Any, str]:
+    """What tells the stages of a run apart: two may have one objective. Old logs have no numbers of stages."""
+    return event["stage"], event["objective"]
 
 
 def _current(events: Iterable[Event]) -> list[Event]:
@@ -230,7 +234,7 @@ def _speeds(steps: Sequence[Event]) -> Iterator[float | None]:
     """Samples per second at each step, since the last one at least SPEED_WINDOW before it in the same stage."""
     start = 0
     for i, step in enumerate(steps):
-        if step["objective"] != steps[start]["objective"]:
+        if _stage(step) != _stage(steps[start]):
             start = i
         while start + 1 < i and step["minutes"] - steps[start + 1]["minutes"] >= SPEED_WINDOW:
             start += 1
@@ -243,8 +247,8 @@ def _points(run: RunLog, curve: Curve, key: str) -> tuple[Values, Values]:
     """x and y of a curve; None, which breaks the line, before a new stage and where there is no finite figure."""
     events: list[Event] = []
     for event in run.steps if curve.event == "step" else run.checkpoints:
-        if events and event["objective"] != events[-1]["objective"]:
-            events.append({key: event.get(key), "objective": event["objective"]})
+        if events and curve.event == "step" and _stage(event) != _stage(events[-1]):
+            events.append({key: event.get(key), "stage": event["stage"], "objective": event["objective"]})
         events.append(event)
     return _columns(events, key, curve.key)
 
@@ -275,7 +279,7 @@ def _trace(name: str, curve: Curve, points: tuple[Values, Values], colour: str) 
 
 def _mark_stages(drawing: graph_objects.Figure, run: RunLog, key: str, colour: str) -> None:
     """The objective's name where a stage begins, in the first panel; a vertical line there in all of them."""
-    begins = [next(stage) for _, stage in groupby(run.steps, key=itemgetter("objective"))]
+    begins = [next(stage) for _, stage in groupby(run.steps, key=_stage)]
     names = _trace(run.name, CURVES[0], _columns(begins, key, "loss"), colour).update(
         text=[step["objective"] for step in begins],
         mode="markers+text",

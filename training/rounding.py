@@ -27,13 +27,10 @@ def exact_weights(run: Path) -> RescalingNet:
     """The averaged weights of a run's last checkpoint, as float32.
 
     Raises:
-        UsageError: if the folder holds no checkpoint, or several networks.
+        UsageError: if the folder holds no checkpoint of a run.
     """
-    cards = list(run.glob("*.json"))
-    if len(cards) != 1 or not (run / "state.pt").exists():
-        raise UsageError(f"{run} is no folder of one training run: name those that --out named")
-    state = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
-    net = build(checkpoint.read_card(cards[0]).config)
+    state = _state(run)
+    net = build(checkpoint.read_card(run / f"{state['identity']['name']}.json").config)
     net.load_state_dict(state["averaged"])
     return net.eval()
 
@@ -41,7 +38,7 @@ def exact_weights(run: Path) -> RescalingNet:
 def cost(run: Path, images: Sequence[torch.Tensor]) -> dict[str, Any]:
     """What the held-out images say of a run: Y-PSNR in dB with both kinds of weights, and their difference."""
     exact = exact_weights(run)
-    shipped, card = checkpoint.load(next(run.glob("*.safetensors")))
+    shipped, card = checkpoint.load(run / f"{_state(run)['identity']['name']}.safetensors")
     before, after = (validate(net, images)["psnr_y_direct"] for net in (exact, shipped))
     return {
         "recipe": card.provenance.recipe,
@@ -50,6 +47,13 @@ def cost(run: Path, images: Sequence[torch.Tensor]) -> dict[str, Any]:
         "psnr_y_float16": after,
         "cost": before - after,
     }
+
+
+def _state(run: Path) -> dict[str, Any]:
+    if not (run / "state.pt").exists():
+        raise UsageError(f"{run} is no folder of a training run: name those that --out named")
+    state: dict[str, Any] = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
+    return state
 
 
 def measured(runs: Sequence[Path], data: Sequence[Path], hold_out: int) -> list[dict[str, Any]]:

@@ -135,7 +135,9 @@ class RunState:
         if self.has_checkpoint:
             state = self._read(device)
             self._load_tensors(state)
-            if state["optimizer_state"] is not None:
+            if state["optimizer_state"] is None:  # of a stage's end: its optimizer was another one
+                optimizer.state.clear()
+            else:
                 optimizer.load_state_dict(state["optimizer_state"])
 
     def _read(self, device: torch.device) -> dict[str, Any]:

@@ -204,6 +204,7 @@ class Run:
         self._log(
             {
                 "event": "step",
+                "stage": position.stage,
                 "objective": stage.objective,
                 "step": position.step,
                 "samples": position.samples,

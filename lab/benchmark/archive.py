@@ -5,16 +5,15 @@ Nothing is extracted: a picture is read into memory when its turn comes, and wha
 
 from __future__ import annotations
 
-import lzma
 import os
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fgrn.batch import SUFFIXES
 from fgrn.images import ImageError
+from fgrn.record import ZIP_ERRORS
 from lab.asked import RequestError
 from lab.files import readable_size, shown_name
 
@@ -53,16 +52,7 @@ class Source:
                     entry = archive.infolist()[self.entry]
                     with archive.open(entry) as member:
                         data = member.read(MAX_BYTES + 1)
-        except (
-            OSError,
-            EOFError,
-            RuntimeError,
-            NotImplementedError,
-            UnicodeDecodeError,
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-        ) as error:
+        except ZIP_ERRORS as error:
             raise ImageError("The file cannot be read from where it lies. Upload it again.") from error
         if len(data) > MAX_BYTES:
             raise ImageError(f"The file has more than {readable_size(MAX_BYTES)}. Use a smaller picture.")

@@ -1,0 +1,58 @@
+"""The ZIP that repeats a run: what was packed comes back, and whatever is damaged is named as such."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fgrn import record
+from fgrn.metrics import Score
+from fgrn.record import Input, Record, RecordError, Settings
+
+RUN = Record(
+    Settings(4, ("bicubic", "fgrn")), (Input("a.png", "0" * 64),), {"bicubic": "", "fgrn": "1" * 8}, {}, {}
+)
+FIGURES = {"a.png": {"bicubic": {"psnr_y": Score(30.0)}, "fgrn": {"psnr_y": Score(36.0)}}}
+
+
+def repacked(data: bytes, method: int) -> bytes:
+    """The same files, packed in another way."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", method) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_zip_is_an_error_that_says_so(method: int, tmp_path: Path) -> None:
+    data, path = repacked(record.pack(RUN, FIGURES, {}), method), tmp_path / "run.zip"
+    path.write_bytes(data)
+    assert record.unpack(path)[0] == RUN
+    random, refused = np.random.default_rng(method), 0
+    for _ in range(300):
+        damaged = bytearray(data[: random.integers(1, len(data))] if random.random() < 0.2 else data)
+        for place in random.integers(0, len(damaged), 4):
+            damaged[place] = random.integers(256)
+        path.write_bytes(damaged)
+        try:
+            record.unpack(path)
+        except RecordError:
+            refused += 1
+    assert refused > 200
+
+
+def test_what_comes_back_is_what_was_packed(tmp_path: Path) -> None:
+    path = tmp_path / "run.zip"
+    path.write_bytes(record.pack(RUN, FIGURES, {"b.png": "no picture"}))
+    found, images = record.unpack(path)
+    assert found == RUN and images == {"a.png": {"bicubic": {"psnr_y": 30.0}, "fgrn": {"psnr_y": 36.0}}}
+    with zipfile.ZipFile(path) as archive:
+        assert json.loads(archive.read(record.FIGURES))["skipped"] == {"b.png": "no picture"}
