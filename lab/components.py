@@ -1,7 +1,4 @@
-"""Gradio components with small changes of our own, and errors as the page shows them.
-
-The changes are made on instances: at the definition of a subclass, Gradio writes a stub file into the source tree.
-"""
+"""Gradio components with small changes of our own, and errors as the page shows them."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
+from gradio import component_meta
 from gradio.data_classes import FileData, ImageData
 
 from lab.asked import RequestError
@@ -35,20 +33,36 @@ def picture_value(page: Page) -> dict[str, Any]:
     return {"html": page.html, "files": [FileData(path=path).model_dump() for path in page.files]}
 
 
-def upload(**options: Any) -> gr.Image:
-    """An image input that hands over the path of the uploaded file, untouched, whatever is in it.
+@contextmanager
+def _no_stub_files() -> Iterator[None]:
+    """Where a component's class is defined, Gradio writes a stub file beside it, into the source tree: not here."""
+    write, component_meta.create_or_modify_pyi = component_meta.create_or_modify_pyi, lambda *_: None
+    try:
+        yield
+    finally:
+        component_meta.create_or_modify_pyi = write
 
-    gr.Image would open the file itself, and its message about a broken one is of no help; `fgrn.images` reads it.
-    """
-    component = gr.Image(type="filepath", image_mode=None, format="png", **options)
-    component.preprocess = _path  # type: ignore[method-assign]
-    return component
+
+with _no_stub_files():
+    # A class, since Gradio makes a visitor's own copy of a component that an event has changed, and copies its class.
+    class UploadedImage(gr.Image):
+        """An image input that hands over the path of the uploaded file, untouched, whatever is in it.
+
+        gr.Image would open the file itself, in this process, and its message about a broken one is of no help.
+        """
+
+        is_template = True  # for the browser it is an image
+
+        def preprocess(self, payload: ImageData | None) -> str | None:
+            """The path; None if there is no uploaded file."""
+            if payload is None or not payload.path or (payload.url or "").startswith("data:"):
+                return None
+            return payload.path
 
 
-def _path(payload: ImageData | None) -> str | None:
-    if payload is None or not payload.path or (payload.url or "").startswith("data:"):
-        return None
-    return payload.path
+def upload(**options: Any) -> UploadedImage:
+    """An input for a picture file; `lab.reader` reads it."""
+    return UploadedImage(type="filepath", image_mode=None, format="png", **options)
 
 
 def inert(text: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,6 +100,40 @@ def test_more_pixels_than_the_limit_are_mapped_from_a_file(tmp_path: Path) -> No
     again = read_images(files, smallest=16, cache=cache, memory_limit=1000)
     assert all(a.equal(b) for a, b in zip(again, in_memory, strict=True))
     assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == stamp  # nothing is decoded twice
+
+
+def test_two_runs_may_fill_one_cache_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins while the first one decodes; neither touches what the other has written."""
+    folder, cache = tmp_path / "pictures", tmp_path / "cache"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for i in range(3):
+        Image.fromarray(random.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    files, decode = list_images(folder), data._decode
+    in_memory = read_images(files, smallest=16)
+    others: list[data.Images] = []
+
+    def decode_after_another(*arguments: Any) -> data.Images:
+        monkeypatch.setattr(data, "_decode", decode)
+        decoded = decode(*arguments)
+        others.append(read_images(files, smallest=16, cache=cache, memory_limit=1000))
+        return decoded
+
+    monkeypatch.setattr(data, "_decode", decode_after_another)
+    for images in (read_images(files, smallest=16, cache=cache, memory_limit=1000), *others):
+        assert all(a.equal(b) for a, b in zip(images, in_memory, strict=True))
+    assert len(others) == 1 and not list(cache.glob(".*"))
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(ValueError, match="has no room for .*No space left"):
+        read_images(list_images(tmp_path), smallest=16, cache=tmp_path / "cache", memory_limit=10)
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_mapped_pixels_do_not_count_as_memory_of_the_process(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -270,6 +271,8 @@ def test_the_crossing_is_the_first_amount_below_bicubic() -> None:
     [text] = verdicts.crossings(stress_run(flat, falling))
     assert "FGRN is below bicubic from quality 70 on (25.00 against 26.00 dB)" in text
     assert "stays above" in verdicts.crossings(stress_run(flat, [27.0] * 9))[0]
+    [text] = verdicts.crossings(stress_run(flat, [30.0, 29, 28, 27, 25, 24, 23, 27, 21]))
+    assert "at quality 70, but not at all that follow (25.00 against 26.00 dB)" in text
     assert verdicts.crossings(stress_run(flat, falling[:5])) == [], "not before the curve is whole"
 
 
@@ -281,6 +284,7 @@ def test_codecs_are_compared_at_equal_bytes() -> None:
     assert verdicts.psnr_at(curve, 2000) == pytest.approx(32)
     assert verdicts.psnr_at(curve, 1000) == 30 and verdicts.psnr_at(curve, 4000) == 34
     assert verdicts.psnr_at(curve, 999) is None and verdicts.psnr_at(curve, 4001) is None
+    assert verdicts.psnr_at([*curve, rate("jpeg", 5000, math.inf)], 4500) is None, "the last one has no loss"
     run = RateRun(4, ("fgrn",), (*curve, rate("fgrn", 2500, 33), rate("fgrn", 2000, 33)))
     assert "33.00 dB in 2.0 kB" in verdicts.rates(run)[0] and "JPEG 32.00 dB" in verdicts.rates(run)[0]
 

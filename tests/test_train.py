@@ -292,6 +292,8 @@ def test_init_with_other_shape_is_refused(data: Path, tmp_path: Path) -> None:
         ("tiny_fgrn", ("--patch", "40"), "stages.0.patch 16, not 40"),
         ("tiny_fgrn", ("--gamma", "0.01"), "gamma 0.001, not 0.01"),
         ("tiny_fgrn", ("--seed", "5"), "seed 2021, not 5"),
+        ("tiny_fgrn", ("--hold-out", "2"), "hold_out 1, not 2"),
+        ("tiny_fgrn", ("--halves",), "halves False, not True"),
         ("tiny_fgrn", ("--only", "flow"), "stages.0.objective rescaling, not flow"),
         ("tiny_irn", (), "name tiny_fgrn, not tiny_irn"),
     ],
@@ -467,6 +469,28 @@ def test_a_budget_is_minutes_or_samples(budget: dict[str, float]) -> None:
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert train.main(arguments("tiny_irn", tmp_path / "empty", tmp_path / "run", samples=4)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--batch-size 0", "from 1 on"),
+        ("--learning-rate 1e-3 -0.1", "above 0"),
+        ("--minutes nan", "above 0"),
+        ("--samples -5", "whole number from 0 on"),
+        ("--hold-out -1", "from 0 on"),
+        ("--threads 1.5", "whole number from 1 on"),
+        ("--gamma inf", "from 0 on"),
+        ("--seed -1", "from 0 on"),
+        ("--revive", "weights that --init names"),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(
+    options: str, words: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        train.main([*arguments("tiny_fgrn", data, tmp_path, samples=4), *options.split()])
+    assert words in capsys.readouterr().err
 
 
 def test_a_bicubic_weight_draws_x_to_bicubic(data: Path, tmp_path: Path) -> None:

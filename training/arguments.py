@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,28 @@ from training.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
 
 TRACKERS = ("tensorboard", "trackio")
 PRECISIONS = ("float32", "tf32", "bf16")
+
+
+def _number(kind: type[int] | type[float], least: float, *, above: bool = False) -> Callable[[str], float]:
+    """A type of argument: a finite number from `least` on, or above it."""
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or value < least or (above and value == least):
+            words = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not {words} {'above' if above else 'from'} {least:g}{'' if above else ' on'}"
+            )
+        return value
+
+    return parse
+
+
+_COUNT, _ONE_OR_MORE = _number(int, 0), _number(int, 1)
+_FROM_ZERO, _ABOVE_ZERO = _number(float, 0), _number(float, 0, above=True)
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -22,41 +46,60 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--recipe", required=True, choices=RECIPES, help="what to train")
     add("--data", required=True, nargs="+", type=Path, help="folders of training images")
     add("--out", required=True, type=Path, help="folder of the run")
-    add("--minutes", type=float, help="budget in minutes of wall time, over all stages")
-    add("--samples", type=int, help="budget in HR patches, over all stages")
+    add("--minutes", type=_ABOVE_ZERO, help="budget in minutes of wall time, over all stages")
+    add("--samples", type=_COUNT, help="budget in HR patches, over all stages")
     add("--schedule", choices=SCHEDULES, default="staged", help="default: staged; see training/README.md")
     add("--optimizer", choices=OPTIMIZERS, help="adam also lowers the learning rates (default: the recipe's)")
     add("--only", metavar="STAGE", help="only this stage of the recipe, such as flow; best with --init")
     # one value, or one for each stage; default: the recipe's
-    add("--batch-size", type=int, nargs="+", metavar="N", help="patches per step and process, in each stage")
-    add("--patch", type=int, nargs="+", metavar="N", help="HR pixels of a patch's side, in each stage")
-    add("--learning-rate", type=float, nargs="+", metavar="RATE", help="in each stage")
-    add("--gamma", type=float, help="weight of the log-determinant in L_guide (default: the recipe's)")
-    add("--exactness", type=float, help="weight in L_guide of what 8 bit lose of x (default: the recipe's)")
+    add(
+        "--batch-size",
+        type=_ONE_OR_MORE,
+        nargs="+",
+        metavar="N",
+        help="patches per step and process, in each stage",
+    )
+    add(
+        "--patch",
+        type=_ONE_OR_MORE,
+        nargs="+",
+        metavar="N",
+        help="HR pixels of a patch's side, in each stage",
+    )
+    add("--learning-rate", type=_ABOVE_ZERO, nargs="+", metavar="RATE", help="in each stage")
+    add("--gamma", type=_FROM_ZERO, help="weight of the log-determinant in L_guide (default: the recipe's)")
+    add(
+        "--exactness",
+        type=_FROM_ZERO,
+        help="weight in L_guide of what 8 bit lose of x (default: the recipe's)",
+    )
     add(
         "--bicubic-weight",
-        type=float,
+        type=_FROM_ZERO,
         help="weight of |x - bicubic| beside equation 7 (default: the recipe's)",
     )
-    add("--seed", type=int, help="of the start and of the samples (default: the recipe's)")
+    add("--seed", type=_COUNT, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
     add("--revive", action="store_true", help="of --init: give channels that are never above 0 a new start")
     add("--halves", action="store_true", help="also train on large pictures at half their size")
-    add("--hold-out", type=int, default=8, help="images kept for validation (default: 8)")
-    add("--checkpoint-minutes", type=float, default=3.0, help="time between checkpoints (default: 3)")
+    add("--hold-out", type=_COUNT, default=8, help="images kept for validation (default: 8)")
+    add("--checkpoint-minutes", type=_FROM_ZERO, default=3.0, help="time between checkpoints (default: 3)")
     add("--precision", choices=PRECISIONS, help="of the insides of G_d and G_u (default: bf16 on a GPU)")
     add("--compile", action="store_true", help="compile the residual blocks first (20 s; for a GPU)")
-    add("--threads", type=int, help="CPU threads (default: all cores)")
+    add("--threads", type=_ONE_OR_MORE, help="CPU threads (default: all cores)")
     add("--cache", type=Path, help="folder for decoded pixels beyond --memory-limit (default: the run's)")
     add(
         "--memory-limit",
-        type=float,
+        type=_FROM_ZERO,
         default=MEMORY_LIMIT / 2**30,
         help="GiB of pixels in memory (default: 4)",
     )
     add("--track", choices=TRACKERS, help="also log to this local tracker, if it is installed")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.revive and not arguments.init:
+        parser.error("--revive is about the weights that --init names")
+    return arguments
 
 
 def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:

@@ -10,7 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -188,13 +191,39 @@ def _decode_to_file(found: Sequence[Found], total: int, cache: Path, listed: int
     if not layout_file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         logger.info("decoding %d pictures, %.1f GB, into %s", len(found), 3 * total / 1e9, file)
-        mapped = np.memmap(file, np.uint8, "w+", shape=(total, 3))
-        images = _decode(found, mapped, listed, smallest)
-        mapped.flush()
+        with _file_in_the_making(file, 3 * total) as unfinished:
+            mapped = np.memmap(unfinished, np.uint8, "r+", shape=(total, 3))
+            images = _decode(found, mapped, listed, smallest)
+            mapped.flush()
         layout = np.stack([images.starts, images.heights, images.widths], axis=1).tolist()
         write_atomic(layout_file, json.dumps(layout).encode())
     # copy-on-write: torch wants a writable array, and nothing may reach the file
     return _images(np.memmap(file, np.uint8, "c", shape=(total, 3)), json.loads(layout_file.read_text()))
+
+
+@contextmanager
+def _file_in_the_making(path: Path, size: int) -> Iterator[Path]:
+    """A file of `size` bytes to be filled, which is at `path` afterwards: another run may make the same one.
+
+    Raises:
+        ValueError: if the disk has no room for it. Mapped pages without any would end the process.
+    """
+    unfinished = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with unfinished.open("xb") as stream:
+            try:
+                if hasattr(os, "posix_fallocate") and size:
+                    os.posix_fallocate(stream.fileno(), 0, size)
+                stream.truncate(size)
+            except OSError as error:
+                raise ValueError(
+                    f"{path.parent} has no room for {size / 1e9:.1f} GB of pixels ({error.strerror}): "
+                    "name another --cache"
+                ) from error
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,17 @@ from training.recipes import Recipe
 from training.schedule import Position
 
 # Fields that are newer than some checkpoints, and what they were before they were there.
-ADDED = {"exactness": 0.0, "config.leak": 0.0}
+ADDED = {"exactness": 0.0, "config.leak": 0.0}  # not of samples: nobody knows what they were
 
 
 class RunState:
     """The state of a run and its folder. Samples and random numbers follow from the position and the recipe's seed."""
 
-    def __init__(self, name: str, recipe: Recipe, out: Path) -> None:
-        self.name, self.recipe, self.out = name, recipe, out
+    def __init__(
+        self, name: str, recipe: Recipe, out: Path, samples: Mapping[str, Any] | None = None
+    ) -> None:
+        """`samples` says what decides the samples beside the recipe: a run that goes on has to see the same ones."""
+        self.name, self.recipe, self.out, self.samples = name, recipe, out, dict(samples or {})
         torch.manual_seed(recipe.seed)
         self.net = build(recipe.config)
         self.averaged_net = copy.deepcopy(self.net)
@@ -41,7 +45,7 @@ class RunState:
     @property
     def _identity(self) -> dict[str, Any]:
         """What a run that goes on must have in common with its checkpoint: all but how long it lasts."""
-        return {"name": self.name, **asdict(self.recipe)}
+        return {"name": self.name, **self.samples, **asdict(self.recipe)}
 
     @property
     def averaging_share(self) -> float:

@@ -12,6 +12,7 @@ RUN holds, at any time after the first checkpoint:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import platform
@@ -91,7 +92,8 @@ class Run:
             images = read_images(training, largest, cache or out, memory_limit, halves=halves)
         self.images = images.to(self.accelerator.device)
         self.validation_images = list(read_images(validation, largest)) if validation else []
-        self.state = RunState(name, recipe, out)
+        samples = {"pictures": _digest(files), "hold_out": hold_out, "halves": halves}
+        self.state = RunState(name, recipe, out, samples)
         if compiled:
             for block in self.state.net.modules():
                 if isinstance(block, ResidualBlock):
@@ -232,6 +234,12 @@ class Run:
             f"{line['event']}/{key}": value for key, value in line.items() if not isinstance(value, str)
         }
         self.accelerator.log(numbers, step=self.state.position.step)
+
+
+def _digest(files: list[Path]) -> str:
+    """Of the pictures' names and sizes, not of where they lie: a run may go on where they have been moved."""
+    listed = [(path.name, path.stat().st_size) for path in files]
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
 def device_name(device: torch.device, processes: int) -> str:

@@ -25,7 +25,9 @@ def crossings(run: StressRun) -> list[str]:
             if method == "bicubic":
                 continue
             worse = [a for a in amounts if values[method, a] < values["bicubic", a]]
-            lines.append(_crossing(kind, method, worse, values))
+            lines.append(
+                _crossing(kind, method, worse, values, onwards=worse == list(amounts)[-len(worse) :])
+            )
     return lines
 
 
@@ -51,8 +53,11 @@ def rates(run: RateRun) -> list[str]:
 
 
 def psnr_at(points: Sequence[RatePoint], count: int) -> float | None:
-    """PSNR-Y of a codec at a number of bytes, between two of its points on a logarithmic scale; None outside."""
-    curve = sorted((p.bytes, p.psnr_y) for p in points)
+    """PSNR-Y of a codec at a number of bytes, between two of its points on a logarithmic scale; None outside.
+
+    Points without any loss have no finite PSNR-Y and are left out.
+    """
+    curve = sorted((p.bytes, p.psnr_y) for p in points if math.isfinite(p.psnr_y))
     for (less, low), (more, high) in pairwise(curve):
         if less <= count <= more:
             share = math.log(count / less) / math.log(more / less) if more > less else 0.0
@@ -60,14 +65,21 @@ def psnr_at(points: Sequence[RatePoint], count: int) -> float | None:
     return None
 
 
-def _crossing(kind: str, method: str, worse: list[float], values: dict[tuple[str, float], float]) -> str:
+def _crossing(
+    kind: str, method: str, worse: list[float], values: dict[tuple[str, float], float], *, onwards: bool
+) -> str:
     label = METHODS[method].label
     head = f"{KINDS[kind].label}: {label}"
     if not worse:
         return f"{head} stays above bicubic throughout."
     first = worse[0]
     ours, bicubic = (format_score(values[name, first]) for name in (method, "bicubic"))
-    return f"{head} is below bicubic from {_amount(kind, first)} on ({ours} against {bicubic} dB)."
+    where = (
+        f"from {_amount(kind, first)} on"
+        if onwards
+        else f"at {_amount(kind, first)}, but not at all that follow"
+    )
+    return f"{head} is below bicubic {where} ({ours} against {bicubic} dB)."
 
 
 def _amount(kind: str, amount: float) -> str:
