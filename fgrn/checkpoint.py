@@ -110,7 +110,9 @@ def read_card(path: Path) -> Card:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{path.name} is missing: weights need their JSON card beside them") from None
+        raise CheckpointError(
+            f"{path.name} is missing: there are no such weights here, or they came without their card"
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path.name} cannot be read as JSON ({error})") from None
     expected = {"format", "architecture", "config", "sha256", "provenance"}

@@ -194,7 +194,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _named_stream(source: str | Path | bytes | BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
     """(name to show, seekable stream). The name is a bare file name: folders of a server are nobody's business."""
     if isinstance(source, bytes | bytearray | memoryview):
-        yield "This picture", io.BytesIO(source)
+        yield "The file", io.BytesIO(source)
     elif isinstance(source, str | Path):
         name = f'"{_printable(Path(source).name)}"'
         try:
@@ -216,7 +216,7 @@ def _named_stream(source: str | Path | bytes | BinaryIO) -> Iterator[tuple[str, 
     else:
         named = getattr(source, "name", None)
         yield (
-            f'"{_printable(Path(named).name)}"' if isinstance(named, str) else "This picture",
+            f'"{_printable(Path(named).name)}"' if isinstance(named, str) else "The file",
             io.BytesIO(source.read()),
         )
 

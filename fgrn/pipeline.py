@@ -208,6 +208,17 @@ class Source:
     notices: tuple[str, ...] = ()
 
 
+def notices_of(lr: LoadedImage) -> tuple[str, ...]:
+    """What is known of a LR file that makes the restored picture worse than it could be."""
+    if lr.format in LOSSLESS_FORMATS:
+        return lr.notices
+    lossy = (
+        f"This is a {lr.format} file. Lossy compression changes the grey levels that restoring depends on: "
+        "expect a much worse picture than from the original LR PNG."
+    )
+    return (*lr.notices, lossy)
+
+
 def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = None) -> Source:
     """Decide how a LR file is to be restored.
 
@@ -215,20 +226,14 @@ def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = No
         RescaleError: if the file carries no information and the user names no method or scale, or if the two
             contradict each other.
     """
-    notices = list(lr.notices)
-    if lr.format not in LOSSLESS_FORMATS:
-        notices.append(
-            f"This is a {lr.format} file. Lossy compression changes the grey levels that restoring depends on: "
-            "expect a much worse picture than from the original LR PNG."
-        )
-    info = lr.info
+    notices, info = notices_of(lr), lr.info
     if info is None:
         if method is None or scale is None:
             raise RescaleError(
                 "This file does not say which method and scale made it (it is not an LR PNG of this program, or its "
                 "text chunk was removed): name the method and the scale."
             )
-        return Source(method, scale, None, tuple(notices))
+        return Source(method, scale, None, notices)
     if (method or info.method) != info.method or (scale or info.scale) != info.scale:
         raise RescaleError(
             f"This LR PNG was made by {_label(info.method)} x{info.scale}; restored as {_label(method or info.method)} "
@@ -238,7 +243,7 @@ def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = No
         raise RescaleError(
             f"This LR PNG was made by {info.method!r}, a method that this version does not know."
         )
-    return Source(info.method, info.scale, info, tuple(notices))
+    return Source(info.method, info.scale, info, notices)
 
 
 def restore(rescaler: Rescaler, lr: LoadedImage, source: Source, *, other_weights: bool = False) -> Pixels:

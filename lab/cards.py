@@ -93,6 +93,11 @@ def problem(text: str) -> str:
     return f'<div class="fg-info fg-problem" role="alert">{escape(text)}</div>'
 
 
+def outdated(text: str) -> str:
+    """What is shown does not belong to what is chosen."""
+    return f'<p class="fg-info fg-problem" role="status">{escape(text)}</p>'
+
+
 def missing(reasons: list[tuple[str, str]]) -> str:
     """The methods that cannot be chosen, each with the reason."""
     rows = "".join(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -20,6 +20,7 @@ OPENED = """linked => {
     if (linked) document.querySelector('#run').click();
     window.fgrnOpened = true;
 }""".replace("NAMES", json.dumps([f"Example: {name}" for name in EXAMPLES]))
+CHECK: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "always_last"}
 SHOW_ADDRESS = """query => {
     const url = new URL(location), shown = new URLSearchParams(query);
     for (const key of ['example', 'scale', 'methods'])
@@ -70,6 +71,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
             with gr.Row():
                 start = gr.Button("Run", variant="primary", elem_id="run", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=80)
+            outdated = html(elem_id="outdated")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             first = page.first_view()
             status = html(first.status, elem_id="status")
@@ -85,7 +87,10 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     for begins in (start.click, examples.load_input_event.success):
         begun = begins(page.begin, request, [ticket, address, *drawn], concurrency_limit=4, **QUIET)
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
+        begun.success(page.outdated, [*request[:3], seen], outdated, **CHECK, **QUIET)
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
+    for chosen in (image.change, scale.change, methods.change):
+        chosen(page.outdated, [*request[:3], seen], outdated, **CHECK, **QUIET)
     stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
     shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET)
 

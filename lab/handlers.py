@@ -11,7 +11,8 @@ import gradio as gr
 
 from fgrn.images import read_image
 from fgrn.methods import SCALES
-from fgrn.pipeline import Pixels
+from fgrn.pipeline import Pixels, notices_of
+from fgrn.record import sha256
 from lab import asked, cards, compare, example_cache, links, reader, region, restore, table, viewer
 from lab.compare import Run
 from lab.components import inert, picture_value, shown_errors
@@ -211,6 +212,19 @@ class Handlers:
             return cards.problem(str(error))
         return _facts(path, pixels, notices, kind)
 
+    def outdated(self, path: str | None, scale: int, methods: list[str], shown: Shown) -> str:
+        """Whether what is shown is of another request than the controls now say."""
+        run = shown.run
+        if run is None:
+            return ""
+        try:
+            same = not path or run.source is None or sha256(Path(path).read_bytes()) == run.source.sha256
+        except OSError:  # it is being replaced
+            return ""
+        if same and path and run.scale == scale and {o.method for o in run.outcomes} == set(methods):
+            return ""
+        return cards.outdated(f"Still shown: {run.name} at ×{run.scale}. Press Run for what is chosen now.")
+
     def describe_first(self) -> str:
         """The same about the example; a picture of ours is read right here."""
         path = EXAMPLES[FIRST_EXAMPLE]
@@ -222,7 +236,8 @@ class Handlers:
         if not path:
             return '<div class="fg-info">The LR PNG says itself which method and scale made it.</div>'
         try:
-            return cards.facts(restore.describe(restore.open_lr(path)), ())
+            lr = restore.open_lr(path)
+            return cards.facts(restore.describe(lr), notices_of(lr))
         except asked.RequestError as error:
             return cards.problem(str(error))
 
@@ -251,6 +266,10 @@ class Handlers:
 
         failed = (cards.status("Nothing restored: see the message", False), SKIP)
         yield from ticket.serve(steps, lambda drawn: drawn, failed)
+
+    def not_restored(self) -> str:
+        """The request was refused; an earlier picture stays, and is called so."""
+        return cards.status("Nothing restored: see the message. A picture below is an earlier one", False)
 
     def stop_restoring(self, ticket: Ticket) -> str:
         """What is drawn stays."""

@@ -109,7 +109,12 @@ def bench_figure(bench: Bench) -> go.Figure:
         errors = [spreads[name][key].value if key in spreads[name] else None for name in methods]
         paper = [paper_row(bench.dataset, bench.settings.scale, name).get(key) for name in methods]
         figure.add_trace(
-            _bars(labels, ours, f"here, {len(bench.inputs)} pictures", DIGITS[key])
+            _bars(
+                labels,
+                ours,
+                f"here, {len(bench.inputs)} picture{'' if len(bench.inputs) == 1 else 's'}",
+                DIGITS[key],
+            )
             .update(marker={"color": colours}, error_y=_whiskers(errors))
             .update(showlegend=column == 1),
             row=1,

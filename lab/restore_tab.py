@@ -51,6 +51,7 @@ def build(page: Handlers) -> None:
         concurrency_limit=4,
         **QUIET,
     )
+    begun.failure(page.not_restored, None, status, queue=False, **QUIET)
     begun.success(
         page.on_restore, ticket, [status, picture], trigger_mode="multiple", **shown_waiting(status)
     )

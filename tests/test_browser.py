@@ -239,6 +239,42 @@ def test_a_bad_file_says_why_and_leaves_the_page_usable(
     finished(page)
 
 
+def test_what_is_no_picture_is_never_opened_by_the_server_itself(visitor: Visitor, tmp_path: Path) -> None:
+    """Gradio would, for a visitor whose copy of the component it has made anew."""
+    letter = tmp_path / "letter.png"
+    letter.write_text("Dear Sir or Madam")
+    page = visitor.open()
+    finished(page)
+    upload(page, "#picture", letter)
+    expect(page.locator("#facts [role=alert]")).to_contain_text("is not a picture")
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+
+
+def test_what_is_shown_is_called_outdated_until_run(visitor: Visitor, picture: Path) -> None:
+    page = visitor.open()
+    finished(page)
+    said = page.locator("#outdated")
+    expect(said).to_have_text("")
+    upload(page, "#picture", picture)
+    expect(said).to_contain_text("Press Run")
+    page.locator("#run").click()
+    expect(page.locator("#numbers caption")).to_contain_text("holiday")
+    expect(said).to_have_text("")
+    page.get_by_label("×2").check()
+    expect(said).to_contain_text("Still shown: holiday at ×4")
+    page.get_by_label("×4").check()
+    expect(said).to_have_text("")
+
+
+def test_a_refused_restore_does_not_pass_for_a_restored_picture(visitor: Visitor, picture: Path) -> None:
+    page = visitor.open()
+    visitor.tab("Restore")
+    upload(page, "#lr", picture)
+    page.locator("#restore").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("name the method")
+    expect(page.locator("#restore-status [role=status]")).to_contain_text("Nothing restored")
+
+
 def test_pictures_keep_their_place_while_the_rest_arrives(visitor: Visitor, picture: Path) -> None:
     page = visitor.open()
     finished(page)

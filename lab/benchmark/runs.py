@@ -194,10 +194,11 @@ def _paper() -> dict[str, dict[str, dict[str, dict[str, object]]]]:
 
 def _picture(data: bytes, settings: Settings) -> Pixels:
     """Decode a picture and take the part that is measured."""
-    hr = settings.prepare(read_upload(data, max_pixels=MAX_PIXELS).pixels)
+    pixels = read_upload(data, max_pixels=MAX_PIXELS).pixels
+    hr = settings.prepare(pixels)
     if min(hr.shape[:2]) < MIN_SIDE:
         raise RescaleError(
-            f"The picture is {hr.shape[1]} x {hr.shape[0]} pixels, but each side needs {MIN_SIDE}."
+            f"The picture is {pixels.shape[1]} x {pixels.shape[0]} pixels, but each side needs {MIN_SIDE}."
         )
     return hr
 

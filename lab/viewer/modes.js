@@ -72,11 +72,20 @@ function columnOf(shown, picture) {
   return heads.indexOf(picture.method) + 1;
 }
 
-/** Whether panes in `columns` columns make that table without taking more rows. */
-function fitsTable(list, columns) {
+const TABLE_SHARE = 0.6; // of the largest size that panes may have: to see which belong together is worth the rest
+
+/**
+ * In how many columns panes stand, and whether as a table, with a column for each method.
+ *
+ * Without the table, if its pictures would be much smaller than they can be, they follow each other.
+ */
+function arrangement(list, picture, frame, bar, gap) {
   const heights = new Map();
   for (const { column } of list) heights.set(column, (heights.get(column) ?? 0) + 1);
-  return heights.size === columns && Math.max(...heights.values()) === Math.ceil(list.length / columns);
+  const [columns, rows] = [heights.size, Math.max(1, ...heights.values())];
+  const best = bestColumns(list.length, picture, frame, bar, gap);
+  const table = columns > 1 && sizeIn(columns, rows, picture, frame, bar, gap) >= TABLE_SHARE * best.size;
+  return { columns: table ? columns : best.columns, table };
 }
 
 /** The panes of the mode: [{key, pictures, labels, number, column, error}]. */

@@ -66,8 +66,7 @@ class Painter {
     });
     this.panes = new Map(ordered);
     const { clientWidth: width, clientHeight: height } = this.grid;
-    const columns = bestColumns(list.length, this.viewer.state.value, { width, height }, PANE_BAR, PANE_GAP);
-    const table = fitsTable(list, columns);
+    const { columns, table } = arrangement(list, this.viewer.state.value, { width, height }, PANE_BAR, PANE_GAP);
     this.grid.style.setProperty("--columns", columns);
     ordered.forEach(([, pane], index) => {
       const there = this.grid.children[index] ?? null;

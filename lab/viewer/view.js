@@ -94,15 +94,19 @@ function boxBetween(picture, from, to) {
   return [left, top, Math.max(a.x, b.x) - left + 1, Math.max(a.y, b.y) - top + 1];
 }
 
-/** How many columns show `count` pictures of this shape largest, with `bar` pixels above each of them. */
+/** How large pictures of this shape are in so many columns and rows, with `bar` pixels above each of them. */
+function sizeIn(columns, rows, picture, frame, bar, gap) {
+  const width = (frame.width - gap * (columns - 1)) / columns;
+  const height = (frame.height - gap * (rows - 1)) / rows - bar;
+  return Math.min(width / picture.width, height / picture.height);
+}
+
+/** How many columns show `count` pictures largest, and how large that is. */
 function bestColumns(count, picture, frame, bar, gap) {
-  let best = { columns: 1, size: -1 };
+  let best = { columns: 1, size: -Infinity };
   for (let columns = 1; columns <= count; columns += 1) {
-    const rows = Math.ceil(count / columns);
-    const width = (frame.width - gap * (columns - 1)) / columns;
-    const height = (frame.height - gap * (rows - 1)) / rows - bar;
-    const size = Math.min(width / picture.width, height / picture.height);
+    const size = sizeIn(columns, Math.ceil(count / columns), picture, frame, bar, gap);
     if (size > best.size) best = { columns, size };
   }
-  return best.columns;
+  return best;
 }
