@@ -422,7 +422,13 @@ def test_the_loupe_goes_by_keyboard_and_speaks_on_request(view: Viewer) -> None:
     expect(view.page.locator("#viewer .vw-loupe")).to_be_hidden()
 
 
-def test_the_readings_are_scrolled_by_their_own_arrow_keys(view: Viewer) -> None:
+def test_all_readings_are_in_sight_on_a_wide_screen(view: Viewer) -> None:
+    hidden = "list => [list.scrollWidth - list.clientWidth, list.scrollHeight - list.clientHeight]"
+    assert view.page.locator("#viewer .vw-readings").evaluate(hidden) == [0, 0]
+
+
+def test_on_a_narrow_screen_the_readings_are_scrolled_by_their_own_arrow_keys(view: Viewer) -> None:
+    view.page.set_viewport_size({"width": 390, "height": 844})
     view.press("z", "Shift+ArrowRight")
     before = view.state("view")
     readings = view.page.locator("#viewer .vw-readings")

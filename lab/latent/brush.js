@@ -1,5 +1,6 @@
 // Painting on the LR picture: a stroke is drawn on a canvas over it and sent when the pointer is lifted; the picture
-// that the server answers with has it in its pixels. `element` stays, what is in it may change with every value.
+// that the server answers with has it in its pixels, where a grey level can hardly be seen: so a faint trace stays.
+// `element` stays, what is in it may change with every value.
 // One message at a time: the server adds each to what it has of the ones before.
 const box = () => element.querySelector(".fg-brush");
 let pen = null; // the pointer that draws
@@ -21,15 +22,18 @@ const position = event => {
 const draw = () => {
   const context = box().querySelector("canvas").getContext("2d");
   context.reset();
-  context.strokeStyle = "rgba(45, 212, 191, 0.6)";
-  context.lineWidth = 2 * Number(box().dataset.radius);
   context.lineCap = context.lineJoin = "round";
-  for (const stroke of points ? [...strokes, points] : strokes) {
+  const line = (stroke, radius, colour) => {
+    context.strokeStyle = colour;
+    context.lineWidth = 2 * radius;
     context.beginPath();
     context.moveTo(...stroke[0]);
     for (const point of stroke) context.lineTo(...point);
     context.stroke();
-  }
+  };
+  for (const painted of props.value.painted) line(painted.points, painted.radius, "rgba(45, 212, 191, 0.3)");
+  const radius = Number(box().dataset.radius);
+  for (const stroke of points ? [...strokes, points] : strokes) line(stroke, radius, "rgba(45, 212, 191, 0.6)");
 };
 
 const send = () => {

@@ -181,7 +181,8 @@ class LatentHandlers:
             painted = views.brushed(study.pixels("lr"), painting.strokes)
         lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
         value = picture_value(markup.canvas(study, lr, radius, problem))
-        return {**value, "study": study.token, "answered": painting.answered}
+        strokes = [{"points": stroke.points, "radius": stroke.radius} for stroke in painting.strokes]
+        return {**value, "study": study.token, "answered": painting.answered, "painted": strokes}
 
     def paint(
         self, study: Study | None, painting: Painting, radius: float, levels: float, event: gr.EventData

@@ -61,7 +61,7 @@ class Pane {
     const { width, height } = entry.pictures[0];
     const names = entry.labels.join(", right of the divider ");
     this.canvas.setAttribute("aria-label", `${names}, ${width} × ${height} pixels`);
-    const parts = entry.pictures.map((picture, i) => captionOf(picture, entry.labels[i], entry.number));
+    const parts = entry.pictures.map((picture, i) => captionOf(picture, entry.labels[i], entry.number, entry.error));
     const key = parts.map((part) => part.outerHTML).join("");
     if (key === this.described) return; // leaves a focused link alone
     this.described = key;
@@ -96,11 +96,11 @@ class PaneSizes {
   }
 }
 
-function captionOf(picture, label, number) {
+function captionOf(picture, label, number, error) {
   const part = make("span", { class: "vw-title" });
   if (number) part.append(make("kbd", { title: `Key ${number}` }, `${number}`));
   part.append(make("b", {}, label), make("small", {}, `${picture.width} × ${picture.height}`));
-  if (picture.file) {
+  if (picture.file && !error) { // an error map is no file
     part.append(make("a", {
       href: picture.file.url, download: picture.name, title: `Download ${picture.name}`,
       "aria-label": `Download ${picture.label} as PNG`,
