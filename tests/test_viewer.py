@@ -305,6 +305,22 @@ def test_zoom_and_pan_are_the_same_in_all_pictures(view: Viewer) -> None:
             view.check(key, number)
 
 
+def test_what_belongs_together_stands_in_one_row_or_column(view: Viewer) -> None:
+    def places() -> dict[str, tuple[float, float]]:
+        found = view.page.locator(CANVAS).evaluate_all(
+            "all => all.map(canvas => { const box = canvas.getBoundingClientRect(); return [box.x, box.y]; })"
+        )
+        return dict(zip(KEYS + LATENT, map(tuple, found), strict=True))
+
+    for size in ((1440, 1000), (2560, 1300)):
+        view.page.set_viewport_size({"width": size[0], "height": size[1]})
+        view.press("0")
+        at = places()
+        for method in ("bicubic", "fgrn"):
+            together = [place for key, place in at.items() if key.startswith(f"{method}:")]
+            assert len({x for x, _ in together}) == 1 or len({y for _, y in together}) == 1, (size, at)
+
+
 def test_actual_size_shows_lr_at_its_own_pixels(view: Viewer) -> None:
     view.press("z", "a")
     for number, key in enumerate(KEYS + LATENT):
@@ -392,7 +408,7 @@ def test_reduced_error_maps_are_errors_of_single_pixels(view: Viewer) -> None:
 def test_the_loupe_tells_the_values_of_the_png(view: Viewer) -> None:
     view.press("z", "+")
     x, y = map(round, view.centre(0))
-    for dx, dy in ((0, 0), (31, -47), (-60, 22)):
+    for dx, dy in ((0, 0), (31, -37), (-60, 22)):
         view.page.mouse.move(x + dx, y + dy)
         view.drawn()
         text = view.page.locator("#viewer .vw-place").inner_text()
@@ -401,7 +417,8 @@ def test_the_loupe_tells_the_values_of_the_png(view: Viewer) -> None:
         shown = view.canvas(0)
         box = view.page.locator(CANVAS).first.bounding_box()
         assert box
-        under = shown.rgb[y + dy - round(box["y"]) - shown.top, x + dx - round(box["x"]) - shown.left]
+        top, left = int(box["y"] + 0.5), int(box["x"] + 0.5)  # it is drawn from a whole pixel on
+        under = shown.rgb[y + dy - top - shown.top, x + dx - left - shown.left]
         np.testing.assert_array_equal(under, view.pictures["hr"][row, column])
         for key, pixels in view.pictures.items():
             told = view.page.locator(f"#viewer [data-picture='{key}']").get_attribute("data-values")

@@ -66,29 +66,39 @@ function flipBack(state) {
   return next ? flipTo(state, next.key) : {};
 }
 
-/** The column of a picture in a table with one row per kind: HR, then the methods. */
-function columnOf(shown, picture) {
-  const heads = [...new Set(shown.map((one) => one.method))];
-  return heads.indexOf(picture.method) + 1;
-}
-
 const TABLE_SHARE = 0.6; // of the largest size that panes may have: to see which belong together is worth the rest
+const TABLE_WIDTH = 150; // CSS pixels of a pane in a table, at least: its title has to be read
+
+/** Where pictures stand in a table, [column, row] from 1 on: with a column for each method, and with a row. */
+function tables(shown) {
+  const others = shown.filter((picture) => picture.kind !== "hr");
+  const methods = [...new Set(others.map((picture) => picture.method))];
+  const kinds = [...new Set(others.map((picture) => picture.kind))];
+  const first = others.length < shown.length ? 2 : 1; // HR stands in front of both
+  const place = (along, across) => (picture) =>
+    picture.kind === "hr" ? [1, 1] : [along(picture) + first, across(picture) + 1];
+  const method = (picture) => methods.indexOf(picture.method);
+  const kind = (picture) => kinds.indexOf(picture.kind);
+  return [shown.map(place(method, kind)), shown.map(place(kind, method))];
+}
 
 /**
- * In how many columns panes stand, and whether as a table, with a column for each method.
+ * In how many columns panes stand, and their places, [column, row], if they make a table.
  *
- * Without the table, if its pictures would be much smaller than they can be, they follow each other.
+ * Where the pictures of a table would be much smaller than they can be, panes follow each other: `places` is empty.
  */
 function arrangement(list, picture, frame, bar, gap) {
-  const heights = new Map();
-  for (const { column } of list) heights.set(column, (heights.get(column) ?? 0) + 1);
-  const [columns, rows] = [heights.size, Math.max(1, ...heights.values())];
+  let chosen = { columns: 1, places: [], size: -Infinity };
+  for (const places of list[0]?.tables ?? []) {
+    const [columns, rows] = [0, 1].map((axis) => Math.max(...places.map((place) => place[axis])));
+    const size = sizeIn(columns, rows, picture, frame, bar, gap);
+    if (size > chosen.size && frame.width >= columns * TABLE_WIDTH) chosen = { columns, places, size };
+  }
   const best = bestColumns(list.length, picture, frame, bar, gap);
-  const table = columns > 1 && sizeIn(columns, rows, picture, frame, bar, gap) >= TABLE_SHARE * best.size;
-  return { columns: table ? columns : best.columns, table };
+  return chosen.size >= TABLE_SHARE * best.size ? chosen : { ...best, places: [] };
 }
 
-/** The panes of the mode: [{key, pictures, labels, number, column, error}]. */
+/** The panes of the mode: [{key, pictures, labels, number, error}], the first of a grid with its `tables`. */
 function paneList(state) {
   const shown = shownPictures(state);
   const number = (picture) => {
@@ -100,11 +110,10 @@ function paneList(state) {
     pictures,
     labels: pictures.map((picture) => picture.label),
     number: number(pictures[0]),
-    column: 1,
   });
   if (!state.value.run) return [];
   if (state.mode === "grid") {
-    return shown.map((picture) => ({ ...pane(picture), column: columnOf(shown, picture) }));
+    return shown.map((picture, i) => (i ? pane(picture) : { ...pane(picture), tables: tables(shown) }));
   }
   if (state.mode === "slider") return [{ ...pane(...pairOf(state)), key: "pair", number: 0 }];
   if (state.mode === "flip") return shown.length ? [{ ...pane(flipPicture(state)), key: "flip" }] : [];

@@ -66,12 +66,14 @@ class Painter {
     });
     this.panes = new Map(ordered);
     const { clientWidth: width, clientHeight: height } = this.grid;
-    const { columns, table } = arrangement(list, this.viewer.state.value, { width, height }, PANE_BAR, PANE_GAP);
+    const { columns, places } = arrangement(list, this.viewer.state.value, { width, height }, PANE_BAR, PANE_GAP);
     this.grid.style.setProperty("--columns", columns);
     ordered.forEach(([, pane], index) => {
       const there = this.grid.children[index] ?? null;
       if (there !== pane.element) this.grid.insertBefore(pane.element, there);
-      pane.element.style.gridColumnStart = table ? list[index].column : "auto";
+      const [column, row] = places[index] ?? ["auto", "auto"];
+      pane.element.style.gridColumnStart = column;
+      pane.element.style.gridRowStart = row;
     });
   }
 
