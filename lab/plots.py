@@ -23,6 +23,7 @@ COLOURS = {
     "du_none": "#b85c94",
     "du_bic": "#8a7a00",
     "jpeg": "#009270",
+    "jpeg444": "#4d7c0f",
     "webp": "#7a68c8",
     "avif": "#c0504d",
 }

@@ -68,6 +68,9 @@ def test_a_codec_is_the_file_that_pillow_writes(hr: np.ndarray) -> None:
     Image.fromarray(hr).save(buffer, "JPEG", quality=70)
     assert damage.encode(hr, "jpeg", 70) == buffer.getvalue()
     np.testing.assert_array_equal(damage.damage(hr, "jpeg", 70), np.asarray(Image.open(buffer)))
+    full = io.BytesIO()
+    Image.fromarray(hr).save(full, "JPEG", quality=70, subsampling=0)
+    assert damage.encode(hr, "jpeg444", 70) == full.getvalue() != buffer.getvalue()
 
 
 def test_noise_has_the_standard_deviation_it_says_and_is_the_same_every_time() -> None:
@@ -194,7 +197,12 @@ def test_a_format_that_pillow_lacks_is_left_out_and_named(
     assert run.kinds == ("jpeg",) and {p.kind for p in run.points} == {UNDAMAGED, "jpeg"}
     assert "AVIF is left out" in run.notices[0] and "Pillow" in run.notices[0]
     rates = list(runs.rate_distortion(Models(), hr, 4, ["bicubic"]))[-1]
-    assert {p.series for p in rates.points} == {"bicubic", "jpeg", "webp"} and rates.notices == run.notices
+    assert {p.series for p in rates.points} == {
+        "bicubic",
+        "jpeg",
+        "jpeg444",
+        "webp",
+    } and rates.notices == run.notices
 
 
 def test_requests_that_cannot_be_served() -> None:

@@ -29,6 +29,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("jpeg", "JPEG", "quality of the LR JPEG", QUALITIES),
+        Kind("jpeg444", "JPEG 4:4:4", "quality of the LR JPEG, colours in full", QUALITIES),
         Kind("webp", "WebP", "quality of the LR WebP", QUALITIES),
         Kind("avif", "AVIF", "quality of the LR AVIF", QUALITIES),
         Kind("blur", "Blur", "sigma of the blur, LR pixels", (0, 0.25, 0.5, 0.75, 1, 1.5, 2)),
@@ -36,9 +37,10 @@ KINDS: dict[str, Kind] = {
         Kind("resize", "Resized by a pixel", "pixels added to each side, then back", (-2, -1, 0, 1, 2)),
     )
 }
-CODECS = ("jpeg", "webp", "avif")
-_FORMATS = {"jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
-_MODULES = {"jpeg": "jpg", "webp": "webp", "avif": "avif"}
+CODECS = ("jpeg", "jpeg444", "webp", "avif")
+_FORMATS = {"jpeg": "JPEG", "jpeg444": "JPEG", "webp": "WEBP", "avif": "AVIF"}
+_MODULES = {"JPEG": "jpg", "WEBP": "webp", "AVIF": "avif"}
+_OPTIONS: dict[str, dict[str, int]] = {"jpeg444": {"subsampling": 0}}  # of Pillow; else its defaults
 
 
 class DamageError(ValueError):
@@ -47,7 +49,7 @@ class DamageError(ValueError):
 
 def check(kind: str) -> None:
     """Raise DamageError if this Pillow cannot write the format that a kind needs."""
-    if kind in CODECS and not features.check(_MODULES[kind]):
+    if kind in CODECS and not features.check(_MODULES[_FORMATS[kind]]):
         raise DamageError(
             f"{KINDS[kind].label} is left out: the Pillow of this server was built without it. "
             "Install a Pillow wheel of version 11.3 or newer."
@@ -55,7 +57,7 @@ def check(kind: str) -> None:
 
 
 def encode(pixels: Pixels, codec: str, quality: float) -> bytes:
-    """A picture (H, W, 3) as a JPEG, WebP or AVIF file with Pillow's defaults: 4:2:0 chroma, default effort.
+    """A picture (H, W, 3) as a JPEG, WebP or AVIF file with Pillow's defaults: 4:2:0 chroma but for "jpeg444".
 
     Raises:
         DamageError: if this Pillow cannot write the format, or the format cannot hold the picture.
@@ -63,7 +65,7 @@ def encode(pixels: Pixels, codec: str, quality: float) -> bytes:
     check(codec)
     buffer = io.BytesIO()
     try:
-        Image.fromarray(pixels).save(buffer, _FORMATS[codec], quality=int(quality))
+        Image.fromarray(pixels).save(buffer, _FORMATS[codec], quality=int(quality), **_OPTIONS.get(codec, {}))
     except (OSError, ValueError) as error:
         raise DamageError(
             f"{KINDS[codec].label} cannot hold this picture ({error}). Use a smaller one."
