@@ -40,6 +40,18 @@ def test_the_ends_are_the_two_flows_and_the_middle_is_their_mean() -> None:
         assert torch.allclose(parameter, 0.75 * pair[0] + 0.25 * pair[1], atol=1e-7), name
 
 
+def test_the_other_way_round_the_flow_stays() -> None:
+    new, old = random_net(1), random_net(2)
+    x, hr = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        ends = [blend.blend(new, old, share, blend.RESCALING) for share in (0.0, 1.0)]
+        for end, whole in zip(ends, (old, new), strict=True):
+            assert torch.equal(end.decode(x), whole.decode(x)) and torch.equal(
+                end.encode(hr), whole.encode(hr)
+            )
+            assert torch.equal(end.to_lr(x), new.to_lr(x))
+
+
 def test_networks_without_a_common_flow_are_refused() -> None:
     other = FGRN(FGRNConfig(2, channels=4, down_blocks=1, up_blocks=1, flow_cells=1, flow_growth=2))
     with pytest.raises(ValueError, match="no F between"):
@@ -75,7 +87,7 @@ def test_figures_and_weights_are_written(
     assert figures["rows"][0]["psnr_y_direct"] == figures["rows"][1]["psnr_y_direct"]
     assert figures["rows"][0]["lr_psnr_y"] != figures["rows"][1]["lr_psnr_y"]
     _, card = checkpoint.load(tmp_path / "out" / "fgrn_x2.safetensors")
-    assert f"0.5 of that of {figures['old']} and 0.5 of that of {figures['new']}" in card.provenance.notes
+    assert f"F: 0.5 of those of {figures['old']}, 0.5 of those of {figures['new']}" in card.provenance.notes
     assert card.provenance.metrics["validation"]["psnr_y_direct"] == figures["rows"][0]["psnr_y_direct"]
 
 

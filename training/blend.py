@@ -1,11 +1,12 @@
-"""Between two F: measure their weighted means on the held-out images, and write one as weights.
+"""Between two networks: measure their weighted means on the held-out images, and write one as weights.
 
     python -m training.blend NEW --flow-of OLD --data DIR [DIR ...] [--shares 0 0.25 0.5 1] [--json FILE]
                              [--share S --out FOLDER]
 
-NEW and OLD are weights of the same FGRN, such as those that a run ended with and those that it started from. G_d and
-G_u are always NEW's; a share s gives F the weights (1 - s) OLD + s NEW. The longer F is fitted to bicubic, the less of
-x comes back through 8 bit; on the way between the two lies an F that gives up a little of each.
+NEW and OLD are weights of the same FGRN, such as those that a run ended with and those that it started from. A share s
+gives F the weights (1 - s) OLD + s NEW, G_d and G_u are NEW's; with `--rescaling-of` it is the other way round. The
+longer F is fitted to bicubic, the less of x comes back through 8 bit, and the longer G_d is, the less x can carry; on
+the way between the two lies a network that gives up a little of each.
 """
 
 from __future__ import annotations
@@ -26,22 +27,29 @@ from fgrn.models import FGRN
 from training.data import list_images, read_images, split_validation
 from training.validate import validate
 
+FLOW, RESCALING = ("flow.",), ("downscaler.", "upscaler.")
+"""What can be blended: F, or G_d and G_u; beginnings of the names of its weights."""
 
-def blend(new: FGRN, old: FGRN, share: float) -> FGRN:
-    """NEW with (1 - share) of OLD's F and share of its own.
+
+def blend(new: FGRN, old: FGRN, share: float, part: tuple[str, ...] = FLOW) -> FGRN:
+    """NEW, with (1 - share) of OLD and share of its own in a part, `FLOW` or `RESCALING`.
 
     Raises:
-        ValueError: if the two are not of one shape, or have no F.
+        ValueError: if the two are not of one shape, or have no such part.
     """
-    if new.config != old.config or not len(new.flow.cells):
-        raise ValueError(f"no F between {old.config} and {new.config}")
+    if new.config != old.config or not any(name.startswith(part) for name in new.state_dict()):
+        raise ValueError(f"no {_named(part)} between {old.config} and {new.config}")
     net, start = FGRN(new.config), old.state_dict()
     mean = {
-        name: torch.lerp(start[name], tensor, share) if name.startswith("flow.") else tensor
+        name: torch.lerp(start[name], tensor, share) if name.startswith(part) else tensor
         for name, tensor in new.state_dict().items()
     }
     net.load_state_dict(mean)
     return net.eval()
+
+
+def _named(part: tuple[str, ...]) -> str:
+    return "F" if part is FLOW else "G_d and G_u"
 
 
 def load(path: Path) -> tuple[FGRN, Card]:
@@ -58,10 +66,14 @@ def load(path: Path) -> tuple[FGRN, Card]:
 
 
 def measured(
-    new: FGRN, old: FGRN, shares: Sequence[float], images: Sequence[torch.Tensor]
+    new: FGRN,
+    old: FGRN,
+    shares: Sequence[float],
+    images: Sequence[torch.Tensor],
+    part: tuple[str, ...] = FLOW,
 ) -> list[dict[str, float]]:
     """What `training.validate` says of every share."""
-    return [{"share": share, **validate(blend(new, old, share), images)} for share in shares]
+    return [{"share": share, **validate(blend(new, old, share, part), images)} for share in shares]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -70,7 +82,9 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m training.blend", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("new", type=Path, metavar="NEW", help="weights (*.safetensors)")
-    parser.add_argument("--flow-of", type=Path, required=True, metavar="OLD", help="weights with the other F")
+    others = parser.add_mutually_exclusive_group(required=True)
+    others.add_argument("--flow-of", type=Path, metavar="OLD", help="weights with the other F")
+    others.add_argument("--rescaling-of", type=Path, metavar="OLD", help="weights with the other G_d and G_u")
     parser.add_argument(
         "--data", type=Path, nargs="+", required=True, help="the folders of the training images"
     )
@@ -85,10 +99,11 @@ def main(argv: list[str] | None = None) -> int:
     if (arguments.share is None) != (arguments.out is None):
         parser.error("--share and --out belong together")
     try:
-        (new, card), (old, other) = load(arguments.new), load(arguments.flow_of)
+        part = FLOW if arguments.flow_of else RESCALING
+        (new, card), (old, other) = load(arguments.new), load(arguments.flow_of or arguments.rescaling_of)
         files = [path for folder in arguments.data for path in list_images(folder)]
         images = list(read_images(split_validation(files, arguments.hold_out)[1], new.scale))
-        rows = measured(new, old, arguments.shares, images)
+        rows = measured(new, old, arguments.shares, images, part)
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
     for row in rows:
@@ -102,9 +117,9 @@ def main(argv: list[str] | None = None) -> int:
         }
         write_json(arguments.json, figures)
     if arguments.out:
-        net = blend(new, old, arguments.share)
+        net = blend(new, old, arguments.share, part)
         share = f"{arguments.share:g}"
-        notes = f"F is {1 - arguments.share:g} of that of {other.digest} and {share} of that of {card.digest}"
+        notes = f"{_named(part)}: {1 - arguments.share:g} of those of {other.digest}, {share} of those of {card.digest}"
         provenance = replace(
             card.provenance,
             metrics={"validation": validate(net, images)},

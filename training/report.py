@@ -108,6 +108,15 @@ def blend_table(figures: Json) -> str:
     return markdown(["share of the new F", *(head for head, _, _ in LR_COLUMNS)], rows)
 
 
+def rescaling_blend_table(figures: Json) -> str:
+    """The same by the share of the new G_d and G_u; F was the identity, so that x is LR."""
+    rows = [
+        [f"{row['share']:g}", f"{row['lr_psnr_y']:.2f}", f"{row['psnr_y_direct']:.2f}"]
+        for row in figures["rows"]
+    ]
+    return markdown(["share of the new G_d and G_u", "x against bicubic (dB)", "G_u(x) (dB)"], rows)
+
+
 def rounding_table(figures: Json) -> str:
     """What `training.rounding` measured: G_u(G_d(picture)) with float32 weights and with those that are shipped."""
     rows = [
@@ -141,6 +150,8 @@ TABLES: dict[str, tuple[str, Table]] = {
         )
     },
     "rounding": ("rounding.json", partial(_alone, rounding_table)),
+    "rescaling-blend-x2": ("rescaling_blend_x2.json", partial(_alone, rescaling_blend_table)),
+    "rescaling-blend-x4": ("rescaling_blend_x4.json", partial(_alone, rescaling_blend_table)),
     "flow-blend": ("flow_blend.json", partial(_alone, blend_table)),
     "flow-blend-x4": ("flow_blend_x4.json", partial(_alone, blend_table)),
     **{name: (file, partial(_alone, table)) for name, (file, table) in SPEED_TABLES.items()},
