@@ -59,14 +59,15 @@ def find_pictures(inputs: Sequence[str], *, outside: Path | None = None) -> list
             pictures[Picture(path, Path(path.name))] = None
             continue
         base = Path(path.resolve().name if len(inputs) > 1 else "")
-        found = [Picture(file, base / file.relative_to(path)) for file in _walk(path, outside)]
+        found = [Picture(file, base / file.relative_to(path)) for file in pictures_below(path, outside)]
         if not found:
             raise UsageError(f"{text}: there is no picture in this folder ({', '.join(sorted(SUFFIXES))}).")
         pictures.update(dict.fromkeys(found))
     return list(pictures)
 
 
-def _walk(folder: Path, outside: Path | None) -> Iterator[Path]:
+def pictures_below(folder: Path, outside: Path | None = None) -> Iterator[Path]:
+    """Files in and below `folder` that are called as pictures are; nothing hidden, and nothing below `outside`."""
     skipped = outside.resolve() if outside and outside.resolve() != folder.resolve() else None
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(

@@ -25,6 +25,12 @@ def pad_to_multiple(pixels: Pixels, scale: int) -> Pixels:
     return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="reflect")
 
 
+def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:
+    """(H, W, 3), cut at the bottom and on the right until both sides are multiples of `scale`."""
+    height, width = pixels.shape[:2]
+    return pixels[: height - height % scale, : width - width % scale]
+
+
 def as_tensor(pixels: Pixels, device: torch.device) -> Tensor:
     """(H, W, 3) -> (1, 3, H, W), float32 in [0, 1], on `device`."""
     copy = np.array(pixels, order="C")  # pictures may be read-only, which torch warns about

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # mallopt's parameters, from malloc.h
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 KEPT = 1 << 30  # bytes
-# Of a GPU, of the allocator of a CPU, and of oneDNN; "illegal memory access" is something else.
-NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "could not create a memory")
+# What errors say where memory is missing: of a GPU, of the allocator of a CPU, of oneDNN. Not "illegal memory access".
+_SIGNS = ("out of memory", "not enough memory", "allocate memory", "could not create a memory")
 
 
 def keep_freed_memory() -> bool:
@@ -101,6 +101,6 @@ def memory_errors_as(kind: type[Exception], message: str) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         # On a CPU torch raises a plain RuntimeError: only its text tells.
-        if isinstance(error, RuntimeError) and not any(text in str(error).lower() for text in NO_MEMORY):
+        if isinstance(error, RuntimeError) and not any(text in str(error).lower() for text in _SIGNS):
             raise
         raise kind(message) from error

@@ -27,6 +27,7 @@ import torch
 
 from fgrn import __version__, comparison
 from fgrn.comparison import Scores
+from fgrn.compute import crop_to_multiple
 from fgrn.methods import METHODS, SCALES
 from fgrn.metrics import METRICS, Score
 from fgrn.pipeline import Pixels
@@ -89,10 +90,7 @@ class Settings:
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """The part of a picture (H, W, 3) that is measured."""
-        if self.protocol == "whole":
-            return pixels
-        height, width = pixels.shape[:2]
-        return pixels[: height - height % self.scale, : width - width % self.scale]
+        return pixels if self.protocol == "whole" else crop_to_multiple(pixels, self.scale)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fgrn.batch import SUFFIXES
+from fgrn.batch import SUFFIXES, pictures_below
 from fgrn.files import write_atomic
 from fgrn.images import ImageError, read_image
 
@@ -38,14 +38,14 @@ _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def list_images(folder: Path) -> list[Path]:
-    """All image files below `folder`, sorted by name.
+    """All image files below `folder` but hidden ones, sorted by name.
 
     Raises:
         FileNotFoundError: if there is no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder: --data takes folders of images")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = sorted(pictures_below(folder))
     if not files:
         raise FileNotFoundError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
     return files

@@ -39,6 +39,7 @@ from tqdm import tqdm
 from fgrn import comparison, metrics
 from fgrn.checkpoint import CheckpointError, write_json
 from fgrn.comparison import Scores
+from fgrn.compute import crop_to_multiple
 from fgrn.images import ImageError, read_image
 from fgrn.methods import METHODS, load_card
 from fgrn.metrics import METRICS, Score
@@ -117,12 +118,6 @@ def image_sets(folders: Sequence[Path], limit: int | None = None) -> dict[str, d
             name.as_posix(): folder / path for name, path in list(zip(names, files, strict=True))[:limit]
         }
     return sets
-
-
-def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:
-    """Cut the bottom and right so that both sides are multiples of `scale`."""
-    height, width = pixels.shape[:2]
-    return pixels[: height - height % scale, : width - width % scale]
 
 
 def measure_file(path: Path, rescalers: dict[str, Rescaler], *, no_reference: bool) -> Outcome:

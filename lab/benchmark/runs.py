@@ -212,11 +212,12 @@ def _measured(
     stop: Callable[[], bool],
 ) -> tuple[Scores, float]:
     work, count = (rescaler.method, rescaler.scale), hr.shape[0] * hr.shape[1]
-    with memory_errors_as(RequestError, NO_MEMORY), interruptible(stop):
+    with memory_errors_as(RequestError, NO_MEMORY):
         with models.running(work, count, stop):
             start = time.perf_counter()
             result = rescale(rescaler, hr)
-        scores = comparison.measure(result, bicubic_lr, no_reference=settings.no_reference)
+        with interruptible(stop):
+            scores = comparison.measure(result, bicubic_lr, no_reference=settings.no_reference)
         return scores, time.perf_counter() - start
 
 
