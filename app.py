@@ -30,6 +30,7 @@ SENTENCE = (
     "Shrink a picture so that it can be restored: bicubic, IRN and FGRN side by side, "
     "with an ordinary PNG in between."
 )
+PAPER = '<a href="https://arxiv.org/abs/2111.05133" target="_blank" rel="noopener">The paper</a>'
 # Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
 # the ones used longest ago go: a page left open that long forgets what it was running.
 SESSIONS = 128
@@ -48,7 +49,7 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
     demo = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     with demo:
         with gr.Row(elem_classes="fg-header"):
-            html(f"<h1>{TITLE}</h1><p>{SENTENCE}</p>", scale=3, min_width=280)
+            html(f"<h1>{TITLE}</h1><p>{SENTENCE} {PAPER}</p>", scale=3, min_width=280)
             badge = html('<div class="fg-badges"></div>', min_width=280, elem_id="badge")
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare"):
