@@ -85,9 +85,11 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     request = [image, scale, methods, *drawing]
     demo.load(page.watch_example, drawing, drawn, concurrency_limit=None, **QUIET)
     for begins in (start.click, examples.load_input_event.success):
-        begun = begins(page.begin, request, [ticket, address, *drawn], concurrency_limit=4, **QUIET)
+        begun = begins(page.begin, request, [ticket, address, outdated, *drawn], concurrency_limit=4, **QUIET)
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
-        begun.success(page.outdated, [*request[:3], seen], outdated, **CHECK, **QUIET)
+        ran.success(
+            page.outdated, [*request[:3], seen], outdated, **CHECK, **QUIET
+        )  # an example brings its picture
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
     for chosen in (image.change, scale.change, methods.change):
         chosen(page.outdated, [*request[:3], seen], outdated, **CHECK, **QUIET)

@@ -92,8 +92,9 @@ class Handlers:
     ) -> tuple[Any, ...]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket.
 
-        Returns it, the address of the view ("" for a picture that cannot be linked), and what is drawn while the
-        request waits for the networks: what needs none, or an example as far as it is known.
+        Returns it, the address of the view ("" for a picture that cannot be linked), nothing in place of what
+        `outdated` has said, and what is drawn while the request waits for the networks: what needs none, or an example
+        as far as it is known.
         """
         with shown_errors(), ticket.apply() as new:
             asked.check_scale(scale)
@@ -101,10 +102,10 @@ class Handlers:
             run = None if example else compare.opened(self.models, self.store, path, scale, methods)
             granted = new.grant(path, scale, methods, run)
         if granted is not new:
-            return granted, SKIP, *Drawn()
+            return granted, SKIP, SKIP, *Drawn()
         known = example.recall() if example else run
         drawn = self.draw(known, new, shown) if known else Drawn(cards.status("Waiting for its turn", True))
-        return new, links.write(self.showcases.name_of(path), scale, methods), *drawn
+        return new, links.write(self.showcases.name_of(path), scale, methods), "", *drawn
 
     def on_run(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""

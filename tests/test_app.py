@@ -198,7 +198,7 @@ def test_stop_ends_a_network_between_two_layers(store: Store, picture: str) -> N
 def test_a_handler_that_lost_its_turn_leaves_the_page_alone(picture: str) -> None:
     page, shown = handlers.Handlers(), handlers.Shown()
     old, *_ = page.begin(picture, 4, ["bicubic"], Ticket(), shown)
-    new, _, status, *_ = page.begin(picture, 2, ["bicubic"], old, shown)
+    new, _, _, status, *_ = page.begin(picture, 2, ["bicubic"], old, shown)
     assert not old.valid and "Waiting" in status
     nothing = [gr.skip()]  # no value at all would empty the page
     assert list(page.on_run(old, shown)) == nothing
@@ -251,7 +251,7 @@ def test_bicubic_waits_for_no_network(picture: str) -> None:
     """While another visitor's network runs, a request shows the original and bicubic; Stop keeps them."""
     page, shown = handlers.Handlers(), handlers.Shown()
     with page.models.alone():
-        ticket, _, status, _, viewer, _ = page.begin(picture, 4, ["bicubic", "fgrn"], Ticket(), shown)
+        ticket, _, _, status, _, viewer, _ = page.begin(picture, 4, ["bicubic", "fgrn"], Ticket(), shown)
     assert "Waiting for its turn" in status and viewer != gr.skip()
     assert shown.run and [outcome.method for outcome in shown.run.done] == ["bicubic"]
     begun = shown.run.token
