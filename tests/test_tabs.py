@@ -64,10 +64,10 @@ def test_bytes_streams_rows(client: Client, picture: Path) -> None:
     assert rows[0]["series"] == "fgrn" and rows[0]["bytes"] == len(result.lr_png)
     written = {
         name
-        for name, module in {"jpeg": "jpg", "webp": "webp", "avif": "avif"}.items()
+        for name, module in {"jpeg": "jpg", "jpeg444": "jpg", "webp": "webp", "avif": "avif"}.items()
         if features.check(module)
     }
-    assert {row["series"] for row in rows} == {"fgrn", *written} and len(notices) == 3 - len(written)
+    assert {row["series"] for row in rows} == {"fgrn", *written} and len(notices) == 4 - len(written)
 
 
 def test_benchmark_streams_rows_and_gives_files_that_repeat(
