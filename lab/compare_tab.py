@@ -83,16 +83,16 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     drawn = [status, numbers, shots, files]
     drawing = [ticket, seen]
     request = [image, scale, methods, *drawing]
+    chosen = [image, scale, methods, seen]
     demo.load(page.watch_example, drawing, drawn, concurrency_limit=None, **QUIET)
     for begins in (start.click, examples.load_input_event.success):
         begun = begins(page.begin, request, [ticket, address, outdated, *drawn], concurrency_limit=4, **QUIET)
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
-        ran.success(
-            page.outdated, [*request[:3], seen], outdated, **CHECK, **QUIET
-        )  # an example brings its picture
+        # again: an example brings its picture, which is another one until it is drawn
+        ran.success(page.outdated, chosen, outdated, **CHECK, **QUIET)
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
-    for chosen in (image.change, scale.change, methods.change):
-        chosen(page.outdated, [*request[:3], seen], outdated, **CHECK, **QUIET)
+    for changes in (image.change, scale.change, methods.change):
+        changes(page.outdated, chosen, outdated, **CHECK, **QUIET)
     stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
     shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET)
 

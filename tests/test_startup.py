@@ -56,14 +56,20 @@ def workers() -> int:
     return sum(thread.name == "showcase" for thread in threading.enumerate())
 
 
-def test_stop_breaks_off_what_nobody_watches_and_the_next_one_gets_it_whole(
-    showcase: Showcase, slow: Callable[[], None]
-) -> None:
+def break_off(showcase: Showcase) -> Run:
+    """Watch until the first snapshot, and stop as the only one who watches. The run ends with its next layer."""
     stopped = threading.Event()
     runs = showcase.watch(stopped.is_set)
     first = next(runs)
     stopped.set()
     assert list(runs) == []
+    return first
+
+
+def test_stop_breaks_off_what_nobody_watches_and_the_next_one_gets_it_whole(
+    showcase: Showcase, slow: Callable[[], None]
+) -> None:
+    first = break_off(showcase)
     slow()
     until(lambda: not workers())
     assert showcase.sound
@@ -75,11 +81,7 @@ def test_stop_breaks_off_what_nobody_watches_and_the_next_one_gets_it_whole(
 def test_what_a_visitor_broke_off_is_computed_in_the_background_all_the_same(
     showcase: Showcase, slow: Callable[[], None]
 ) -> None:
-    stopped = threading.Event()
-    runs = showcase.watch(stopped.is_set)
-    next(runs)
-    stopped.set()
-    assert list(runs) == []
+    break_off(showcase)
     slow()
     until(lambda: not workers())
     assert showcase.complete() and len(list(showcase.watch())[-1].done) == 3
@@ -116,11 +118,7 @@ def test_stop_of_one_visitor_leaves_the_run_to_the_others(
 def test_who_comes_while_it_is_broken_off_gets_it_all_the_same(
     showcase: Showcase, slow: Callable[[], None]
 ) -> None:
-    stopped = threading.Event()
-    runs = showcase.watch(stopped.is_set)
-    next(runs)
-    stopped.set()
-    assert list(runs) == []
+    break_off(showcase)
     seen: list[str] = []
     late = threading.Thread(target=lambda: seen.extend(run.status for run in showcase.watch()))
     late.start()

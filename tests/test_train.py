@@ -22,7 +22,7 @@ from PIL import Image
 from fgrn import checkpoint
 from fgrn.models import FGRNConfig, IRNConfig
 from training import recipes, step, train
-from training.recipes import ADAM_RATE, RECIPES, Recipe, Stage
+from training.recipes import ADAM_RATE, RECIPES, OptimizerName, Recipe, Stage
 from training.schedule import LOSS_MEMORY, MOST_SKIPS_IN_A_ROW, SETTLED_STEPS, Budget, Position, learning_rate
 from training.train import Run
 
@@ -446,6 +446,36 @@ def test_a_broken_run_goes_back_to_its_own_checkpoint_and_slows_down(data: Path,
     disturbed = {name: value.clone() for name, value in state.net.state_dict().items()}
     state.roll_back(torch.optim.Adam(state.net.parameters()), device)  # the checkpoint there is another run's
     assert all(value.equal(disturbed[name]) for name, value in state.net.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["muon", "adam"])
+def test_back_at_the_end_of_a_stage_the_optimizer_knows_nothing(
+    name: OptimizerName, data: Path, tmp_path: Path
+) -> None:
+    state = Run("tiny_fgrn", TINY_FGRN, [data], tmp_path / "run", Budget(samples=4), hold_out=0).state
+    parameters = list(state.net.parameters())
+
+    def take_a_step(optimizer: torch.optim.Optimizer) -> None:
+        torch.manual_seed(3)
+        for parameter in parameters:
+            parameter.grad = torch.randn_like(parameter)
+        optimizer.step()
+
+    state.save(None, checkpoint.Provenance("tiny_fgrn"))  # as at the end of a stage
+    state.has_checkpoint = True
+    used = step.new_optimizer(name, parameters, 1e-2)
+    for _ in range(3):
+        take_a_step(used)
+    state.roll_back(used, torch.device("cpu"))
+    start = [parameter.detach().clone() for parameter in parameters]
+    take_a_step(used)
+    after = [parameter.detach().clone() for parameter in parameters]
+    with torch.no_grad():
+        for parameter, value in zip(parameters, start, strict=True):
+            parameter.copy_(value)
+    take_a_step(step.new_optimizer(name, parameters, 1e-2))
+    assert all(a.equal(b) for a, b in zip(after, parameters, strict=True))
+    assert any(not a.equal(b) for a, b in zip(after, start, strict=True))
 
 
 def test_learning_rate_warms_up_and_anneals() -> None:

@@ -141,6 +141,8 @@ class RunState:
             self._load_tensors(state)
             if state["optimizer_state"] is None:  # of a stage's end: its optimizer was another one
                 optimizer.state.clear()
+                for group in optimizer.param_groups:
+                    group.pop("step", None)  # Muon's count of its steps
             else:
                 optimizer.load_state_dict(state["optimizer_state"])
 
