@@ -12,7 +12,7 @@ from typing import Any
 from lab.quick_import import gradio as gr
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import METHODS, SCALES
-from lab import addresses, api, compare_tab, restore, restore_tab, theme, zero_gpu
+from lab import addresses, api, compare_tab, restore, restore_tab, table, theme, zero_gpu
 from lab.assets import KeptAssets
 from lab.benchmark import tab as benchmark_tab
 from lab.components import html, upload
@@ -29,6 +29,11 @@ TITLE = "Image rescaling lab"
 SENTENCE = (
     "Shrink a picture so that it can be restored: bicubic, IRN and FGRN side by side, "
     "with an ordinary PNG in between."
+)
+# Gradio gives the page a base address, so that a link to a place in it would load the page anew.
+TO_PICTURES = (
+    '<a class="fg-skip" href="#viewer-stage" '
+    "onclick=\"document.getElementById('viewer-stage').focus(); return false\">To the pictures</a>"
 )
 PAPER = '<a href="https://arxiv.org/abs/2111.05133" target="_blank" rel="noopener">The paper</a>'
 # Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
@@ -49,8 +54,9 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
     demo = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400))
     with demo:
         with gr.Row(elem_classes="fg-header"):
-            html(f"<h1>{TITLE}</h1><p>{SENTENCE} {PAPER}</p>", scale=3, min_width=280)
+            html(f"{TO_PICTURES}<h1>{TITLE}</h1><p>{SENTENCE} {PAPER}</p>", scale=3, min_width=280)
             badge = html('<div class="fg-badges"></div>', min_width=280, elem_id="badge")
+            html(table.tips(), elem_classes="fg-tips")
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare"):
                 request = compare_tab.build(page, demo, badge, tabs)

@@ -128,7 +128,7 @@ def compute(
     Raises:
         RequestError: if the file of the original is gone (it is kept for a day).
     """
-    hr = _original(run)
+    hr = _read(run.hr)
     count = run.size[0] * run.size[1]
     waiting = [outcome for outcome in run.outcomes if outcome.state is State.WAITING]
     ordered = sorted(waiting, key=lambda outcome: METHODS[outcome.method].slow)
@@ -163,20 +163,11 @@ def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
     Raises:
         RequestError: if the files of the run are gone (they are kept for a day).
     """
-    hr = _original(run)
-    try:
-        pictures = {o.method: (_pixels(o, "lr"), _pixels(o, "reconstruction")) for o in run.done}
-    except ImageError as error:
-        raise RequestError(CLEANED_UP) from error
-    bicubic_lr = models.get("bicubic", run.scale).downscale(hr)
-    for outcome in run.done:
-        lr, reconstruction = pictures[outcome.method]
-        # PSNR has a value for all that `open_picture` lets in.
-        numbers = fidelity(hr, reconstruction, lr, bicubic_lr, run.scale, "too small for SSIM")
-        run = _scored(run, outcome.method, numbers, "Measuring: PSNR and SSIM")
+    for measured in measure_fidelity(models, run):
+        run = measured
         yield run
     for index, outcome in enumerate(run.done):
-        lr, _ = pictures[outcome.method]
+        lr = _pixels(outcome, "lr")
         count = lr.shape[0] * lr.shape[1]
         kind = ("blind", min(lr.shape[:2]) >= NIQE_MIN_SIDE)
         left = models.pace.left([kind] * (len(run.done) - index), count)
@@ -188,6 +179,18 @@ def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
         models.touch()
         run = _scored(run, outcome.method, scores, status)
     yield replace(run, status="Finished", active=False, record=_record(models, store, run))
+
+
+def measure_fidelity(models: Models, run: Run) -> Iterator[Run]:
+    """Fill in PSNR and SSIM of the methods that are done; raises as `measure`."""
+    hr = _read(run.hr)
+    bicubic_lr = models.get("bicubic", run.scale).downscale(hr)
+    for outcome in run.done:
+        lr, reconstruction = _pixels(outcome, "lr"), _pixels(outcome, "reconstruction")
+        # PSNR has a value for all that `open_picture` lets in.
+        numbers = fidelity(hr, reconstruction, lr, bicubic_lr, run.scale, "too small for SSIM")
+        run = _scored(run, outcome.method, numbers, run.status)
+        yield run
 
 
 def stopped(run: Run) -> Run:
@@ -253,15 +256,15 @@ def _save(store: Store, name: str, result: Result) -> Files:
     return Files(x, lr, recovered, save(result.reconstruction, "restored"))
 
 
-def _original(run: Run) -> Pixels:
+def _pixels(outcome: Outcome, kind: str) -> Pixels:
+    return _read(getattr(outcome.files, kind))
+
+
+def _read(path: str) -> Pixels:
     try:
-        return read_image(run.hr).pixels
+        return read_image(path).pixels
     except ImageError as error:
         raise RequestError(CLEANED_UP) from error
-
-
-def _pixels(outcome: Outcome, kind: str) -> Pixels:
-    return read_image(getattr(outcome.files, kind)).pixels
 
 
 def _scored(run: Run, method: str, numbers: Scores, status: str) -> Run:

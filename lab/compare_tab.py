@@ -93,7 +93,8 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
     for changes in (image.change, scale.change, methods.change):
         changes(page.outdated, chosen, outdated, **CHECK, **QUIET)
-    stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
+    stopped = stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
+    stopped.success(page.measure_stopped, drawing, drawn, **METRIC, **QUIET)
     shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET)
 
     opened = [badge, image, scale, methods, missing, tabs, linked]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,7 +133,7 @@ class Handlers:
 
     def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> Iterator[Drawn]:
         """The example that is there when the page opens, unless its address asks for another view."""
-        if links.read(_query(request), EXAMPLES).asks_for_a_run:
+        if links.read(links.query_of(request), EXAMPLES).asks_for_a_run:
             yield SKIP
         elif self._served and ticket.valid:  # it came with the page
             shown.put(self._served, ticket)
@@ -149,6 +149,15 @@ class Handlers:
         if shown.run is None or not shown.run.active:
             return Drawn(cards.status(said, False))
         return self.draw(compare.stopped(shown.run), ticket, shown)
+
+    def measure_stopped(self, ticket: Ticket, shown: Shown) -> Drawn:
+        """PSNR and SSIM of what was there when Stop was pressed."""
+        stopped = shown.run
+        if stopped is None or stopped.active or all("psnr_y" in outcome.scores for outcome in stopped.done):
+            return Drawn()
+        with shown_errors():
+            *_, run = compare.measure_fidelity(self.models, stopped)
+        return self.draw(run, ticket, shown) if shown.run is stopped else Drawn()
 
     def measure_region(self, shown: Shown, event: gr.EventData) -> Any:
         """The table with the numbers of the box that was drawn, or of the whole picture again if it was cleared."""
@@ -188,7 +197,7 @@ class Handlers:
 
     def opened(self, request: gr.Request) -> tuple[Any, ...]:
         """Badge, picture, scale, methods, tab, and whether to run, when the page opens: as its address says."""
-        link = links.read(_query(request), EXAMPLES)
+        link = links.read(links.query_of(request), EXAMPLES)
         scale = link.scale or FIRST_SCALE
         asked = [status for status in self.models.status(scale) if status.method in (link.methods or ())]
         missing = [f"The link asks for {s.label} at ×{scale}: {s.reason}." for s in asked if s.reason]
@@ -275,11 +284,6 @@ class Handlers:
     def stop_restoring(self, ticket: Ticket) -> str:
         """What is drawn stays."""
         return cards.status(ticket.stop(), False)
-
-
-def _query(request: gr.Request | None) -> Mapping[str, str]:
-    """The query of the page's address; the API has none."""
-    return dict(request.query_params) if request and request.query_params else {}
 
 
 def _facts(path: str | Path, pixels: Pixels, notices: tuple[str, ...], kind: str) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+import gradio as gr
+
 from fgrn.methods import METHODS, SCALES
 
 TABS = ("compare", "latent", "restore", "stress", "benchmark", "about")
@@ -29,6 +31,11 @@ class Link:
     def asks_for_a_run(self) -> bool:
         """Whether it shows anything else than the page does by itself."""
         return not (self.example is None and self.scale is None and self.methods is None)
+
+
+def query_of(request: gr.Request | None) -> Mapping[str, str]:
+    """The query of the page's address; the API has none."""
+    return dict(request.query_params) if request and request.query_params else {}
 
 
 def read(query: Mapping[str, str], examples: Mapping[str, Path]) -> Link:

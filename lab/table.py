@@ -38,7 +38,7 @@ COLUMNS = (
     Column("x_exact", "x exact", "%", _digits(2)),
     Column("seconds_down", "Down", "s", _digits(2)),
     Column("seconds_up", "Up", "s", _digits(2)),
-    Column("lr_bytes", "LR file", "", lambda value: readable_size(int(value))),
+    Column("lr_bytes", "LR file", "", lambda value: readable_size(round(value))),
 )
 
 
@@ -60,12 +60,32 @@ def render(run: Run, region: Region | None = None) -> str:
         caption += f'<b class="fg-region">{what} of the region {region.box}</b>'
     best = {column.key: _best(run, column) for column in COLUMNS}
     rows = "".join(_row(run, outcome, best) for outcome in run.outcomes)
-    heads = "".join(_head(column, bool(region) and column.key in KEYS) for column in COLUMNS)
+    heads = "".join(head(column, "region" if region and column.key in KEYS else "") for column in COLUMNS)
     return (
         f'<div class="fg-table-box" role="region" aria-label="Comparison table" tabindex="0"><table class="fg-table">'
         f"<caption>{caption}</caption>"
         f"<thead><tr><th scope='col'>Method</th>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{_notes(run)}"
+    )
+
+
+def head(column: Column, of: str = "") -> str:
+    """The head of a column, with what its numbers are of, in small print; a click opens its line of `tips`."""
+    words = ", ".join(filter(None, (column.unit, of)))
+    unit = f'<span class="fg-unit">{escape(words)}</span>' if words else ""
+    title = escape(METRICS[column.key].caveat, quote=True)
+    return (
+        f'<th scope="col"><button type="button" class="fg-tip" popovertarget="fg-tip-{column.key}" title="{title}">'
+        f"{escape(column.title)} {_arrow(column)}</button>{unit}</th>"
+    )
+
+
+def tips() -> str:
+    """What the heads of all tables open. Once on the page, and in no tab: nothing opens inside a hidden one."""
+    return "".join(
+        f'<div popover id="fg-tip-{column.key}" class="fg-tip-box"><b>{escape(column.title)} {_arrow(column)}</b> '
+        f"{escape(METRICS[column.key].caveat)}</div>"
+        for column in COLUMNS
     )
 
 
@@ -118,13 +138,6 @@ def _arrow(column: Column) -> str:
         return ""
     arrow = METRICS[column.key].arrow
     return f'<span class="fg-arrow" title="{better} is better" aria-label="{better} is better">{arrow}</span>'
-
-
-def _head(column: Column, of_region: bool) -> str:
-    words = ", ".join(filter(None, (column.unit, "region" if of_region else "")))
-    unit = f'<span class="fg-unit">{escape(words)}</span>' if words else ""
-    title = escape(METRICS[column.key].caveat, quote=True)
-    return f'<th scope="col" title="{title}">{escape(column.title)} {_arrow(column)}{unit}</th>'
 
 
 def _row(run: Run, outcome: Outcome, best: dict[str, str]) -> str:

@@ -284,6 +284,14 @@ def test_broken_pictures_are_named_and_the_others_measured(folder: Path) -> None
     assert "a2.png" in shown and "damaged" in shown
 
 
+def test_a_file_counts_once_whatever_it_is_called(folder: Path) -> None:
+    (folder / "z.png").write_bytes((folder / "b.png").read_bytes())
+    bench = measured(archive.collect(paths(folder)))
+    assert [entry.name for entry in bench.inputs] == ["a.png", "b.png", "c.png"]
+    assert "the same file as b.png" in bench.skipped["z.png"]
+    assert bench.progress.done == bench.progress.total
+
+
 def test_a_picture_that_one_method_cannot_do_counts_for_none(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,6 +170,29 @@ def test_the_slider_follows_its_menus(visitor: Visitor) -> None:
     np.testing.assert_array_equal(after[:, middle:], before[:, middle:])
 
 
+def test_a_number_explains_itself_at_a_click(visitor: Visitor) -> None:
+    page = visitor.open()
+    finished(page)
+    for key, words in (("niqe", "natural photographs"), ("lr_bytes", "harder to compress")):
+        tip, head = page.locator(f"#fg-tip-{key}"), page.locator(f"#numbers [popovertarget=fg-tip-{key}]")
+        head.click()
+        expect(tip).to_contain_text(words)
+        expect(tip).to_be_in_viewport(ratio=1)
+        below, above = tip.bounding_box(), head.bounding_box()
+        assert below and above and abs(below["y"] - above["y"]) < 120, "it stands beside what it explains"
+        page.keyboard.press("Escape")
+        expect(tip).to_be_hidden()
+
+
+def test_the_first_stop_of_the_keyboard_leads_to_the_pictures(visitor: Visitor) -> None:
+    page = visitor.open()
+    finished(page)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the pictures")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer .vw-stage")).to_be_focused()
+
+
 def test_stop_in_a_run_and_run_again(visitor: Visitor, picture: Path, tmp_path: Path, photo: Photo) -> None:
     large = tmp_path / "large.png"
     large.write_bytes(encode_png(photo(1200, 1600)))
@@ -184,6 +207,9 @@ def test_stop_in_a_run_and_run_again(visitor: Visitor, picture: Path, tmp_path: 
     page.locator("#stop").click()
     expect(page.locator("#status [role=status]")).to_have_text("Stopped")
     expect(page.locator("#files [data-method=du_bic]")).to_have_attribute("data-state", "stopped")
+    expect(page.locator("#numbers [data-method=bicubic] [data-key=psnr_y]")).to_have_text(
+        re.compile(r"\d\d\.\d\d")
+    )
     page.wait_for_timeout(3000)
     expect(page.locator("#status [role=status]")).to_have_text("Stopped")
     upload(page, "#picture", picture)

@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from fgrn import metrics
-from fgrn.images import encode_png
+from fgrn.images import encode_png, read_image
 from fgrn.metrics import luma
 from lab import compare, region, table, viewer
 from lab.asked import RequestError
@@ -161,6 +161,7 @@ def made_up(
         if picture["key"] in pixels:
             data = base64.b64encode(encode_png(pixels[picture["key"]])).decode()
             picture["file"] = {"url": f"data:image/png;base64,{data}"}
+            picture["name"] = f"n_{picture['method']}_x{SCALE}_{picture['kind']}.png"
     return value
 
 
@@ -400,6 +401,17 @@ def test_reduced_error_maps_are_errors_of_single_pixels(view: Viewer) -> None:
     all_errors = expected_error(view.pictures["hr"], view.pictures["bicubic:restored"], True, "rgb", 1)
     assert len(found) > 100
     assert found <= {tuple(pixel) for pixel in all_errors.reshape(-1, 3).astype(np.uint8)}
+
+
+def test_error_maps_can_be_kept_whole_as_they_are_set(view: Viewer) -> None:
+    view.page.set_viewport_size({"width": 420, "height": 640})  # where they are seen reduced
+    view.mode("error")
+    view.press("y", "m")
+    with view.page.expect_download() as started:
+        view.page.get_by_role("button", name="Download |FGRN restored − HR| as PNG").click()
+    assert started.value.suggested_filename == "n_fgrn_x4_restored_error_rgb_absolute_gain8.png"
+    expected = expected_error(view.pictures["hr"], view.pictures["fgrn:restored"], False, "rgb", 8)
+    np.testing.assert_array_equal(read_image(started.value.path()).pixels, expected)
 
 
 # The loupe

@@ -91,7 +91,8 @@ def benchmark(
 ) -> Iterator[Bench]:
     """Measure every picture with every method; a snapshot after each of them.
 
-    A picture that cannot be measured is named and left out, for all methods. As soon as `stop()` is true the
+    A picture that cannot be measured is named and left out, for all methods, and so is a file that came before under
+    another name. As soon as `stop()` is true the
     snapshots end, in the middle of a network if need be.
 
     Raises:
@@ -115,6 +116,8 @@ def benchmark(
         rows: dict[str, Scores] = {}
         try:
             data = source.read()
+            entry = Input(source.name, record.sha256(data))
+            _refuse_twin(entry, bench.inputs)
             hr = _picture(data, settings)
             bicubic_lr = bicubic.downscale(hr)
             for name, rescaler in loaded.items():
@@ -123,7 +126,6 @@ def benchmark(
                 figures = {**bench.figures, source.name: dict(rows)}
                 bench = replace(bench, figures=figures, progress=clock.progress(text))
                 if len(rows) == len(loaded):
-                    entry = Input(source.name, record.sha256(data))
                     bench = replace(bench, inputs=(*bench.inputs, entry))
                 yield bench
         except Interrupted:
@@ -201,6 +203,13 @@ def _picture(data: bytes, settings: Settings) -> Pixels:
             f"The picture is {pixels.shape[1]} x {pixels.shape[0]} pixels, but each side needs {MIN_SIDE}."
         )
     return hr
+
+
+def _refuse_twin(entry: Input, inputs: Sequence[Input]) -> None:
+    """A picture that was uploaded twice would weigh twice in the means."""
+    twin = next((other.name for other in inputs if other.sha256 == entry.sha256), None)
+    if twin is not None:
+        raise RequestError(f"This is the same file as {twin}, which is measured already.")
 
 
 def _measured(

@@ -10,7 +10,7 @@ import gradio as gr
 
 from fgrn.methods import METHODS, SCALES
 from fgrn.record import PROTOCOLS, Settings
-from lab import plots, progress
+from lab import links, plots, progress
 from lab.asked import check_scale
 from lab.benchmark import archive, runs, table
 from lab.benchmark.archive import Collected
@@ -18,7 +18,7 @@ from lab.benchmark.runs import Bench
 from lab.cards import Page
 from lab.components import html, picture_value, pictures, shown_errors
 from lab.files import stem
-from lab.handlers import FIRST_METHODS, FIRST_SCALE, Handlers
+from lab.handlers import EXAMPLES, FIRST_METHODS, FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
 from lab.table import help_text
@@ -44,7 +44,7 @@ class Drawn(NamedTuple):
     status: Any = SKIP
     plot: Any = SKIP
     summary: Any = SKIP
-    links: Any = SKIP
+    downloads: Any = SKIP
     rows: Any = SKIP
 
 
@@ -91,19 +91,19 @@ def build(page: Handlers, demo: gr.Blocks) -> None:
                 progress.line(Progress("Nothing measured yet", active=False)), elem_id="bench-status"
             )
             table = html(_empty(), elem_id="bench-summary")
-            links = pictures(elem_id="bench-links")
+            downloads = pictures(elem_id="bench-links")
             plot = gr.Plot(show_label=False, container=False, visible=False, elem_id="bench-plot")
             rows = html(elem_id="bench-rows")
             html(f'<p class="fg-notes">{HELP}</p>{help_text(PROTOCOL)}')
 
-    drawn = [run, status, plot, table, links, rows]
+    drawn = [run, status, plot, table, downloads, rows]
     request = [ticket, dataset, files, scale, methods, protocol, blind]
     begun = start.click(tab.begin, request, [ticket, status], concurrency_limit=4, **QUIET)
     begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
-    scale.change(tab.choices, [scale, methods], methods, queue=False, **QUIET)
+    scale.input(tab.choices, [scale, methods], methods, queue=False, **QUIET)
     dataset.change(lambda name: gr.File(visible=name == UPLOAD), dataset, files, queue=False, **QUIET)
-    demo.load(tab.opened, None, [methods, dataset], queue=False, **QUIET)
+    demo.load(tab.opened, None, [scale, methods, dataset], queue=False, **QUIET)
     _add_api(tab)
 
 
@@ -143,19 +143,19 @@ class BenchmarkTab:
         if not whole:
             return Drawn(bench, status, rows=table.pictures(bench))
         plot = gr.Plot(plots.bench_figure(bench), visible=True)  # empty at first, so that nothing moves later
-        links = Page(LINK_BOX.format("")) if bench.progress.active else self.links(bench)
+        downloads = Page(LINK_BOX.format("")) if bench.progress.active else self.downloads(bench)
         summary = table.summary(bench)
-        return Drawn(bench, status, plot, summary, picture_value(links), table.pictures(bench))
+        return Drawn(bench, status, plot, summary, picture_value(downloads), table.pictures(bench))
 
-    def links(self, bench: Bench) -> Page:
+    def downloads(self, bench: Bench) -> Page:
         """The downloads of a run that has ended."""
         content = Page()
         name = f"benchmark_{stem(bench.dataset) + '_' if bench.dataset else ''}x{bench.settings.scale}"
-        links = [
+        links_to_files = [
             content.download(self.page.store.save(data, f"{name}.{ending}"), LINKS[ending])
             for ending, data in runs.documents(bench).items()
         ]
-        content.html = LINK_BOX.format("".join(links))
+        content.html = LINK_BOX.format("".join(links_to_files))
         return content
 
     def stop(self, bench: Bench | None, ticket: Ticket) -> Drawn:
@@ -171,11 +171,14 @@ class BenchmarkTab:
         wanted = list(FIRST_METHODS) if chosen is None else chosen
         return gr.CheckboxGroup(choices=usable, value=[name for _, name in usable if name in wanted])
 
-    def opened(self) -> tuple[Any, Any]:
-        """Methods and picture sets, when the page opens."""
+    def opened(self, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Scale and methods as the page's address says, and the picture sets, when it opens."""
+        link = links.read(links.query_of(request), EXAMPLES)
+        scale = link.scale or FIRST_SCALE
+        chosen = list(link.methods) if link.methods else None
         sets = [(name, name) for name in archive.named_sets()]
         dataset = gr.Dropdown(choices=[("Files uploaded here", UPLOAD), *sets], visible=bool(sets))
-        return self.choices(FIRST_SCALE, None), dataset
+        return scale, self.choices(scale, chosen), dataset
 
     def rows(
         self,
@@ -199,7 +202,7 @@ class BenchmarkTab:
             names = methods or self.page.models.available(number)
             settings, collected = _checked(dataset or UPLOAD, files, number, names, protocol, no_reference)
             for bench in runs.benchmark(self.page.models, settings, collected, dataset or ""):
-                paths = [] if bench.progress.active else self.links(bench).files
+                paths = [] if bench.progress.active else self.downloads(bench).files
                 yield runs.plain_rows(bench), runs.plain_summary(bench), paths
 
 

@@ -6,13 +6,12 @@ import math
 from html import escape
 
 from fgrn.methods import METHODS
-from fgrn.metrics import METRICS, Score, format_score
+from fgrn.metrics import METRICS, Score
 from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
-from lab.files import readable_size
-from lab.table import COLUMNS
+from lab.table import COLUMNS, head
 
 BLIND = ("niqe", "piqe")
-DIGITS = {"psnr_y": 2, "ssim_y": 4, "lr_psnr_y": 2, "niqe": 2, "piqe": 1, "x_exact": 2}
+SHOW = {column.key: column.show for column in COLUMNS}
 
 
 def summary(bench: Bench) -> str:
@@ -20,8 +19,9 @@ def summary(bench: Bench) -> str:
     if not bench.inputs and not bench.progress.active:
         return ""
     means, spreads = bench.means, bench.spreads
-    keys = [c.key for c in COLUMNS if bench.settings.no_reference or c.key not in BLIND]
-    head = "".join(_head(key) for key in keys)
+    columns = [column for column in COLUMNS if bench.settings.no_reference or column.key not in BLIND]
+    keys = [column.key for column in columns]
+    heads = "".join(head(column) for column in columns)
     rows = []
     for name in bench.settings.methods:
         label = escape(METHODS[name].label)
@@ -38,13 +38,13 @@ def summary(bench: Bench) -> str:
     caption = f"Mean ± standard deviation over {counted}, ×{bench.settings.scale}"
     if bench.dataset:
         caption = f"{bench.dataset}: {caption}"
-    return _table("Summary", caption, f'<th scope="col">Method</th>{head}', "".join(rows)) + _reasons(bench)
+    return _table("Summary", caption, f'<th scope="col">Method</th>{heads}', "".join(rows)) + _reasons(bench)
 
 
 def pictures(bench: Bench) -> str:
     """PSNR-Y and SSIM-Y of every picture: the rows that are there already."""
     methods = bench.settings.methods
-    head = "".join(
+    heads = "".join(
         f'<th scope="col" colspan="2" class="fg-span">{escape(METHODS[m].label)}</th>' for m in methods
     )
     units = "".join('<th scope="col">PSNR-Y</th><th scope="col">SSIM-Y</th>' for _ in methods)
@@ -56,33 +56,16 @@ def pictures(bench: Bench) -> str:
     )
     if not rows:
         return _skipped(bench)
-    columns = f'<th scope="col" rowspan="2">Picture</th>{head}</tr><tr>{units}'
+    columns = f'<th scope="col" rowspan="2">Picture</th>{heads}</tr><tr>{units}'
     caption = f"{len(bench.inputs)} of {len(bench.names)} pictures measured"
     return _table("Pictures", caption, columns, rows, "fg-tall") + _skipped(bench)
 
 
-def _table(label: str, caption: str, head: str, rows: str, kind: str = "") -> str:
+def _table(label: str, caption: str, heads: str, rows: str, kind: str = "") -> str:
     return (
         f'<div class="fg-table-box {kind}" role="region" aria-label="{label}" tabindex="0"><table class="fg-table">'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
-
-
-def _head(key: str) -> str:
-    metric = METRICS[key]
-    unit = "%" if key == "x_exact" else "" if key == "lr_bytes" else metric.unit
-    shown = f'<span class="fg-unit">{escape(unit)}</span>' if unit else ""
-    arrow = f' <span class="fg-arrow" aria-label="{metric.better} is better">{metric.arrow}</span>'
-    title = escape(metric.caveat, quote=True)
-    return (
-        f'<th scope="col" title="{title}">{escape(metric.name)}{arrow if metric.better else ""}{shown}</th>'
-    )
-
-
-def _shown(key: str, value: float) -> str:
-    if key == "lr_bytes":
-        return readable_size(round(value))
-    return format_score(value, DIGITS.get(key, 2))
 
 
 def _mean(bench: Bench, key: str, mean: Score | None, spread: Score | None) -> str:
@@ -94,16 +77,18 @@ def _mean(bench: Bench, key: str, mean: Score | None, spread: Score | None) -> s
     if mean.value is None:
         title = escape(mean.reason, quote=True)
         return f'<td data-key="{key}"><span class="fg-na" title="{title}">n/a</span></td>'
-    text = escape(_shown(key, mean.value))
+    text = escape(SHOW[key](mean.value))
     if math.isinf(mean.value) or spread.value is None:
         return f'<td data-key="{key}">{text}</td>'
-    return f'<td data-key="{key}">{text}<span class="fg-spread">± {escape(_shown(key, spread.value))}</span></td>'
+    return (
+        f'<td data-key="{key}">{text}<span class="fg-spread">± {escape(SHOW[key](spread.value))}</span></td>'
+    )
 
 
 def _paper_cell(key: str, paper: dict[str, float]) -> str:
     if key not in PAPER_KEYS:
         return "<td></td>"
-    return f'<td data-key="{key}">{_shown(key, paper[key])}</td>'
+    return f'<td data-key="{key}">{SHOW[key](paper[key])}</td>'
 
 
 def _pair(scores: dict[str, Score] | None, active: bool) -> str:
@@ -111,7 +96,7 @@ def _pair(scores: dict[str, Score] | None, active: bool) -> str:
         wait = '<span class="fg-wait" aria-label="still to come"></span>' if active else ""
         return f"<td>{wait}</td><td>{wait}</td>"
     return "".join(
-        f"<td>{'n/a' if (value := scores[key].value) is None else _shown(key, value)}</td>"
+        f"<td>{'n/a' if (value := scores[key].value) is None else SHOW[key](value)}</td>"
         for key in PAPER_KEYS
     )
 

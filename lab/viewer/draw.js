@@ -47,4 +47,11 @@ class ErrorDrawing {
       this.canvas, 0, 0, width, height, left, top, part.width * place.step, part.height * place.step,
     );
   }
+
+  /** The whole map as a PNG, with a pixel for each of the picture. */
+  png(reference, picture, options) {
+    const whole = make("canvas", { width: picture.width, height: picture.height });
+    this.draw(whole.getContext("2d"), reference, picture, { left: 0, top: 0, step: 1 }, whole, options);
+    return new Promise((resolve) => whole.toBlob(resolve, "image/png"));
+  }
 }

@@ -126,6 +126,11 @@ function errorLabel(state, picture) {
   return state.error.signed ? `${picture.label} − HR` : `|${picture.label} − HR|`;
 }
 
+/** What the file of an error map is called. */
+function errorFileName(picture, { signed, plane, gain }) {
+  return `${picture.name.replace(/\.png$/, "")}_error_${plane}_${signed ? "signed" : "absolute"}_gain${gain}.png`;
+}
+
 /**
  * Whether a picture is shown at its own size, and not laid over the HR region.
  *

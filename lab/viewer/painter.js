@@ -12,6 +12,10 @@ class Painter {
     this.errors = new ErrorDrawing();
     this.sizes = new PaneSizes(() => this.paint()); // at once: until the next frame a new canvas would be empty
     new ResizeObserver(() => this.schedule()).observe(this.grid);
+    this.grid.addEventListener("click", (event) => {
+      const key = event.target.closest("[data-save]")?.dataset.save;
+      if (key) this.saveError(pictureByKey(this.viewer.state.value, key));
+    });
   }
 
   /** Everything is drawn in the next frame. */
@@ -119,6 +123,17 @@ class Painter {
     else drawPicture(context, bitmap, place, frame);
     context.restore();
     return true;
+  }
+
+  /** Downloads the error map of a picture as it is set, but whole. */
+  async saveError(picture) {
+    const { state, pictures } = this.viewer;
+    const { error } = state;
+    const [reference, bitmap] = [this.reference, picture].map(({ file }) => pictures.get(file?.url));
+    if (!reference || !bitmap) return;
+    const href = URL.createObjectURL(await this.errors.png(reference, bitmap, error));
+    make("a", { href, download: errorFileName(picture, error) }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 60_000); // the browser has read it by then
   }
 
   /** HR, against which errors are shown. */

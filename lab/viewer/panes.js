@@ -100,7 +100,12 @@ function captionOf(picture, label, number, error) {
   const part = make("span", { class: "vw-title" });
   if (number) part.append(make("kbd", { title: `Key ${number}` }, `${number}`));
   part.append(make("b", {}, label), make("small", {}, `${picture.width} × ${picture.height}`));
-  if (picture.file && !error) { // an error map is no file
+  if (picture.file && error) { // no file: made when it is asked for
+    part.append(make("button", {
+      type: "button", "data-save": picture.key, title: "Download this error map",
+      "aria-label": `Download ${label} as PNG`,
+    }, downloadIcon()));
+  } else if (picture.file) {
     part.append(make("a", {
       href: picture.file.url, download: picture.name, title: `Download ${picture.name}`,
       "aria-label": `Download ${picture.label} as PNG`,
