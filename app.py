@@ -60,14 +60,14 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Compare", id="compare"):
                 request = compare_tab.build(page, demo, badge, tabs)
-            with gr.Tab("Latent x", id="latent"):
-                latent_tab.build(page, request.image, request.scale)
+            with gr.Tab("Latent x", id="latent") as latent:
+                latent_tab.build(page, latent, request.image, request.scale)
             with gr.Tab("Restore", id="restore"):
                 restore_tab.build(page)
             with gr.Tab("Stress", id="stress"):
                 stress_tab.build(page, demo, *request)
-            with gr.Tab("Benchmark", id="benchmark"):
-                benchmark_tab.build(page, demo)
+            with gr.Tab("Benchmark", id="benchmark") as benchmark:
+                benchmark_tab.build(page, demo, benchmark)
             with gr.Tab("About", id="about"):
                 html(DIAGRAM_BOX.format(DIAGRAM.read_text(encoding="utf-8")))
                 gr.Markdown(ABOUT.read_text(encoding="utf-8"), elem_classes="fg-about")

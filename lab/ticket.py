@@ -49,6 +49,7 @@ class Ticket:
         self.valid = True
         self.running = False
         self.kind = kind
+        self.request = request
         self._waiting = [request] if request else []
         self._line = _Line(self)
         self._number = 0
@@ -77,7 +78,7 @@ class Ticket:
             if self._number > line.settled:
                 line.current.valid = False
                 line.current, line.settled = self, self._number
-                self.valid, self.kind, self._waiting = True, kind, [request]
+                self.valid, self.kind, self.request, self._waiting = True, kind, request, [request]
             return line.current
 
     def stopped(self) -> bool:

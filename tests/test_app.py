@@ -259,9 +259,9 @@ def test_bicubic_waits_for_no_network(picture: str) -> None:
     assert "Stopped" in stopped.status and [outcome.method for outcome in shown.run.done] == ["bicubic"]
     assert not shown.run.outcomes[0].scores.get("psnr_y")
     measured = page.measure_stopped(ticket, shown)
-    hr, restored = (
-        read_image(path).pixels for path in (shown.run.hr, shown.run.done[0].files.reconstruction)
-    )
+    files = shown.run.done[0].files
+    assert files
+    hr, restored = (read_image(path).pixels for path in (shown.run.hr, files.reconstruction))
     assert shown.run.outcomes[0].scores["psnr_y"].value == metrics.psnr_y(hr, restored, 4)
     assert "Stopped" in measured.status and page.measure_stopped(ticket, shown) == handlers.Drawn()
     ticket, *_ = page.begin(picture, 4, ["bicubic", "fgrn"], ticket, shown)

@@ -23,11 +23,14 @@ from fgrn.metrics import Score
 from fgrn.record import Input, RecordError, Settings
 from lab import compare, plots
 from lab.asked import RequestError
-from lab.benchmark import archive, runs, table
+from lab.benchmark import archive, kept, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
+from lab.benchmark.tab import BenchmarkTab, Drawn
 from lab.files import Store
+from lab.handlers import Handlers
 from lab.models import Models
+from lab.ticket import SKIP, Ticket
 from tests.conftest import Photo, make_tiny_weights
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
@@ -107,9 +110,7 @@ def test_a_link_in_a_zip_is_no_picture(tmp_path: Path, folder: Path) -> None:
         target.writestr(link, "/etc/passwd")
         target.writestr("a.png", (folder / "a.png").read_bytes())
     bench = measured(archive.collect([str(path)]))
-    assert [entry.name for entry in bench.inputs] == ["a.png"] and "not a picture" in bench.skipped[
-        "link.png"
-    ]
+    assert list(bench.done) == ["a.png"] and "not a picture" in bench.skipped["link.png"]
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +167,7 @@ def test_too_many_pixels_are_left_out(tmp_path: Path, folder: Path) -> None:
     Image.new("1", (5000, 5000)).save(buffer, "PNG")  # 25 megapixels in some kilobytes
     (folder / "large.png").write_bytes(buffer.getvalue())
     bench = measured(archive.collect(paths(folder)), Settings(4, ("bicubic",)))
-    assert "16,000,000" in bench.skipped["large.png"] and len(bench.inputs) == 3
+    assert "16,000,000" in bench.skipped["large.png"] and len(bench.done) == 3
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "inside"])
@@ -250,7 +251,7 @@ def test_a_row_for_every_picture_and_method_as_it_is_done(folder: Path) -> None:
     benches = list(runs.benchmark(Models(), Settings(4, METHODS), archive.collect(paths(folder))))
     counts = [sum(map(len, bench.figures.values())) for bench in benches]
     assert counts == [0, 1, 2, 2, 3, 4, 4, 5, 6, 6]
-    assert [len(bench.inputs) for bench in benches] == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
+    assert [len(bench.done) for bench in benches] == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
     assert all(bench.progress.active for bench in benches[:-1]) and not benches[-1].progress.active
     assert benches[4].means["fgrn"] == benches[3].means["fgrn"], "a half-done picture is not in the means"
 
@@ -277,7 +278,7 @@ def test_broken_pictures_are_named_and_the_others_measured(folder: Path) -> None
     (folder / "a2.png").write_bytes((folder / "a.png").read_bytes()[:300])
     (folder / "a3.png").write_bytes(encode_png(np.zeros((15, 40, 3), np.uint8)))
     bench = measured(archive.collect(paths(folder)))
-    assert [entry.name for entry in bench.inputs] == ["a.png", "b.png", "c.png"]
+    assert list(bench.done) == ["a.png", "b.png", "c.png"]
     assert "cut off or damaged" in bench.skipped["a2.png"] and "each side needs 16" in bench.skipped["a3.png"]
     assert bench.progress.done == bench.progress.total == 6
     shown = table.pictures(bench)
@@ -287,7 +288,7 @@ def test_broken_pictures_are_named_and_the_others_measured(folder: Path) -> None
 def test_a_file_counts_once_whatever_it_is_called(folder: Path) -> None:
     (folder / "z.png").write_bytes((folder / "b.png").read_bytes())
     bench = measured(archive.collect(paths(folder)))
-    assert [entry.name for entry in bench.inputs] == ["a.png", "b.png", "c.png"]
+    assert list(bench.done) == ["a.png", "b.png", "c.png"]
     assert "the same file as b.png" in bench.skipped["z.png"]
     assert bench.progress.done == bench.progress.total
 
@@ -332,7 +333,7 @@ def test_stop_in_the_middle_of_a_network(folder: Path) -> None:
     benches = list(
         runs.benchmark(Models(), Settings(4, ("fgrn",)), archive.collect(paths(folder)), stop=stop)
     )
-    assert asked == 13 and len(benches[-1].inputs) < 3 and benches[-1].progress.active
+    assert asked == 13 and len(benches[-1].done) < 3 and benches[-1].progress.active
 
 
 def test_settings_are_checked_as_in_compare() -> None:
@@ -362,6 +363,49 @@ def test_missing_weights_are_said_before_anything_runs(folder: Path) -> None:
 
 
 # The paper, tables, plots
+
+
+def test_there_are_no_figures_beforehand_of_other_weights() -> None:
+    assert kept.names(4) == kept.names(2) == []
+    assert kept.load("Set5", 4) is None
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_figures_of_the_shipped_weights_are_there_beforehand(
+    scale: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FGRN_WEIGHTS")
+    content = json.loads((kept.RESULTS / f"benchmark_x{scale}.json").read_text())
+    assert kept.names(scale) == list(content["datasets"])
+    for name, measured in content["datasets"].items():
+        bench = kept.load(name, scale)
+        assert bench and set(bench.settings.methods) == set(measured) and not bench.progress.active
+        for method, means in bench.means.items():
+            for key, score in means.items():
+                mean = measured[method]["mean"][key]
+                if mean is not None:
+                    share = 100 if key == "x_exact" else 1
+                    assert score.value == pytest.approx(share * mean), (name, method, key)
+        assert "paper" in table.summary(bench)
+        assert json.loads(runs.documents(bench)["json"])["images"] and "zip" not in runs.documents(bench)
+
+
+def test_the_tab_begins_with_figures_and_a_run_takes_their_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FGRN_WEIGHTS")
+    benchmarks, ticket = BenchmarkTab(Handlers()), Ticket()
+    choice, bench, status, *_ = benchmarks.first(None, 4, None, ticket)
+    assert choice.value == "Set5" and choice.visible and "Set5 ×4: measured beforehand" in status
+    assert benchmarks.first(None, 4, bench, ticket) == (SKIP, *Drawn()), "it is there already"
+    assert "×2" in benchmarks.show_kept("Urban100", 2, bench, ticket)[2]
+    ticket, _, choice = benchmarks.begin(ticket, "", paths(folder), 4, ["bicubic"], "paper", False)
+    assert choice.value is None
+    assert benchmarks.first(None, 4, None, ticket) == (SKIP, *Drawn())
+    assert benchmarks.show_kept("Set5", 4, None, ticket)[1:] == Drawn(), "a run is not drawn over"
+    last = [drawn.bench for drawn in benchmarks.on_run(ticket) if isinstance(drawn.bench, Bench)][-1]
+    assert len(last.done) == 3
+    assert "Set5" in benchmarks.show_kept("Set5", 4, last, ticket)[2]
 
 
 def test_the_papers_row() -> None:

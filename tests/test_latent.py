@@ -260,6 +260,25 @@ def test_a_study_is_drawn_once_as_the_controls_are(tmp_path: Path, picture: str)
     assert other.painting != drawn.painting and other.note == "" and other.back is None
 
 
+def test_the_tab_runs_by_itself_what_was_not_asked_for_before(
+    tmp_path: Path, picture: str, photo: Photo
+) -> None:
+    tab = LatentHandlers(SimpleNamespace(models=Models(), store=Store(tmp_path)))  # type: ignore[arg-type]
+    ticket = Ticket()
+    nothing = (SKIP,) * 3
+    assert tab.opened(None, "fgrn", 4, ticket, Ticket()) == nothing
+    first, status, _ = tab.opened(picture, "fgrn", 4, ticket, Ticket())
+    assert first is not ticket and "Waiting for its turn" in status
+    assert tab.opened(picture, "fgrn", 4, first, Ticket()) == nothing
+    assert tab.opened(picture, "du_none", 4, first, Ticket())[0] is not first
+    large, broken = tmp_path / "large.png", tmp_path / "broken.png"
+    large.write_bytes(encode_png(photo(1001, 1000)))
+    broken.write_bytes(b"no picture")
+    before, status, _ = tab.opened(str(large), "fgrn", 4, first, Ticket())
+    assert before == SKIP and "Press Run to look into large.png" in status
+    assert tab.opened(str(broken), "fgrn", 4, first, Ticket()) == nothing
+
+
 def test_a_change_of_an_older_study_is_not_drawn(tmp_path: Path, picture: str) -> None:
     store = Store(tmp_path)
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
@@ -515,8 +534,6 @@ def slide(page: Page, name: str, value: int) -> None:
 def test_run_look_and_change(browser: Browser, url: str) -> None:
     visitor = Visitor(browser, url, 1440, 1000)
     page = open_tab(visitor)
-    expect(page.locator("#latent-empty")).to_contain_text("Press Run")
-    page.locator("#latent-run").click()
     expect(page.locator("#latent-status [role=status]")).to_have_text("portrait, FGRN ×4")
     expect(page.locator("#latent-pair img")).to_have_count(3)
     expect(page.locator("#latent-histogram .js-plotly-plot, #latent-spectrum .js-plotly-plot")).to_have_count(
@@ -545,6 +562,16 @@ def test_run_look_and_change(browser: Browser, url: str) -> None:
         "+1 grey level on the whole LR picture changes x by"
     )
     expect(page.locator("#latent-returned img")).to_have_count(4)
+    visitor.tab("Compare")
+    visitor.tab("Latent x")
+    expect(page.locator("#latent-status [role=status]")).to_have_text("portrait, FGRN ×4")
+    expect(page.locator("#latent-returned img")).to_have_count(4)
+    visitor.tab("Compare")
+    page.locator("#examples .gallery-item").nth(1).click()
+    expect(page.locator("#facts")).not_to_contain_text("Choose")
+    visitor.tab("Latent x")
+    expect(page.locator("#latent-status [role=status]")).not_to_contain_text("portrait")
+    expect(page.locator("#latent-status [role=status]")).to_contain_text("FGRN ×4")
     visitor.finish()
 
 

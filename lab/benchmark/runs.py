@@ -27,6 +27,7 @@ from lab.reader import read_upload
 
 PAPER = Path(__file__).resolve().parents[2] / "assets" / "results" / "paper.json"
 PAPER_KEYS = ("psnr_y", "ssim_y")
+BLIND = ("niqe", "piqe")  # measured on request
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Bench:
     names: tuple[str, ...]  # of all pictures, in order
     dataset: str = ""
     figures: Figures = field(default_factory=dict)
-    inputs: tuple[Input, ...] = ()  # the pictures that all methods have done
+    done: tuple[str, ...] = ()  # the pictures that all methods have done
+    digests: dict[str, str] = field(
+        default_factory=dict
+    )  # SHA-256 of their files; none of files that are not here
     skipped: dict[str, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
@@ -46,7 +50,7 @@ class Bench:
     @property
     def complete(self) -> Figures:
         """The figures of the pictures that all methods have done."""
-        return {entry.name: self.figures[entry.name] for entry in self.inputs}
+        return {name: self.figures[name] for name in self.done}
 
     @property
     def means(self) -> dict[str, Scores]:
@@ -63,8 +67,9 @@ class Bench:
     @property
     def record(self) -> Record:
         """What repeating it needs."""
+        inputs = tuple(Input(name, self.digests[name]) for name in self.done)
         return Record(
-            self.settings, self.inputs, self.weights, record.versions(), self.machine, dataset=self.dataset
+            self.settings, inputs, self.weights, record.versions(), self.machine, dataset=self.dataset
         )
 
 
@@ -116,8 +121,8 @@ def benchmark(
         rows: dict[str, Scores] = {}
         try:
             data = source.read()
-            entry = Input(source.name, record.sha256(data))
-            _refuse_twin(entry, bench.inputs)
+            digest = record.sha256(data)
+            _refuse_twin(digest, bench.digests)
             hr = _picture(data, settings)
             bicubic_lr = bicubic.downscale(hr)
             for name, rescaler in loaded.items():
@@ -126,7 +131,8 @@ def benchmark(
                 figures = {**bench.figures, source.name: dict(rows)}
                 bench = replace(bench, figures=figures, progress=clock.progress(text))
                 if len(rows) == len(loaded):
-                    bench = replace(bench, inputs=(*bench.inputs, entry))
+                    digests = {**bench.digests, source.name: digest}
+                    bench = replace(bench, done=(*bench.done, source.name), digests=digests)
                 yield bench
         except Interrupted:
             return
@@ -134,26 +140,30 @@ def benchmark(
             for name in list(loaded)[len(rows) :]:
                 clock.skip(name)
             bench = _left_out(bench, source, str(error))
-    text = "Finished" if bench.inputs else "No picture could be measured"
+    text = "Finished" if bench.done else "No picture could be measured"
     yield replace(bench, progress=replace(clock.progress(text), active=False))
 
 
 def stopped(bench: Bench) -> Bench:
     """The benchmark as it is shown after Stop: a picture that not all methods have done is left out."""
-    text = f"Stopped after {len(bench.inputs)} of {len(bench.names)} pictures"
+    text = f"Stopped after {len(bench.done)} of {len(bench.names)} pictures"
     return replace(bench, figures=bench.complete, progress=replace(bench.progress, text=text, active=False))
 
 
 def documents(bench: Bench) -> dict[str, bytes]:
-    """The files of a run by their endings: CSV, JSON, and a ZIP of both with run.json. Empty without a picture."""
-    if not bench.inputs:
+    """The files of a run by their endings: CSV, JSON, and a ZIP of both with run.json, if it can be repeated.
+
+    Empty without a picture.
+    """
+    if not bench.done:
         return {}
     content = record.figures_json(bench.complete, bench.settings.methods, bench.skipped)
-    return {
+    files = {
         "csv": record.figures_csv(bench.complete).encode(),
         "json": (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(),
-        "zip": record.pack(bench.record, bench.complete, bench.skipped),
     }
+    repeatable = {"zip": record.pack(bench.record, bench.complete, bench.skipped)} if bench.digests else {}
+    return files | repeatable
 
 
 def paper_row(dataset: str, scale: int, method: str) -> dict[str, float]:
@@ -177,7 +187,7 @@ def plain_summary(bench: Bench) -> dict[str, object]:
     methods = bench.settings.methods
     paper = {name: paper_row(bench.dataset, bench.settings.scale, name) for name in methods}
     return {
-        "pictures": len(bench.inputs),
+        "pictures": len(bench.done),
         "mean": comparison.plain(bench.means),
         "spread": comparison.plain(bench.spreads),
         "paper": {name: row for name, row in paper.items() if row},
@@ -205,9 +215,9 @@ def _picture(data: bytes, settings: Settings) -> Pixels:
     return hr
 
 
-def _refuse_twin(entry: Input, inputs: Sequence[Input]) -> None:
+def _refuse_twin(digest: str, measured: dict[str, str]) -> None:
     """A picture that was uploaded twice would weigh twice in the means."""
-    twin = next((other.name for other in inputs if other.sha256 == entry.sha256), None)
+    twin = next((name for name, other in measured.items() if other == digest), None)
     if twin is not None:
         raise RequestError(f"This is the same file as {twin}, which is measured already.")
 

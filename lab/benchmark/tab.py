@@ -12,7 +12,7 @@ from fgrn.methods import METHODS, SCALES
 from fgrn.record import PROTOCOLS, Settings
 from lab import links, plots, progress
 from lab.asked import check_scale
-from lab.benchmark import archive, runs, table
+from lab.benchmark import archive, kept, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
 from lab.cards import Page
@@ -48,7 +48,7 @@ class Drawn(NamedTuple):
     rows: Any = SKIP
 
 
-def build(page: Handlers, demo: gr.Blocks) -> None:
+def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
     """Build the tab inside the current `gr.Tab`, wire it, and add its endpoint."""
     tab = BenchmarkTab(page)
     run, ticket = gr.State(), gr.State(Ticket())
@@ -87,6 +87,11 @@ def build(page: Handlers, demo: gr.Blocks) -> None:
                 start = gr.Button("Run", variant="primary", elem_id="bench-run", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="bench-stop", scale=1, min_width=80)
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
+            measured = gr.Radio(
+                visible=False,
+                label="Measured beforehand with these weights, at the scale chosen",
+                elem_id="bench-kept",
+            )
             status = html(
                 progress.line(Progress("Nothing measured yet", active=False)), elem_id="bench-status"
             )
@@ -98,10 +103,13 @@ def build(page: Handlers, demo: gr.Blocks) -> None:
 
     drawn = [run, status, plot, table, downloads, rows]
     request = [ticket, dataset, files, scale, methods, protocol, blind]
-    begun = start.click(tab.begin, request, [ticket, status], concurrency_limit=4, **QUIET)
+    begun = start.click(tab.begin, request, [ticket, status, measured], concurrency_limit=4, **QUIET)
     begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
     scale.input(tab.choices, [scale, methods], methods, queue=False, **QUIET)
+    whole.select(tab.first, [measured, scale, run, ticket], [measured, *drawn], queue=False, **QUIET)
+    for chooses in (measured.input, scale.input):
+        chooses(tab.show_kept, [measured, scale, run, ticket], [measured, *drawn], queue=False, **QUIET)
     dataset.change(lambda name: gr.File(visible=name == UPLOAD), dataset, files, queue=False, **QUIET)
     demo.load(tab.opened, None, [scale, methods, dataset], queue=False, **QUIET)
     _add_api(tab)
@@ -113,12 +121,32 @@ class BenchmarkTab:
     def __init__(self, page: Handlers) -> None:
         self.page = page
 
-    def begin(self, ticket: Ticket, *request: Any) -> tuple[Ticket, str]:
+    def first(self, dataset: str | None, scale: int, bench: Bench | None, ticket: Ticket) -> tuple[Any, ...]:
+        """When the tab is opened and nothing was measured yet: the first set that was measured beforehand."""
+        if bench is not None or ticket.request or not (names := kept.names(scale)):
+            return SKIP, *Drawn()
+        return self.show_kept(names[0], scale, bench, ticket)
+
+    def show_kept(
+        self, dataset: str | None, scale: int, bench: Bench | None, ticket: Ticket
+    ) -> tuple[Any, ...]:
+        """The choice of sets at a scale, and the figures of the one that is chosen."""
+        names = kept.names(scale)
+        if dataset and ticket.valid and ticket.request and (bench is None or bench.progress.active):
+            gr.Info("A benchmark is running. Press Stop first.")
+            return gr.Radio(value=None), *Drawn()
+        found = kept.load(dataset, scale) if dataset else None
+        choice = gr.Radio(choices=names, value=dataset if found else None, visible=bool(names))
+        return choice, *(self.draw(found) if found else Drawn())
+
+    def begin(self, ticket: Ticket, *request: Any) -> tuple[Ticket, str, Any]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
         with shown_errors(), ticket.apply() as new:
             _checked(*request)
             granted = new.grant(*request)
-        return granted, progress.line(Progress("Waiting for its turn")) if granted is new else SKIP
+        if granted is not new:
+            return granted, SKIP, SKIP
+        return granted, progress.line(Progress("Waiting for its turn")), gr.Radio(value=None)
 
     def on_run(self, ticket: Ticket) -> Iterator[Drawn]:
         """The figures, a picture and a method at a time."""
@@ -126,8 +154,8 @@ class BenchmarkTab:
 
         def show(bench: Bench) -> Drawn:
             nonlocal drawn
-            whole = len(bench.inputs) != drawn or not bench.progress.active
-            drawn = len(bench.inputs)
+            whole = len(bench.done) != drawn or not bench.progress.active
+            drawn = len(bench.done)
             return self.draw(bench, whole=whole)
 
         failed = Drawn(status=progress.line(Progress("Broken off: see the message", active=False)))

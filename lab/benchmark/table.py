@@ -7,16 +7,15 @@ from html import escape
 
 from fgrn.methods import METHODS
 from fgrn.metrics import METRICS, Score
-from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
+from lab.benchmark.runs import BLIND, PAPER_KEYS, Bench, paper_row
 from lab.table import COLUMNS, head
 
-BLIND = ("niqe", "piqe")
 SHOW = {column.key: column.show for column in COLUMNS}
 
 
 def summary(bench: Bench) -> str:
     """Mean and spread of every figure, a row a method, and under it what the paper reports."""
-    if not bench.inputs and not bench.progress.active:
+    if not bench.done and not bench.progress.active:
         return ""
     means, spreads = bench.means, bench.spreads
     columns = [column for column in COLUMNS if bench.settings.no_reference or column.key not in BLIND]
@@ -33,7 +32,7 @@ def summary(bench: Bench) -> str:
             rows.append(
                 f'<tr class="fg-paper" data-paper="{name}"><th scope="row">{label}, paper</th>{cells}</tr>'
             )
-    pictures = len(bench.inputs)
+    pictures = len(bench.done)
     counted = f"{pictures} picture{'' if pictures == 1 else 's'}"
     caption = f"Mean ± standard deviation over {counted}, ×{bench.settings.scale}"
     if bench.dataset:
@@ -57,7 +56,7 @@ def pictures(bench: Bench) -> str:
     if not rows:
         return _skipped(bench)
     columns = f'<th scope="col" rowspan="2">Picture</th>{heads}</tr><tr>{units}'
-    caption = f"{len(bench.inputs)} of {len(bench.names)} pictures measured"
+    caption = f"{len(bench.done)} of {len(bench.names)} pictures measured"
     return _table("Pictures", caption, columns, rows, "fg-tall") + _skipped(bench)
 
 

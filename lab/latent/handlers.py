@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 
 from lab import asked, cards
+from lab.asked import RequestError
+from lab.compare import AT_ONCE
 from lab.components import picture_value, shown_errors
+from lab.files import shown_name
 from lab.handlers import Handlers
 from lab.latent import changes, markup, plots, studies, views
 from lab.latent.changes import Change
@@ -97,6 +101,20 @@ class LatentHandlers:
             return granted, SKIP, SKIP
         changing.stop()
         return new, cards.status("Waiting for its turn", True), ""
+
+    def opened(
+        self, path: str | None, method: str | None, scale: int, ticket: Ticket, changing: Ticket
+    ) -> tuple[Any, Any, Any]:
+        """When the tab is opened: `begin` by itself, unless this was asked for already, or takes long."""
+        if not path or not method or ticket.request == (path, method, scale):
+            return SKIP, SKIP, SKIP
+        try:
+            pixels, _, _ = asked.open_picture(path)
+        except RequestError:
+            return SKIP, SKIP, SKIP  # Compare has said what is wrong with it
+        if pixels.shape[0] * pixels.shape[1] > AT_ONCE:
+            return SKIP, cards.status(f"Press Run to look into {shown_name(Path(path).name)}", False), SKIP
+        return self.begin(path, method, scale, ticket, changing)
 
     def on_run(self, ticket: Ticket) -> Iterator[tuple[Any, str]]:
         """Run the networks once: the new study. `draw` shows it as the controls are by then."""

@@ -35,7 +35,7 @@ class Change(NamedTuple):
     back: gr.HTML
 
 
-def build(page: Handlers, image: gr.Image, scale: gr.Radio) -> None:
+def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> None:
     """Build the tab inside the current `gr.Tab`, wire it, and add its endpoints."""
     tab = LatentHandlers(page)
     study, painting = gr.State(), gr.State(Painting())
@@ -78,8 +78,12 @@ def build(page: Handlers, image: gr.Image, scale: gr.Radio) -> None:
     drawn = [painting, status, empty, results, said, cell, *seen, *change]
     request = [image, method, scale, ticket, changing]
     begun = start.click(tab.begin, request, [ticket, status, change.note], concurrency_limit=4, **QUIET)
-    ran = begun.success(tab.on_run, ticket, [study, status], trigger_mode="multiple", **shown_waiting(status))
-    ran.success(tab.draw, [study, painting, view, channel, gain], drawn, **FAST)
+    opened = whole.select(tab.opened, request, [ticket, status, change.note], concurrency_limit=4, **QUIET)
+    for asked in (begun, opened):
+        ran = asked.success(
+            tab.on_run, ticket, [study, status], trigger_mode="multiple", **shown_waiting(status)
+        )
+        ran.success(tab.draw, [study, painting, view, channel, gain], drawn, **FAST)
     stop.click(tab.stop, ticket, status, queue=False, **QUIET)
     shown = [study, view, channel, gain, cell]
     gr.on([view.input, gain.input], tab.show, shown, [pair, path], **FAST)

@@ -1,0 +1,80 @@
+"""Benchmarks that are there already: what `training.evaluate` has measured for the README, with these very weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fgrn.checkpoint import Card
+from fgrn.comparison import TOO_SMALL, Scores
+from fgrn.methods import METHODS, load_card, unavailable
+from fgrn.metrics import METRICS, Score
+from fgrn.record import Settings
+from lab.benchmark.runs import BLIND, Bench
+from lab.progress import Progress
+
+RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
+
+
+def names(scale: int) -> list[str]:
+    """The sets that were measured at a scale with the weights of this page; none if it has others."""
+    content, cards = _read(scale), _cards(scale)
+    return [name for name in content.get("datasets", {}) if len(_methods(content, name, cards)) > 1]
+
+
+def load(dataset: str, scale: int) -> Bench | None:
+    """The figures of a set as a benchmark that has ended; None if it is none of `names`."""
+    if dataset not in names(scale):
+        return None
+    content, cards = _read(scale), _cards(scale)
+    methods = _methods(content, dataset, cards)
+    measured = content["datasets"][dataset]
+    pictures = tuple(measured[methods[0]]["images"])
+    return Bench(
+        Settings(scale, methods, "paper", no_reference=True),
+        pictures,
+        dataset,
+        figures={name: {m: _scores(measured[m]["images"][name]) for m in methods} for name in pictures},
+        done=pictures,
+        weights={method: card.digest if (card := cards[method]) else "" for method in methods},
+        progress=Progress(f"{dataset} ×{scale}: measured beforehand with these weights", active=False),
+    )
+
+
+def _cards(scale: int) -> dict[str, Card | None]:
+    """Of the weights of every method that has some."""
+    return {method: load_card(method, scale) for method in METHODS if not unavailable(method, scale)}
+
+
+def _methods(content: dict[str, Any], dataset: str, cards: dict[str, Card | None]) -> tuple[str, ...]:
+    """Those that were measured on a set with these weights."""
+    measured = content["datasets"][dataset]
+    return tuple(
+        method
+        for method, card in cards.items()
+        if method in measured and (card is None or content["weights"][method]["sha256"] == card.sha256)
+    )
+
+
+def _scores(row: dict[str, float | None]) -> Scores:
+    """The inverse of `comparison.plain`."""
+    scores = {}
+    for key in METRICS:
+        value = row.get(key)
+        if value is not None:
+            scores[key] = Score(100 * value if key == "x_exact" else value)
+        elif key in row:  # JSON has no infinity
+            scores[key] = Score(None, TOO_SMALL) if key in BLIND else Score(math.inf)
+    return scores
+
+
+@cache
+def _read(scale: int) -> dict[str, Any]:
+    path = RESULTS / f"benchmark_x{scale}.json"
+    if not path.is_file():
+        return {}
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
