@@ -64,8 +64,8 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
                 latent_tab.build(page, latent, request.image, request.scale)
             with gr.Tab("Restore", id="restore"):
                 restore_tab.build(page)
-            with gr.Tab("Stress", id="stress"):
-                stress_tab.build(page, demo, *request)
+            with gr.Tab("Stress", id="stress") as stress:
+                stress_tab.build(page, demo, stress, *request)
             with gr.Tab("Benchmark", id="benchmark") as benchmark:
                 benchmark_tab.build(page, demo, benchmark)
             with gr.Tab("About", id="about"):

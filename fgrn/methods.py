@@ -96,6 +96,11 @@ def load_card(method: str, scale: int, weights: Path | None = None) -> Card | No
     return checkpoint.read_card((weights or weights_path(method, scale)).with_suffix(".json"))
 
 
+def cards(scale: int) -> dict[str, Card | None]:
+    """The card of every method that can be used at a scale, as far as cards tell; None for bicubic."""
+    return {method: load_card(method, scale) for method in METHODS if not unavailable(method, scale)}
+
+
 def _describe(config: Config) -> str:
     name = _METHOD_OF_GUIDANCE[config.guidance] if isinstance(config, FGRNConfig) else "irn"
     return f"{METHODS[name].label} x{config.scale}"

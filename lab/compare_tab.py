@@ -39,7 +39,7 @@ class Request(NamedTuple):
 
 def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Request:
     """Build the tab inside the current `gr.Tab` and wire it; its address decides how it opens."""
-    ticket, seen = gr.State(Ticket()), gr.State(Shown())
+    ticket, seen, refusal = gr.State(Ticket()), gr.State(Shown()), gr.State()
     linked, address = (
         gr.Checkbox(visible=False),
         gr.Textbox(visible=False),
@@ -86,7 +86,10 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     chosen = [image, scale, methods, seen]
     demo.load(page.watch_example, drawing, drawn, concurrency_limit=None, **QUIET)
     for begins in (start.click, examples.load_input_event.success):
-        begun = begins(page.begin, request, [ticket, address, outdated, *drawn], concurrency_limit=4, **QUIET)
+        begun = begins(
+            page.begin_at_once, request, [refusal, ticket, address, outdated, *drawn], queue=False, **QUIET
+        )
+        begun.success(page.complain, refusal, concurrency_limit=None, **QUIET)
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
         # again: an example brings its picture, which is another one until it is drawn
         ran.success(page.outdated, chosen, outdated, **CHECK, **QUIET)

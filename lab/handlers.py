@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +12,9 @@ import gradio as gr
 
 from fgrn.images import read_image
 from fgrn.methods import SCALES
-from fgrn.pipeline import Pixels, notices_of
+from fgrn.pipeline import Pixels
 from fgrn.record import sha256
-from lab import asked, cards, compare, example_cache, links, reader, region, restore, table, viewer
+from lab import asked, cards, compare, example_cache, links, reader, region, table, viewer
 from lab.compare import Run
 from lab.components import inert, picture_value, shown_errors
 from lab.files import DAY, Store, private_folder, readable_size
@@ -69,6 +70,7 @@ class Handlers:
         self.showcases = Showcases(self.models, served, EXAMPLES, FIRST_METHODS, kept)
         self.first = self.showcases.of(FIRST_EXAMPLE, FIRST_SCALE)
         self._served: Run | None = None  # the example, if the page is served with it
+        self._beginning = threading.BoundedSemaphore(4)  # each holds a whole picture
 
     def warm_up(self) -> None:
         """Load what the first visitor would have to wait for: the networks, and the process that reads uploads."""
@@ -106,6 +108,22 @@ class Handlers:
         known = example.recall() if example else run
         drawn = self.draw(known, new, shown) if known else Drawn(cards.status("Waiting for its turn", True))
         return new, links.write(self.showcases.name_of(path), scale, methods), "", *drawn
+
+    def begin_at_once(self, *request: Any) -> tuple[Any, ...]:
+        """`begin` outside of Gradio's queue, which would take longer than bicubic itself; and what `complain` shows.
+
+        Outside of the queue an error has no message box.
+        """
+        with self._beginning:
+            try:
+                return None, *self.begin(*request)
+            except gr.Error as error:
+                return error, *[SKIP] * 3, *Drawn()
+
+    def complain(self, error: gr.Error | None) -> None:
+        """Show why `begin_at_once` has refused a request, if it has."""
+        if error is not None:
+            raise error
 
     def on_run(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""
@@ -240,50 +258,6 @@ class Handlers:
         path = EXAMPLES[FIRST_EXAMPLE]
         loaded = read_image(path)
         return _facts(path, loaded.pixels, loaded.notices, loaded.format)
-
-    def describe_lr(self, path: str | None) -> str:
-        """What a LR file says about itself."""
-        if not path:
-            return '<div class="fg-info">The LR PNG says itself which method and scale made it.</div>'
-        try:
-            lr = restore.open_lr(path)
-            return cards.facts(restore.describe(lr), notices_of(lr))
-        except asked.RequestError as error:
-            return cards.problem(str(error))
-
-    def begin_restoring(
-        self, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket
-    ) -> tuple[Ticket, str]:
-        """Check a LR file; if it is sound, end what still runs for this visitor and hand out a new ticket."""
-        with shown_errors(), ticket.apply() as new:
-            restore.check(path, method, scale)
-            granted = new.grant(path, method, scale, other_weights)
-        return granted, cards.status("Waiting for its turn", True) if granted is new else SKIP
-
-    def on_restore(self, ticket: Ticket) -> Iterator[tuple[str, Any]]:
-        """What is being done, and the picture of a LR PNG."""
-
-        def steps(
-            path: str | None, method: str, scale: str, other_weights: bool
-        ) -> Iterator[tuple[str, Any]]:
-            yield cards.status(restore.doing(self.models, *restore.check(path, method, scale)), True), SKIP
-            done = restore.run(self.models, self.store, path, method, scale, other_weights, ticket.stopped)
-            page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
-            yield (
-                cards.status("Restored from the LR picture alone", False, done.notices),
-                picture_value(page),
-            )
-
-        failed = (cards.status("Nothing restored: see the message", False), SKIP)
-        yield from ticket.serve(steps, lambda drawn: drawn, failed)
-
-    def not_restored(self) -> str:
-        """The request was refused; an earlier picture stays, and is called so."""
-        return cards.status("Nothing restored: see the message. A picture below is an earlier one", False)
-
-    def stop_restoring(self, ticket: Ticket) -> str:
-        """What is drawn stays."""
-        return cards.status(ticket.stop(), False)
 
 
 def _facts(path: str | Path, pixels: Pixels, notices: tuple[str, ...], kind: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from fgrn.checkpoint import CheckpointError
-from fgrn.methods import METHODS, SCALES, load_card, unavailable
+from fgrn.methods import METHODS, SCALES, cards
 from fgrn.pipeline import Rescaler, default_device, load
 from lab.pace import Pace
 
@@ -114,12 +114,7 @@ class Models:
 
     def digests(self, scale: int) -> dict[str, str]:
         """Of the weights of each method that seems to have some, as their cards say it; nothing is loaded."""
-        found = {}
-        for method in METHODS:
-            if not unavailable(method, scale):
-                card = load_card(method, scale)
-                found[method] = card.digest if card else ""
-        return found
+        return {method: card.digest if card else "" for method, card in cards(scale).items()}
 
     def available(self, scale: int) -> list[str]:
         """Names of the methods that can be used at a scale."""

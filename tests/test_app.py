@@ -31,6 +31,7 @@ from lab.compare import Outcome, Run, State
 from lab.files import Store, readable_size, stem
 from lab.models import Models
 from lab.plain import plain_number
+from lab.restore_tab import RestoreTab
 from lab.ticket import Ticket
 from tests.conftest import Photo, make_tiny_weights
 
@@ -247,6 +248,17 @@ def test_a_bad_request_does_not_end_what_is_running(tmp_path: Path, picture: str
     assert ticket.valid
 
 
+def test_a_refusal_outside_of_the_queue_is_handed_on(picture: str) -> None:
+    page, ticket = handlers.Handlers(), Ticket()
+    error, *rest = page.begin_at_once(picture, 4, [], ticket, handlers.Shown())
+    assert rest == [gr.skip()] * 7 and not ticket.stopped()
+    with pytest.raises(gr.Error, match="at least one"):
+        page.complain(error)
+    error, new, *_ = page.begin_at_once(picture, 4, ["bicubic"], ticket, handlers.Shown())
+    assert error is None and not new.stopped() and ticket.stopped()
+    page.complain(error)
+
+
 def test_bicubic_waits_for_no_network(picture: str) -> None:
     """While another visitor's network runs, a request shows the original and bicubic; Stop keeps them."""
     page, shown = handlers.Handlers(), handlers.Shown()
@@ -441,17 +453,17 @@ def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture:
     path = tmp_path / "small.png"
     result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
     path.write_bytes(result.lr_png)
-    page = handlers.Handlers()
+    tab = RestoreTab(handlers.Handlers())
     with pytest.raises(gr.Error, match="no LR picture"):
-        page.begin_restoring(None, "file", "file", False, Ticket())
-    ticket, status = page.begin_restoring(str(path), "file", "file", False, Ticket())
+        tab.begin(None, "file", "file", False, Ticket())
+    ticket, status = tab.begin(str(path), "file", "file", False, Ticket())
     assert "Waiting" in status
-    drawn = page.on_restore(ticket)
+    drawn = tab.on_restore(ticket)
     assert "Restoring with FGRN ×4" in next(drawn)[0]
-    assert "Stopped" in page.stop_restoring(ticket)
+    assert "Stopped" in tab.stop(ticket)
     assert list(drawn) == [gr.skip()]
-    ticket, _ = page.begin_restoring(str(path), "file", "file", False, ticket)
-    *_, (status, shown) = page.on_restore(ticket)
+    ticket, _ = tab.begin(str(path), "file", "file", False, ticket)
+    *_, (status, shown) = tab.on_restore(ticket)
     assert "Restored from the LR picture alone" in status
     restored = next(file["path"] for file in shown["files"] if file["path"].endswith("restored.png"))
     np.testing.assert_array_equal(read_image(restored).pixels, result.reconstruction)

@@ -16,6 +16,7 @@ import fgrn
 from fgrn.images import encode_png, read_image
 from lab import addresses
 from lab.handlers import Handlers
+from lab.restore_tab import RestoreTab
 from tests import crafted
 from tests import server as servers
 from tests.conftest import ROOT, Photo, Visitor, make_tiny_weights
@@ -228,4 +229,4 @@ def test_the_line_beside_the_upload_uses_the_limits_too(
     monkeypatch.setattr("lab.asked.read_upload", refuse)
     monkeypatch.setattr("lab.restore.read_upload", refuse)
     assert "Refused by the limits" in Handlers().describe("a.png")
-    assert "Refused by the limits" in Handlers().describe_lr("a.png")
+    assert "Refused by the limits" in RestoreTab(Handlers()).describe("a.png")

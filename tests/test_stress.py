@@ -13,15 +13,17 @@ from PIL import Image, features
 
 import fgrn
 from fgrn import metrics
-from fgrn.images import encode_png
+from fgrn.images import encode_png, read_image
 from lab import compare, plots
 from lab.asked import RequestError
 from lab.files import Store
 from lab.models import Models
 from lab.progress import Clock, Progress, line
-from lab.stress import damage, runs, verdicts
+from lab.stress import damage, kept, runs, verdicts
 from lab.stress.damage import CODECS, KINDS, DamageError
+from lab.stress.handlers import StressHandlers
 from lab.stress.runs import HR_QUALITIES, UNDAMAGED, Point, RatePoint, RateRun, StressRun
+from lab.ticket import SKIP, Ticket
 from tests.conftest import Photo
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
@@ -355,3 +357,41 @@ def test_every_colour_stands_out_on_both_pages(background: tuple[int, int, int])
         rgb = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
         light, dark = sorted((luminance(rgb), luminance(background)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 3, name
+
+
+# The example that is there when the tab opens
+
+
+def test_there_is_no_example_of_other_weights() -> None:
+    assert kept.load() is None
+    assert StressHandlers(Models()).first(None, Ticket()) == SKIP
+
+
+def test_the_example_is_what_the_shipped_weights_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FGRN_WEIGHTS")
+    example = kept.load()
+    assert example, "the weights are others: python -m lab.stress.kept"
+    damaged, weighed = example
+    pixels = read_image(kept.ASSETS / "examples" / f"{kept.EXAMPLE}.png").pixels
+    again = list(runs.stress(Models(), pixels, kept.SCALE, ["bicubic"], ["noise"]))[-1]
+    assert len(again.points) > 3
+    measured = {(p.method, p.kind, p.amount): p for p in damaged.points}
+    for point in again.points:
+        then = measured[point.method, point.kind, point.amount]
+        assert (point.psnr_y, point.ssim_y) == pytest.approx((then.psnr_y, then.ssim_y))
+    result = fgrn.rescale(Models().get("fgrn", kept.SCALE), pixels)
+    whole = damaged.reference("fgrn")
+    assert whole and whole.psnr_y == pytest.approx(metrics.psnr_y(pixels, result.reconstruction, 4), abs=0.02)
+    png = next(p for p in weighed.points if p.series == "fgrn" and p.setting == "LR as PNG")
+    assert png.bytes == pytest.approx(len(result.lr_png), rel=0.01)
+
+
+def test_the_tab_opens_with_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FGRN_WEIGHTS")
+    tab, ticket = StressHandlers(Models()), Ticket()
+    run, status, empty, sentences, *rest = tab.first(None, ticket)
+    shown = [figure for figure in rest[: len(KINDS)] if figure.visible]
+    assert len(shown) == len(kept.KINDS_SHOWN) and rest[-1].visible
+    assert "Example: portrait at ×4" in status and empty == "" and "below bicubic" in sentences
+    assert "In as many bytes" in rest[-2]
+    assert tab.first(run, ticket) == SKIP

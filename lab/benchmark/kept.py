@@ -10,7 +10,7 @@ from typing import Any
 
 from fgrn.checkpoint import Card
 from fgrn.comparison import TOO_SMALL, Scores
-from fgrn.methods import METHODS, load_card, unavailable
+from fgrn.methods import cards
 from fgrn.metrics import METRICS, Score
 from fgrn.record import Settings
 from lab.benchmark.runs import BLIND, Bench
@@ -21,16 +21,16 @@ RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
 
 def names(scale: int) -> list[str]:
     """The sets that were measured at a scale with the weights of this page; none if it has others."""
-    content, cards = _read(scale), _cards(scale)
-    return [name for name in content.get("datasets", {}) if len(_methods(content, name, cards)) > 1]
+    content, here = _read(scale), cards(scale)
+    return [name for name in content.get("datasets", {}) if len(_methods(content, name, here)) > 1]
 
 
 def load(dataset: str, scale: int) -> Bench | None:
     """The figures of a set as a benchmark that has ended; None if it is none of `names`."""
     if dataset not in names(scale):
         return None
-    content, cards = _read(scale), _cards(scale)
-    methods = _methods(content, dataset, cards)
+    content, here = _read(scale), cards(scale)
+    methods = _methods(content, dataset, here)
     measured = content["datasets"][dataset]
     pictures = tuple(measured[methods[0]]["images"])
     return Bench(
@@ -39,22 +39,17 @@ def load(dataset: str, scale: int) -> Bench | None:
         dataset,
         figures={name: {m: _scores(measured[m]["images"][name]) for m in methods} for name in pictures},
         done=pictures,
-        weights={method: card.digest if (card := cards[method]) else "" for method in methods},
+        weights={method: card.digest if (card := here[method]) else "" for method in methods},
         progress=Progress(f"{dataset} ×{scale}: measured beforehand with these weights", active=False),
     )
 
 
-def _cards(scale: int) -> dict[str, Card | None]:
-    """Of the weights of every method that has some."""
-    return {method: load_card(method, scale) for method in METHODS if not unavailable(method, scale)}
-
-
-def _methods(content: dict[str, Any], dataset: str, cards: dict[str, Card | None]) -> tuple[str, ...]:
+def _methods(content: dict[str, Any], dataset: str, here: dict[str, Card | None]) -> tuple[str, ...]:
     """Those that were measured on a set with these weights."""
     measured = content["datasets"][dataset]
     return tuple(
         method
-        for method, card in cards.items()
+        for method, card in here.items()
         if method in measured and (card is None or content["weights"][method]["sha256"] == card.sha256)
     )
 

@@ -17,7 +17,7 @@ from lab.components import shown_errors
 from lab.files import stem
 from lab.models import Models
 from lab.progress import Progress
-from lab.stress import runs, verdicts
+from lab.stress import kept, runs, verdicts
 from lab.stress.damage import KINDS
 from lab.stress.runs import RateRun, StressRun
 from lab.ticket import SKIP, Ticket
@@ -70,14 +70,21 @@ class StressHandlers:
                 granted = new.grant(path, scale, methods, kinds, kind="stress")
         return granted, _line(Progress("Waiting for its turn")) if granted is new else SKIP
 
+    def first(self, run: StressRun | RateRun | None, ticket: Ticket) -> Any:
+        """When the tab is opened and nothing was measured yet: the example, if it is there."""
+        found = kept.load() if run is None and not ticket.request else None
+        if found is None:
+            return SKIP
+        damaged, weighed = found
+        chart = _draw_rate(weighed)
+        return (*_draw_stress(damaged, {}).values(), chart.sentences, *chart.plots)
+
     def on_stress(self, ticket: Ticket) -> Iterator[tuple[Any, ...]]:
         """The curves, a point at a time. Only the plot that has changed is sent."""
         counts: dict[str, int] = {}
 
         def show(run: StressRun) -> tuple[Any, ...]:
-            figures = tuple(_plot(run, kind, counts) for kind in KINDS)
-            sentences = _listed(verdicts.crossings(run), HELP)
-            return Drawn(run, _line(run.progress, run.notices), "", sentences, figures).values()
+            return _draw_stress(run, counts).values()
 
         failed = Drawn(status=_line(BROKEN_OFF), plots=(SKIP,) * len(KINDS)).values()
         yield from ticket.serve(partial(stress, self.models, stop=ticket.stopped), show, failed, "stress")
@@ -86,9 +93,7 @@ class StressHandlers:
         """The chart of bytes, a point at a time."""
 
         def show(run: RateRun) -> tuple[Any, ...]:
-            figure = gr.Plot(plots.rate_figure(run), visible=True) if run.points else SKIP
-            sentences = _listed(verdicts.rates(run) if not run.progress.active else [], BYTES_HELP)
-            return Drawn(run, _line(run.progress, run.notices), "", sentences, (figure,)).values()
+            return _draw_rate(run).values()
 
         failed = Drawn(status=_line(BROKEN_OFF), plots=(SKIP,)).values()
         yield from ticket.serve(partial(rate, self.models, stop=ticket.stopped), show, failed, "bytes")
@@ -151,6 +156,18 @@ def rate(
 def _subject(path: str | None, scale: int) -> str:
     """What the plots are about: Compare may have moved on."""
     return f"of {stem(path or '')} at ×{scale}"
+
+
+def _draw_stress(run: StressRun, shown: dict[str, int]) -> Drawn:
+    figures = tuple(_plot(run, kind, shown) for kind in KINDS)
+    sentences = _listed(verdicts.crossings(run), HELP)
+    return Drawn(run, _line(run.progress, run.notices), "", sentences, figures)
+
+
+def _draw_rate(run: RateRun) -> Drawn:
+    figure = gr.Plot(plots.rate_figure(run), visible=True) if run.points else SKIP
+    sentences = _listed(verdicts.rates(run) if not run.progress.active else [], BYTES_HELP)
+    return Drawn(run, _line(run.progress, run.notices), "", sentences, (figure,))
 
 
 def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:

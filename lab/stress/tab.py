@@ -18,7 +18,12 @@ FIRST_KINDS = ("jpeg", "noise")
 
 
 def build(
-    page: Handlers, demo: gr.Blocks, image: gr.Image, scale: gr.Radio, methods: gr.CheckboxGroup
+    page: Handlers,
+    demo: gr.Blocks,
+    whole: gr.Tab,
+    image: gr.Image,
+    scale: gr.Radio,
+    methods: gr.CheckboxGroup,
 ) -> None:
     """Build the tab inside the current `gr.Tab`, wire it, and add its endpoints."""
     tab = StressHandlers(page.models)
@@ -59,6 +64,7 @@ def build(
         tab.begin, [*request, gr.State(None), ticket], [ticket, status], concurrency_limit=4, **QUIET
     )
     begun.success(tab.on_bytes, ticket, drawn_rate, trigger_mode="multiple", **shown_waiting(status, SERIES))
+    whole.select(tab.first, [run, ticket], [*drawn, rate_sentences, rate], queue=False, **QUIET)
     stop.click(tab.stop, [run, ticket], [run, status], queue=False, **QUIET)
     gr.on(
         [demo.load, image.change, scale.change, methods.change],
