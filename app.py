@@ -63,9 +63,9 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
             with gr.Tab("Latent x", id="latent") as latent:
                 latent_tab.build(page, latent, request.image, request.scale)
             with gr.Tab("Restore", id="restore"):
-                restore_tab.build(page)
+                restore_tab.build(page, request.seen)
             with gr.Tab("Stress", id="stress") as stress:
-                stress_tab.build(page, demo, stress, *request)
+                stress_tab.build(page, demo, stress, request.image, request.scale, request.methods)
             with gr.Tab("Benchmark", id="benchmark") as benchmark:
                 benchmark_tab.build(page, demo, benchmark)
             with gr.Tab("About", id="about"):

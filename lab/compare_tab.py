@@ -30,11 +30,12 @@ SHOW_ADDRESS = """query => {
 
 
 class Request(NamedTuple):
-    """What the visitor asks about."""
+    """What the visitor asks about, and what there is to see of it."""
 
     image: gr.Image
     scale: gr.Radio
     methods: gr.CheckboxGroup
+    seen: gr.State  # of handlers.Shown
 
 
 def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Request:
@@ -107,4 +108,4 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     address.change(None, address, None, js=SHOW_ADDRESS)
     scale.input(page.choices, [scale, methods], [methods, missing], queue=False, **QUIET)
     image.change(page.describe, image, facts, concurrency_limit=4, **QUIET)
-    return Request(image, scale, methods)
+    return Request(image, scale, methods, seen)

@@ -12,13 +12,13 @@ from fgrn.pipeline import notices_of
 from lab import cards, restore
 from lab.asked import RequestError
 from lab.components import html, picture_value, pictures, shown_errors, upload
-from lab.handlers import Handlers
+from lab.handlers import Handlers, Shown
 from lab.queues import QUIET, shown_waiting
 from lab.ticket import SKIP, Ticket
 
 
-def build(page: Handlers) -> None:
-    """Build the tab inside the current `gr.Tab` and wire it."""
+def build(page: Handlers, seen: gr.State) -> None:
+    """Build the tab inside the current `gr.Tab` and wire it; `seen` is what the visitor sees on Compare."""
     tab = RestoreTab(page)
     methods = [("As the file says", restore.FROM_FILE), *((m.label, name) for name, m in METHODS.items())]
     scales = [("As the file says", restore.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
@@ -34,6 +34,7 @@ def build(page: Handlers) -> None:
                 elem_classes="fg-pixelated",
             )
             facts = html(tab.describe(None), elem_id="lr-facts")
+            take = gr.Button("Take the LR picture of Compare", size="sm", elem_id="restore-take")
             method = gr.Dropdown(methods, value=restore.FROM_FILE, label="Method", elem_id="lr-method")
             scale = gr.Dropdown(scales, value=restore.FROM_FILE, label="Scale", elem_id="lr-scale")
             other = gr.Checkbox(
@@ -50,15 +51,15 @@ def build(page: Handlers) -> None:
             )
             picture = pictures(elem_id="restored")
     lr.change(tab.describe, lr, facts, concurrency_limit=4, **QUIET)
-    begun = start.click(
-        tab.begin,
-        [lr, method, scale, other, ticket],
-        [ticket, status],
-        concurrency_limit=4,
-        **QUIET,
-    )
-    begun.failure(tab.refused, None, status, queue=False, **QUIET)
-    begun.success(tab.on_restore, ticket, [status, picture], trigger_mode="multiple", **shown_waiting(status))
+    taken = take.click(tab.take, seen, [lr, method, scale, other], queue=False, **QUIET)
+    for begins in (start.click, taken.success):
+        begun = begins(
+            tab.begin, [lr, method, scale, other, ticket], [ticket, status], concurrency_limit=4, **QUIET
+        )
+        begun.failure(tab.refused, None, status, queue=False, **QUIET)
+        begun.success(
+            tab.on_restore, ticket, [status, picture], trigger_mode="multiple", **shown_waiting(status)
+        )
     stop.click(tab.stop, ticket, status, queue=False, **QUIET)
 
 
@@ -68,6 +69,12 @@ class RestoreTab:
     def __init__(self, page: Handlers) -> None:
         self.models = page.models
         self.store = page.store
+
+    def take(self, shown: Shown) -> tuple[Any, ...]:
+        """The LR picture of Compare, FGRN's if it is there; for it the file decides everything else."""
+        done = {outcome.method: outcome.files for outcome in shown.run.done} if shown.run else {}
+        files = done.get("fgrn") or next(reversed(done.values()), None)
+        return (files.lr, restore.FROM_FILE, restore.FROM_FILE, False) if files else (SKIP,) * 4
 
     def describe(self, path: str | None) -> str:
         """What a LR file says about itself."""

@@ -146,6 +146,16 @@ def test_restoring_without_the_note_asks_for_method_and_scale(
     expect(page.locator("#restore-status")).to_contain_text("size of the original is not known")
 
 
+def test_the_lr_picture_of_compare_is_restored_at_a_click(visitor: Visitor) -> None:
+    page = visitor.open()
+    finished(page)
+    visitor.tab("Restore")
+    page.locator("#restore-take").click()
+    expect(page.locator("#restored figure").nth(1)).to_contain_text("512 × 512")
+    expect(page.locator("#restore-status")).to_contain_text("Restored from the LR picture alone")
+    expect(page.locator("#lr-facts")).to_contain_text("made by FGRN ×4 from 512 × 512")
+
+
 def test_examples_run_when_they_are_chosen(visitor: Visitor) -> None:
     page = visitor.open()
     finished(page)
