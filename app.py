@@ -33,7 +33,8 @@ SENTENCE = (
 # Gradio gives the page a base address, so that a link to a place in it would load the page anew.
 TO_PICTURES = (
     '<a class="fg-skip" href="#viewer-stage" '
-    "onclick=\"document.getElementById('viewer-stage').focus(); return false\">To the pictures</a>"
+    "onclick=\"document.querySelector('[role=tab]').click(); "
+    "setTimeout(() => document.getElementById('viewer-stage').focus(), 100); return false\">To the pictures</a>"
 )
 PAPER = '<a href="https://arxiv.org/abs/2111.05133" target="_blank" rel="noopener">The paper</a>'
 # Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many

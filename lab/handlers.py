@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
+from anyio import CapacityLimiter, to_thread
 
 from fgrn.images import read_image
 from fgrn.methods import SCALES
@@ -70,7 +71,7 @@ class Handlers:
         self.showcases = Showcases(self.models, served, EXAMPLES, FIRST_METHODS, kept)
         self.first = self.showcases.of(FIRST_EXAMPLE, FIRST_SCALE)
         self._served: Run | None = None  # the example, if the page is served with it
-        self._beginning = threading.BoundedSemaphore(4)  # each holds a whole picture
+        self._beginning = CapacityLimiter(4)  # each holds a whole picture
 
     def warm_up(self) -> None:
         """Load what the first visitor would have to wait for: the networks, and the process that reads uploads."""
@@ -109,16 +110,19 @@ class Handlers:
         drawn = self.draw(known, new, shown) if known else Drawn(cards.status("Waiting for its turn", True))
         return new, links.write(self.showcases.name_of(path), scale, methods), "", *drawn
 
-    def begin_at_once(self, *request: Any) -> tuple[Any, ...]:
+    async def begin_at_once(self, *request: Any) -> tuple[Any, ...]:
         """`begin` outside of Gradio's queue, which would take longer than bicubic itself; and what `complain` shows.
 
-        Outside of the queue an error has no message box.
+        Outside of the queue an error has no message box. Many requests at once wait without a thread of Gradio's.
         """
-        with self._beginning:
-            try:
-                return None, *self.begin(*request)
-            except gr.Error as error:
-                return error, *[SKIP] * 3, *Drawn()
+        try:
+            return None, *await to_thread.run_sync(self.begin, *request, limiter=self._beginning)
+        except gr.Error as error:
+            refusal = error
+        except Exception as error:
+            traceback.print_exc()
+            refusal = gr.Error(inert(str(error)))
+        return refusal, *[SKIP] * 3, *Drawn()
 
     def complain(self, error: gr.Error | None) -> None:
         """Show why `begin_at_once` has refused a request, if it has."""

@@ -113,7 +113,7 @@ def bench_figure(bench: Bench) -> go.Figure:
             _bars(
                 labels,
                 ours,
-                f"here, {len(bench.done)} picture{'' if len(bench.done) == 1 else 's'}",
+                f"measured, {len(bench.done)} picture{'' if len(bench.done) == 1 else 's'}",
                 DIGITS[key],
             )
             .update(marker={"color": colours}, error_y=_whiskers(errors))

@@ -51,7 +51,8 @@ def build(page: Handlers, seen: gr.State) -> None:
             )
             picture = pictures(elem_id="restored")
     lr.change(tab.describe, lr, facts, concurrency_limit=4, **QUIET)
-    taken = take.click(tab.take, seen, [lr, method, scale, other], queue=False, **QUIET)
+    taken = take.click(tab.take, seen, [lr, method, scale, other], concurrency_limit=4, **QUIET)
+    taken.failure(tab.refused, None, status, queue=False, **QUIET)
     for begins in (start.click, taken.success):
         begun = begins(
             tab.begin, [lr, method, scale, other, ticket], [ticket, status], concurrency_limit=4, **QUIET
@@ -74,7 +75,10 @@ class RestoreTab:
         """The LR picture of Compare, FGRN's if it is there; for it the file decides everything else."""
         done = {outcome.method: outcome.files for outcome in shown.run.done} if shown.run else {}
         files = done.get("fgrn") or next(reversed(done.values()), None)
-        return (files.lr, restore.FROM_FILE, restore.FROM_FILE, False) if files else (SKIP,) * 4
+        with shown_errors():
+            if files is None:
+                raise RequestError("Compare has no LR picture yet. Run it there, or upload a LR PNG here.")
+        return files.lr, restore.FROM_FILE, restore.FROM_FILE, False
 
     def describe(self, path: str | None) -> str:
         """What a LR file says about itself."""

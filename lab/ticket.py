@@ -81,6 +81,11 @@ class Ticket:
                 self.valid, self.kind, self.request, self._waiting = True, kind, request, [request]
             return line.current
 
+    @property
+    def busy(self) -> bool:
+        """Whether its request waits for its turn or is being served."""
+        return self.valid and (bool(self._waiting) or self.running)
+
     def stopped(self) -> bool:
         """Whether the right was taken away."""
         return not self.valid

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import gradio as gr
 import httpx
 import numpy as np
@@ -250,13 +251,16 @@ def test_a_bad_request_does_not_end_what_is_running(tmp_path: Path, picture: str
 
 def test_a_refusal_outside_of_the_queue_is_handed_on(picture: str) -> None:
     page, ticket = handlers.Handlers(), Ticket()
-    error, *rest = page.begin_at_once(picture, 4, [], ticket, handlers.Shown())
+    error, *rest = anyio.run(page.begin_at_once, picture, 4, [], ticket, handlers.Shown())
     assert rest == [gr.skip()] * 7 and not ticket.stopped()
     with pytest.raises(gr.Error, match="at least one"):
         page.complain(error)
-    error, new, *_ = page.begin_at_once(picture, 4, ["bicubic"], ticket, handlers.Shown())
+    error, new, *_ = anyio.run(page.begin_at_once, picture, 4, ["bicubic"], ticket, handlers.Shown())
     assert error is None and not new.stopped() and ticket.stopped()
     page.complain(error)
+    error, *_ = anyio.run(page.begin_at_once, picture, 4, None, ticket, handlers.Shown())
+    with pytest.raises(gr.Error):  # a fault of ours is shown too
+        page.complain(error)
 
 
 def test_bicubic_waits_for_no_network(picture: str) -> None:

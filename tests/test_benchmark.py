@@ -395,14 +395,15 @@ def test_the_tab_begins_with_figures_and_a_run_takes_their_place(
 ) -> None:
     monkeypatch.delenv("FGRN_WEIGHTS")
     benchmarks, ticket = BenchmarkTab(Handlers()), Ticket()
-    choice, bench, status, *_ = benchmarks.first(None, 4, None, ticket)
+    choice, bench, status, *_ = benchmarks.first(4, None, ticket)
     assert choice.value == "Set5" and choice.visible and "Set5 ×4: measured beforehand" in status
-    assert benchmarks.first(None, 4, bench, ticket) == (SKIP, *Drawn()), "it is there already"
+    assert benchmarks.first(4, bench, ticket) == (SKIP, *Drawn()), "it is there already"
     assert "×2" in benchmarks.show_kept("Urban100", 2, bench, ticket)[2]
     ticket, _, choice = benchmarks.begin(ticket, "", paths(folder), 4, ["bicubic"], "paper", False)
     assert choice.value is None
-    assert benchmarks.first(None, 4, None, ticket) == (SKIP, *Drawn())
-    assert benchmarks.show_kept("Set5", 4, None, ticket)[1:] == Drawn(), "a run is not drawn over"
+    assert benchmarks.first(4, bench, ticket) == (SKIP, *Drawn())
+    choice, *drawn = benchmarks.show_kept("Set5", 4, bench, ticket)
+    assert choice.value is None and drawn[0] == SKIP and "is running" in drawn[1], "a run is not drawn over"
     last = [drawn.bench for drawn in benchmarks.on_run(ticket) if isinstance(drawn.bench, Bench)][-1]
     assert len(last.done) == 3
     assert "Set5" in benchmarks.show_kept("Set5", 4, last, ticket)[2]

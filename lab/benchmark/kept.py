@@ -40,7 +40,7 @@ def load(dataset: str, scale: int) -> Bench | None:
         figures={name: {m: _scores(measured[m]["images"][name]) for m in methods} for name in pictures},
         done=pictures,
         weights={method: card.digest if (card := here[method]) else "" for method in methods},
-        progress=Progress(f"{dataset} ×{scale}: measured beforehand with these weights", active=False),
+        progress=Progress(f"{dataset} ×{scale}: measured beforehand ({_where(content)})", active=False),
     )
 
 
@@ -52,6 +52,11 @@ def _methods(content: dict[str, Any], dataset: str, here: dict[str, Card | None]
         for method, card in here.items()
         if method in measured and (card is None or content["weights"][method]["sha256"] == card.sha256)
     )
+
+
+def _where(content: dict[str, Any]) -> str:
+    environment = content["environment"]
+    return f"{environment['machine']}, {environment['date']}"
 
 
 def _scores(row: dict[str, float | None]) -> Scores:

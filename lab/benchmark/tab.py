@@ -18,7 +18,7 @@ from lab.benchmark.runs import Bench
 from lab.cards import Page
 from lab.components import html, picture_value, pictures, shown_errors
 from lab.files import stem
-from lab.handlers import EXAMPLES, FIRST_METHODS, FIRST_SCALE, Handlers
+from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
 from lab.table import help_text
@@ -33,7 +33,7 @@ LINK_BOX = '<div class="fg-links">{}</div>'
 LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
 HELP = (
     "PSNR and SSIM of the Y channel, 8 bit, as many pixels as the scale cut from each side. NIQE and PIQE judge the LR "
-    "picture and take some seconds each. The ZIP repeats the run: python -m fgrn repeat NAME.zip FOLDER"
+    "picture and take some seconds each. The ZIP of a run repeats it: python -m fgrn repeat NAME.zip FOLDER"
 )
 
 
@@ -107,7 +107,7 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
     begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
     scale.input(tab.choices, [scale, methods], methods, queue=False, **QUIET)
-    whole.select(tab.first, [measured, scale, run, ticket], [measured, *drawn], queue=False, **QUIET)
+    whole.select(tab.first, [scale, run, ticket], [measured, *drawn], queue=False, **QUIET)
     for chooses in (measured.input, scale.input):
         chooses(tab.show_kept, [measured, scale, run, ticket], [measured, *drawn], queue=False, **QUIET)
     dataset.change(lambda name: gr.File(visible=name == UPLOAD), dataset, files, queue=False, **QUIET)
@@ -121,7 +121,7 @@ class BenchmarkTab:
     def __init__(self, page: Handlers) -> None:
         self.page = page
 
-    def first(self, dataset: str | None, scale: int, bench: Bench | None, ticket: Ticket) -> tuple[Any, ...]:
+    def first(self, scale: int, bench: Bench | None, ticket: Ticket) -> tuple[Any, ...]:
         """When the tab is opened and nothing was measured yet: the first set that was measured beforehand."""
         if bench is not None or ticket.request or not (names := kept.names(scale)):
             return SKIP, *Drawn()
@@ -132,9 +132,9 @@ class BenchmarkTab:
     ) -> tuple[Any, ...]:
         """The choice of sets at a scale, and the figures of the one that is chosen."""
         names = kept.names(scale)
-        if dataset and ticket.valid and ticket.request and (bench is None or bench.progress.active):
-            gr.Info("A benchmark is running. Press Stop first.")
-            return gr.Radio(value=None), *Drawn()
+        if dataset and ticket.busy:
+            status = progress.line(Progress("A benchmark is running: stop it to see other figures"))
+            return gr.Radio(value=None), *Drawn(status=status)
         found = kept.load(dataset, scale) if dataset else None
         choice = gr.Radio(choices=names, value=dataset if found else None, visible=bool(names))
         return choice, *(self.draw(found) if found else Drawn())
@@ -195,9 +195,7 @@ class BenchmarkTab:
 
     def choices(self, scale: int, chosen: list[str] | None) -> Any:
         """The methods that can be ticked at a scale."""
-        usable = [(s.label, s.method) for s in self.page.models.status(scale) if not s.reason]
-        wanted = list(FIRST_METHODS) if chosen is None else chosen
-        return gr.CheckboxGroup(choices=usable, value=[name for _, name in usable if name in wanted])
+        return self.page.choices(scale, chosen)[0]
 
     def opened(self, request: gr.Request) -> tuple[Any, Any, Any]:
         """Scale and methods as the page's address says, and the picture sets, when it opens."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -13,7 +12,6 @@ from lab import asked, cards
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
 from lab.components import picture_value, shown_errors
-from lab.files import shown_name
 from lab.handlers import Handlers
 from lab.latent import changes, markup, plots, studies, views
 from lab.latent.changes import Change
@@ -104,16 +102,16 @@ class LatentHandlers:
 
     def opened(
         self, path: str | None, method: str | None, scale: int, ticket: Ticket, changing: Ticket
-    ) -> tuple[Any, Any, Any]:
+    ) -> tuple[Ticket, str, str]:
         """When the tab is opened: `begin` by itself, unless this was asked for already, or takes long."""
         if not path or not method or ticket.request == (path, method, scale):
-            return SKIP, SKIP, SKIP
+            raise _nothing_to_do()
         try:
             pixels, _, _ = asked.open_picture(path)
         except RequestError:
-            return SKIP, SKIP, SKIP  # Compare has said what is wrong with it
+            raise _nothing_to_do() from None  # Compare has said what is wrong with it
         if pixels.shape[0] * pixels.shape[1] > AT_ONCE:
-            return SKIP, cards.status(f"Press Run to look into {shown_name(Path(path).name)}", False), SKIP
+            raise _nothing_to_do()
         return self.begin(path, method, scale, ticket, changing)
 
     def on_run(self, ticket: Ticket) -> Iterator[tuple[Any, str]]:
@@ -259,3 +257,8 @@ class LatentHandlers:
             yield "", picture_value(markup.returned(study, back, gain))
 
         yield from ticket.serve(steps, lambda drawn: drawn, ("", SKIP))
+
+
+def _nothing_to_do() -> gr.Error:
+    """Ends a chain of events without a message."""
+    return gr.Error("Nothing to do", visible=False, print_exception=False)

@@ -13,9 +13,9 @@ from lab.latent.views import ERROR_COLOURS, View
 
 EMPTY = (
     '<div class="fg-empty"><p><b>What is inside the small picture?</b> FGRN\'s encoder makes a representation x from '
-    "which the picture is restored best; the flow F turns x into the LR picture to look at. Run "
+    "which the picture is restored best; the flow F turns x into the LR picture to look at. This tab "
     "shows both side by side, the path from one to the other, what rounding loses on the way back, and what comes "
-    "back when the LR picture is changed.</p><p>{why}</p></div>"
+    "back when the LR picture is changed. Pictures of more than a megapixel wait for Run.</p><p>{why}</p></div>"
 )
 _RGB = ("R", "G", "B")
 _COLOURS = {"r": "red", "g": "green", "b": "blue"}

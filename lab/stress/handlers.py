@@ -55,9 +55,18 @@ class StressHandlers:
         self.models = models
 
     def begin(
-        self, path: str | None, scale: int, methods: list[str], kinds: list[str] | None, ticket: Ticket
-    ) -> tuple[Ticket, str]:
-        """Check a request (`kinds` is None for bytes); end what still runs for this visitor; hand out a new ticket."""
+        self,
+        path: str | None,
+        scale: int,
+        methods: list[str],
+        kinds: list[str] | None,
+        ticket: Ticket,
+        run: StressRun | RateRun | None,
+    ) -> tuple[Any, ...]:
+        """Check a request (`kinds` is None for bytes); end what still runs for this visitor; hand out a new ticket.
+
+        The example goes, which is of another picture.
+        """
         with shown_errors(), ticket.apply() as new:
             asked.check_scale(scale)
             asked.check_methods(methods)
@@ -68,7 +77,14 @@ class StressHandlers:
                 runs.check_kinds(kinds)
                 runs.open_subject(path)
                 granted = new.grant(path, scale, methods, kinds, kind="stress")
-        return granted, _line(Progress("Waiting for its turn")) if granted is new else SKIP
+        if granted is not new:
+            return granted, *Drawn(plots=(SKIP,) * len(KINDS)).values(), SKIP, SKIP
+        waiting = Drawn(status=_line(Progress("Waiting for its turn")), plots=(SKIP,) * len(KINDS))
+        if not kept.is_example(run):
+            return granted, *waiting.values(), SKIP, SKIP
+        gone = gr.Plot(visible=False)
+        empty = waiting._replace(run=None, sentences="", plots=(gone,) * len(KINDS))
+        return granted, *empty.values(), "", gone
 
     def first(self, run: StressRun | RateRun | None, ticket: Ticket) -> Any:
         """When the tab is opened and nothing was measured yet: the example, if it is there."""

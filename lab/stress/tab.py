@@ -58,13 +58,20 @@ def build(
     drawn = [run, status, empty, sentences, *curves]
     drawn_rate = [run, status, empty, rate_sentences, rate]
     request = [image, scale, methods]
-    begun = start.click(tab.begin, [*request, kinds, ticket], [ticket, status], concurrency_limit=4, **QUIET)
+    everything = [*drawn, rate_sentences, rate]
+    begun = start.click(
+        tab.begin, [*request, kinds, ticket, run], [ticket, *everything], concurrency_limit=4, **QUIET
+    )
     begun.success(tab.on_stress, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     begun = weigh.click(
-        tab.begin, [*request, gr.State(None), ticket], [ticket, status], concurrency_limit=4, **QUIET
+        tab.begin,
+        [*request, gr.State(None), ticket, run],
+        [ticket, *everything],
+        concurrency_limit=4,
+        **QUIET,
     )
     begun.success(tab.on_bytes, ticket, drawn_rate, trigger_mode="multiple", **shown_waiting(status, SERIES))
-    whole.select(tab.first, [run, ticket], [*drawn, rate_sentences, rate], queue=False, **QUIET)
+    whole.select(tab.first, [run, ticket], everything, queue=False, **QUIET)
     stop.click(tab.stop, [run, ticket], [run, status], queue=False, **QUIET)
     gr.on(
         [demo.load, image.change, scale.change, methods.change],

@@ -131,7 +131,9 @@ class Painter {
     const { error } = state;
     const [reference, bitmap] = [this.reference, picture].map(({ file }) => pictures.get(file?.url));
     if (!reference || !bitmap) return;
-    const href = URL.createObjectURL(await this.errors.png(reference, bitmap, error));
+    const blob = await new ErrorDrawing().png(reference, bitmap, error); // its canvases go with it
+    if (!blob) return this.viewer.say("The browser cannot make so large a picture.");
+    const href = URL.createObjectURL(blob);
     make("a", { href, download: errorFileName(picture, error) }).click();
     setTimeout(() => URL.revokeObjectURL(href), 60_000); // the browser has read it by then
   }

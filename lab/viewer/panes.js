@@ -65,7 +65,9 @@ class Pane {
     const key = parts.map((part) => part.outerHTML).join("");
     if (key === this.described) return; // leaves a focused link alone
     this.described = key;
+    const focused = this.caption.contains(document.activeElement);
     this.caption.replaceChildren(...parts);
+    if (focused) this.caption.querySelector("a, button")?.focus();
   }
 }
 
