@@ -40,11 +40,13 @@ class Request(NamedTuple):
 
 def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Request:
     """Build the tab inside the current `gr.Tab` and wire it; its address decides how it opens."""
-    ticket, seen, refusal = gr.State(Ticket()), gr.State(Shown()), gr.State()
-    linked, address = (
+    ticket, seen = gr.State(Ticket()), gr.State(Shown())
+    # a State has no value in the browser
+    linked, address, refusal = (
         gr.Checkbox(visible=False),
         gr.Textbox(visible=False),
-    )  # a State has no value in the browser
+        gr.Textbox(visible=False),
+    )
     with gr.Row():
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             image = upload(
@@ -90,13 +92,13 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
         begun = begins(
             page.begin_at_once, request, [refusal, ticket, address, outdated, *drawn], queue=False, **QUIET
         )
-        begun.success(page.complain, refusal, concurrency_limit=None, **QUIET)
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
         # again: an example brings its picture, which is another one until it is drawn
         ran.success(page.outdated, chosen, outdated, **CHECK, **QUIET)
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
     for changes in (image.change, scale.change, methods.change):
         changes(page.outdated, chosen, outdated, **CHECK, **QUIET)
+    refusal.change(page.complain, refusal, concurrency_limit=None, **QUIET)
     stopped = stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
     stopped.success(page.measure_stopped, drawing, drawn, **METRIC, **QUIET)
     shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET)

@@ -76,6 +76,9 @@ def shown_errors() -> Iterator[None]:
     try:
         yield
     except RequestError as error:
-        raise gr.Error(
-            inert(str(error)), title="That did not work", duration=20, print_exception=False
-        ) from error
+        raise refused(inert(str(error))) from error
+
+
+def refused(text: str) -> gr.Error:
+    """The message box of the page; `text` is shown as HTML."""
+    return gr.Error(text, title="That did not work", duration=20, print_exception=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from fgrn.pipeline import Pixels
 from fgrn.record import sha256
 from lab import asked, cards, compare, example_cache, links, reader, region, table, viewer
 from lab.compare import Run
-from lab.components import inert, picture_value, shown_errors
+from lab.components import inert, picture_value, refused, shown_errors
 from lab.files import DAY, Store, private_folder, readable_size
 from lab.models import Models
 from lab.region import Region
@@ -116,18 +117,19 @@ class Handlers:
         Outside of the queue an error has no message box. Many requests at once wait without a thread of Gradio's.
         """
         try:
-            return None, *await to_thread.run_sync(self.begin, *request, limiter=self._beginning)
+            return SKIP, *await to_thread.run_sync(self.begin, *request, limiter=self._beginning)
         except gr.Error as error:
-            refusal = error
+            text = error.message
         except Exception as error:
             traceback.print_exc()
-            refusal = gr.Error(inert(str(error)))
-        return refusal, *[SKIP] * 3, *Drawn()
+            text = inert(str(error))
+        # The number makes it another value: the same refusal is to be shown again.
+        return f"{time.monotonic_ns()} {text}", *[SKIP] * 3, *Drawn()
 
-    def complain(self, error: gr.Error | None) -> None:
-        """Show why `begin_at_once` has refused a request, if it has."""
-        if error is not None:
-            raise error
+    def complain(self, refusal: str) -> None:
+        """Show why `begin_at_once` has refused a request."""
+        _, _, text = refusal.partition(" ")
+        raise refused(text)
 
     def on_run(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""

@@ -249,18 +249,26 @@ def test_a_bad_request_does_not_end_what_is_running(tmp_path: Path, picture: str
     assert ticket.valid
 
 
-def test_a_refusal_outside_of_the_queue_is_handed_on(picture: str) -> None:
+def test_a_refusal_outside_of_the_queue_is_handed_on(picture: str, monkeypatch: pytest.MonkeyPatch) -> None:
     page, ticket = handlers.Handlers(), Ticket()
-    error, *rest = anyio.run(page.begin_at_once, picture, 4, [], ticket, handlers.Shown())
-    assert rest == [gr.skip()] * 7 and not ticket.stopped()
-    with pytest.raises(gr.Error, match="at least one"):
-        page.complain(error)
-    error, new, *_ = anyio.run(page.begin_at_once, picture, 4, ["bicubic"], ticket, handlers.Shown())
-    assert error is None and not new.stopped() and ticket.stopped()
-    page.complain(error)
-    error, *_ = anyio.run(page.begin_at_once, picture, 4, None, ticket, handlers.Shown())
-    with pytest.raises(gr.Error):  # a fault of ours is shown too
-        page.complain(error)
+
+    def begun(methods: list[str]) -> Any:
+        return anyio.run(page.begin_at_once, picture, 4, methods, ticket, handlers.Shown())
+
+    refusals = []
+    for _ in range(2):
+        refusal, *rest = begun([])
+        assert rest == [gr.skip()] * 7 and not ticket.stopped()
+        with pytest.raises(gr.Error, match="at least one"):
+            page.complain(refusal)
+        refusals.append(refusal)
+    assert refusals[0] != refusals[1], "the page would not show it again"
+    refusal, new, *_ = begun(["bicubic"])
+    assert refusal == gr.skip() and not new.stopped() and ticket.stopped()
+    monkeypatch.setattr(page, "begin", lambda *request: 1 / 0)
+    refusal, *_ = begun(["bicubic"])
+    with pytest.raises(gr.Error, match="division by zero"):
+        page.complain(refusal)
 
 
 def test_bicubic_waits_for_no_network(picture: str) -> None:
