@@ -7,6 +7,8 @@ import json
 import math
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +255,9 @@ def test_a_refusal_outside_of_the_queue_is_handed_on(picture: str, monkeypatch: 
     page, ticket = handlers.Handlers(), Ticket()
 
     def begun(methods: list[str]) -> Any:
-        return anyio.run(page.begin_at_once, picture, 4, methods, ticket, handlers.Shown())
+        request = partial(page.begin_at_once, picture, 4, methods, ticket, handlers.Shown())
+        with ThreadPoolExecutor() as other:  # in this thread the browser's loop may be running
+            return other.submit(lambda: anyio.run(request)).result()
 
     refusals = []
     for _ in range(2):
