@@ -465,6 +465,16 @@ def test_a_lr_png_that_names_a_scale_that_does_not_exist_is_refused(
             restore.run(Models(), store, str(path), None, None, other_weights)
 
 
+def test_what_compare_does_not_have_is_not_restored(picture: str) -> None:
+    page, shown = handlers.Handlers(), handlers.Shown()
+    tab = RestoreTab(page)
+    with pytest.raises(gr.Error, match="Compare has no LR picture yet"):
+        tab.take(shown)
+    page.begin(picture, 4, ["bicubic"], Ticket(), shown)
+    assert shown.run and shown.run.done[0].files
+    assert tab.take(shown) == (shown.run.done[0].files.lr, "file", "file", False)
+
+
 def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture: str) -> None:
     path = tmp_path / "small.png"
     result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
