@@ -141,11 +141,11 @@ def _arrow(column: Column) -> str:
 
 
 def _row(run: Run, outcome: Outcome, best: dict[str, str]) -> str:
-    head = f'<th scope="row">{escape(outcome.label)}</th>'
+    name = f'<th scope="row">{escape(outcome.label)}</th>'
     if outcome.state in (State.FAILED, State.STOPPED):
-        return f'<tr>{head}<td class="fg-wide" colspan="{len(COLUMNS)}">{escape(outcome.reason)}</td></tr>'
+        return f'<tr>{name}<td class="fg-wide" colspan="{len(COLUMNS)}">{escape(outcome.reason)}</td></tr>'
     cells = "".join(_cell(run, outcome, column, best[column.key]) for column in COLUMNS)
-    return f'<tr data-method="{outcome.method}">{head}{cells}</tr>'
+    return f'<tr data-method="{outcome.method}">{name}{cells}</tr>'
 
 
 def _cell(run: Run, outcome: Outcome, column: Column, best: str) -> str:

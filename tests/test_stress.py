@@ -17,6 +17,7 @@ from fgrn.images import encode_png, read_image
 from lab import compare, plots
 from lab.asked import RequestError
 from lab.files import Store
+from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE
 from lab.models import Models
 from lab.progress import Clock, Progress, line
 from lab.stress import damage, kept, runs, verdicts
@@ -372,14 +373,14 @@ def test_the_example_is_what_the_shipped_weights_give(monkeypatch: pytest.Monkey
     example = kept.load()
     assert example, "the weights are others: python -m lab.stress.kept"
     damaged, weighed = example
-    pixels = read_image(kept.ASSETS / "examples" / f"{kept.EXAMPLE}.png").pixels
-    again = list(runs.stress(Models(), pixels, kept.SCALE, ["bicubic"], ["noise"]))[-1]
+    pixels = read_image(EXAMPLES[FIRST_EXAMPLE]).pixels
+    again = list(runs.stress(Models(), pixels, FIRST_SCALE, ["bicubic"], ["noise"]))[-1]
     assert len(again.points) > 3
     measured = {(p.method, p.kind, p.amount): p for p in damaged.points}
     for point in again.points:
         then = measured[point.method, point.kind, point.amount]
         assert (point.psnr_y, point.ssim_y) == pytest.approx((then.psnr_y, then.ssim_y))
-    result = fgrn.rescale(Models().get("fgrn", kept.SCALE), pixels)
+    result = fgrn.rescale(Models().get("fgrn", FIRST_SCALE), pixels)
     whole = damaged.reference("fgrn")
     assert whole and whole.psnr_y == pytest.approx(metrics.psnr_y(pixels, result.reconstruction, 4), abs=0.02)
     png = next(p for p in weighed.points if p.series == "fgrn" and p.setting == "LR as PNG")
@@ -391,7 +392,7 @@ def test_the_tab_opens_with_the_example(monkeypatch: pytest.MonkeyPatch) -> None
     tab, ticket = StressHandlers(Models()), Ticket()
     run, status, empty, sentences, *rest = tab.first(None, ticket)
     shown = [figure for figure in rest[: len(KINDS)] if figure.visible]
-    assert len(shown) == len(kept.KINDS_SHOWN) and rest[-1].visible
+    assert len(shown) == len(kept.FIRST_KINDS) and rest[-1].visible
     assert "Example: portrait at ×4" in status and empty == "" and "below bicubic" in sentences
     assert "In as many bytes" in rest[-2]
     assert tab.first(run, ticket) == SKIP

@@ -39,9 +39,7 @@ class Bench:
     dataset: str = ""
     figures: Figures = field(default_factory=dict)
     done: tuple[str, ...] = ()  # the pictures that all methods have done
-    digests: dict[str, str] = field(
-        default_factory=dict
-    )  # SHA-256 of their files; none of files that are not here
+    digests: dict[str, str] = field(default_factory=dict)  # SHA-256 of their files, if these are here
     skipped: dict[str, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
@@ -97,8 +95,7 @@ def benchmark(
     """Measure every picture with every method; a snapshot after each of them.
 
     A picture that cannot be measured is named and left out, for all methods, and so is a file that came before under
-    another name. As soon as `stop()` is true the
-    snapshots end, in the middle of a network if need be.
+    another name. As soon as `stop()` is true the snapshots end, in the middle of a network if need be.
 
     Raises:
         RequestError: before the first snapshot, if a method cannot be used.

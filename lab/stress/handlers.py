@@ -77,14 +77,16 @@ class StressHandlers:
                 runs.check_kinds(kinds)
                 runs.open_subject(path)
                 granted = new.grant(path, scale, methods, kinds, kind="stress")
-        if granted is not new:
-            return granted, *Drawn(plots=(SKIP,) * len(KINDS)).values(), SKIP, SKIP
-        waiting = Drawn(status=_line(Progress("Waiting for its turn")), plots=(SKIP,) * len(KINDS))
-        if not kept.is_example(run):
-            return granted, *waiting.values(), SKIP, SKIP
-        gone = gr.Plot(visible=False)
-        empty = waiting._replace(run=None, sentences="", plots=(gone,) * len(KINDS))
-        return granted, *empty.values(), "", gone
+        drawn, rates = Drawn(plots=(SKIP,) * len(KINDS)), (SKIP, SKIP)
+        if granted is new:
+            drawn = drawn._replace(status=_line(Progress("Waiting for its turn")))
+            if kept.is_example(run):
+                gone = gr.Plot(visible=False)
+                drawn, rates = (
+                    drawn._replace(run=None, sentences="", plots=(gone,) * len(KINDS)),
+                    ("", gone),
+                )
+        return granted, *drawn.values(), *rates
 
     def first(self, run: StressRun | RateRun | None, ticket: Ticket) -> Any:
         """When the tab is opened and nothing was measured yet: the example, if it is there."""

@@ -14,19 +14,18 @@ from typing import Any, TypeVar
 from fgrn.checkpoint import write_json
 from fgrn.images import read_image
 from fgrn.methods import METHODS, cards
+from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE
 from lab.models import Models
 from lab.progress import Progress
 from lab.stress import runs
 from lab.stress.damage import CODECS
 from lab.stress.runs import Point, RatePoint, RateRun, StressRun
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
-PATH = ASSETS / "results" / "stress_example.json"
-EXAMPLE, SCALE = "portrait", 4
-METHODS_SHOWN, KINDS_SHOWN = ("bicubic", "irn", "fgrn"), ("jpeg", "noise")
+PATH = Path(__file__).resolve().parents[2] / "assets" / "results" / "stress_example.json"
+FIRST_KINDS = ("jpeg", "noise")
 
 _DONE = Progress(
-    f"Example: {EXAMPLE} at ×{SCALE}, measured beforehand. The buttons measure the picture of Compare",
+    f"Example: {FIRST_EXAMPLE} at ×{FIRST_SCALE}, measured beforehand. The buttons measure the picture of Compare",
     active=False,
 )
 Snapshot = TypeVar("Snapshot")
@@ -39,11 +38,11 @@ def load() -> tuple[StressRun, RateRun] | None:
     content: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
     if content["weights"] != _weights():
         return None
-    subject = f"of {EXAMPLE} at ×{SCALE}"
+    subject = f"of {FIRST_EXAMPLE} at ×{FIRST_SCALE}"
     points = tuple(Point(**point) for point in content["stress"])
-    stress = StressRun(SCALE, METHODS_SHOWN, KINDS_SHOWN, points, subject=subject, progress=_DONE)
+    stress = StressRun(FIRST_SCALE, FIRST_METHODS, FIRST_KINDS, points, subject=subject, progress=_DONE)
     rates = tuple(RatePoint(**point) for point in content["bytes"])
-    return stress, RateRun(SCALE, METHODS_SHOWN, rates, subject=subject, progress=_DONE)
+    return stress, RateRun(FIRST_SCALE, FIRST_METHODS, rates, subject=subject, progress=_DONE)
 
 
 def is_example(run: StressRun | RateRun | None) -> bool:
@@ -54,9 +53,9 @@ def is_example(run: StressRun | RateRun | None) -> bool:
 def measure() -> dict[str, Any]:
     """The points of both runs, and the weights that they are of."""
     models = Models()
-    pixels = read_image(ASSETS / "examples" / f"{EXAMPLE}.png").pixels
-    stress = _last(runs.stress(models, pixels, SCALE, METHODS_SHOWN, KINDS_SHOWN))
-    rates = _last(runs.rate_distortion(models, pixels, SCALE, METHODS_SHOWN))
+    pixels = read_image(EXAMPLES[FIRST_EXAMPLE]).pixels
+    stress = _last(runs.stress(models, pixels, FIRST_SCALE, FIRST_METHODS, FIRST_KINDS))
+    rates = _last(runs.rate_distortion(models, pixels, FIRST_SCALE, FIRST_METHODS))
     if stress.notices or rates.notices or not {p.series for p in rates.points}.issuperset(CODECS):
         raise SystemExit(f"Not all kinds can be measured here: {stress.notices + rates.notices}")
     return {
@@ -73,8 +72,8 @@ def _last(snapshots: Iterator[Snapshot]) -> Snapshot:
 
 def _weights() -> dict[str, str]:
     """The digests of the trained methods that are shown, of those that are here."""
-    here = cards(SCALE)
-    return {name: card.digest for name in METHODS_SHOWN if METHODS[name].trained and (card := here.get(name))}
+    here = cards(FIRST_SCALE)
+    return {name: card.digest for name in FIRST_METHODS if METHODS[name].trained and (card := here.get(name))}
 
 
 if __name__ == "__main__":

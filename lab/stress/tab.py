@@ -12,9 +12,8 @@ from lab.queues import QUIET, SERIES, shown_waiting
 from lab.stress.api import StressApi
 from lab.stress.damage import KINDS
 from lab.stress.handlers import StressHandlers
+from lab.stress.kept import FIRST_KINDS
 from lab.ticket import Ticket
-
-FIRST_KINDS = ("jpeg", "noise")
 
 
 def build(
