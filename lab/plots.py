@@ -89,7 +89,9 @@ def rate_figure(run: RateRun) -> go.Figure:
             marker = {"symbol": MARKERS[method], "size": 13, "line": {"width": 1.5, "color": "white"}}
             figure.add_trace(_rate_trace(points, label, mode="lines+markers", marker=marker))
     title = f"<b>Bytes</b> {run.subject}"
-    figure.update_layout(charts.layout(440, title), hovermode="closest", yaxis_title="PSNR-Y, dB")
+    figure.update_layout(charts.layout(480, title), hovermode="closest", yaxis_title="PSNR-Y, dB")
+    # Below: on a phone so many entries stand in four rows, and would reach into the title.
+    figure.update_layout(margin_t=40, legend={"x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"})
     texts = [f"{value:g}" for value in _BITS]
     figure.update_xaxes(
         _axis(), type="log", title="bits per pixel of the picture", tickvals=list(_BITS), ticktext=texts
