@@ -49,6 +49,10 @@ class Files:
     x_recovered: str
     reconstruction: str
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.x, self.lr, self.x_recovered, self.reconstruction
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -66,6 +70,10 @@ class Outcome:
         return METHODS[self.method].label
 
 
+def _token() -> str:
+    return secrets.token_hex(8)
+
+
 @dataclass(frozen=True)
 class Run:
     """A snapshot of a comparison."""
@@ -80,7 +88,7 @@ class Run:
     source: Input | None = None  # the file of the original, as it came
     record: str = ""  # path of the ZIP that repeats the run, once it is measured
     active: bool = True
-    token: str = field(default_factory=lambda: secrets.token_hex(8))  # the same in all snapshots of a run
+    token: str = field(default_factory=_token)  # the same in all snapshots of a run
 
     @property
     def done(self) -> list[Outcome]:
@@ -97,6 +105,12 @@ class Run:
         outcomes = tuple(outcome if o.method == outcome.method else o for o in self.outcomes)
         return replace(self, outcomes=outcomes, status=status)
 
+    def by(self, methods: Sequence[str]) -> Run:
+        """Another run of the same picture at the same scale; methods that are done here are done there."""
+        done = {outcome.method: outcome for outcome in self.done}
+        outcomes = tuple(done.get(method, Outcome(method)) for method in methods)
+        return replace(self, outcomes=outcomes, token=_token())
+
 
 def opened(models: Models, store: Store, path: str | None, scale: object, methods: Sequence[str]) -> Run:
     """A comparison before any network has run: with the original, and bicubic if the picture is not large.
@@ -106,12 +120,25 @@ def opened(models: Models, store: Store, path: str | None, scale: object, method
     """
     number, names = check_scale(scale), check_methods(methods)
     pixels, notices, _ = open_picture(path)
-    name = stem(path or "")
+    return begun(models, store, path or "", pixels, notices, number, names)
+
+
+def begun(
+    models: Models,
+    store: Store,
+    path: str,
+    pixels: Pixels,
+    notices: tuple[str, ...],
+    scale: int,
+    methods: Sequence[str],
+) -> Run:
+    """As `opened`, of a picture that was read already, and with a scale and methods that there are."""
+    name = stem(path)
     hr = store.save(encode_png(pixels, quick=True), f"{name}.png")
-    outcomes = tuple(Outcome(method) for method in names)
-    source = Input(shown_name(Path(path or "").name), record.sha256(Path(path or "").read_bytes()))
+    outcomes = tuple(Outcome(method) for method in methods)
+    source = Input(shown_name(Path(path).name), record.sha256(Path(path).read_bytes()))
     size = (pixels.shape[0], pixels.shape[1])
-    run = Run(name, number, size, hr, notices, outcomes, "Waiting for its turn", source)
+    run = Run(name, scale, size, hr, notices, outcomes, "Waiting for its turn", source)
     for outcome in outcomes:
         if not METHODS[outcome.method].trained and size[0] * size[1] <= AT_ONCE:
             run = run.with_outcome(_outcome(models, store, run, pixels, outcome), run.status)

@@ -109,5 +109,5 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     )
     address.change(None, address, None, js=SHOW_ADDRESS)
     scale.input(page.choices, [scale, methods], [methods, missing], queue=False, **QUIET)
-    image.change(page.describe, image, facts, concurrency_limit=4, **QUIET)
+    image.change(page.describe, [image, scale], facts, concurrency_limit=4, **QUIET)
     return Request(image, scale, methods, seen)

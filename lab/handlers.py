@@ -6,6 +6,7 @@ import os
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +14,12 @@ import gradio as gr
 from anyio import CapacityLimiter, to_thread
 
 from fgrn.images import read_image
-from fgrn.methods import SCALES
-from fgrn.pipeline import Pixels
+from fgrn.methods import METHODS, SCALES
+from fgrn.pipeline import Pixels, RescaleError
 from fgrn.record import sha256
 from lab import asked, cards, compare, example_cache, links, reader, region, table, viewer
-from lab.compare import Run
+from lab.ahead import Ahead
+from lab.compare import AT_ONCE, Run
 from lab.components import inert, picture_value, refused, shown_errors
 from lab.files import DAY, Store, private_folder, readable_size
 from lab.models import Models
@@ -71,6 +73,7 @@ class Handlers:
         kept = example_cache.default_folder()
         self.showcases = Showcases(self.models, served, EXAMPLES, FIRST_METHODS, kept)
         self.first = self.showcases.of(FIRST_EXAMPLE, FIRST_SCALE)
+        self._ahead = Ahead()
         self._served: Run | None = None  # the example, if the page is served with it
         self._beginning = CapacityLimiter(4)  # each holds a whole picture
 
@@ -101,9 +104,13 @@ class Handlers:
         as far as it is known.
         """
         with shown_errors(), ticket.apply() as new:
-            asked.check_scale(scale)
+            number = asked.check_scale(scale)
             example = self.showcases.find(path, scale, methods)
-            run = None if example else compare.opened(self.models, self.store, path, scale, methods)
+            ready = None if example else self._ahead.take(path, number)
+            if ready:
+                run: Run | None = ready.by(asked.check_methods(methods))
+            else:
+                run = None if example else compare.opened(self.models, self.store, path, scale, methods)
             granted = new.grant(path, scale, methods, run)
         if granted is not new:
             return granted, SKIP, SKIP, *Drawn()
@@ -236,15 +243,27 @@ class Handlers:
             link.asks_for_a_run,
         )
 
-    def describe(self, path: str | None) -> str:
-        """A line about the picture that was just chosen."""
+    def describe(self, path: str | None, scale: int) -> Iterator[str]:
+        """A line about the picture that was just chosen. Then what a comparison of it shows at once is made ready."""
         if not path:
-            return '<div class="fg-info">PNG, JPEG, WebP, TIFF, ... up to 16 megapixels and 20 MB.</div>'
+            yield '<div class="fg-info">PNG, JPEG, WebP, TIFF, ... up to 16 megapixels and 20 MB.</div>'
+            return
         try:
             pixels, notices, kind = asked.open_picture(path)
+            number = asked.check_scale(scale)
         except asked.RequestError as error:
-            return cards.problem(str(error))
-        return _facts(path, pixels, notices, kind)
+            yield cards.problem(str(error))
+            return
+        yield _facts(path, pixels, notices, kind)
+        if pixels.shape[0] * pixels.shape[1] > AT_ONCE or self.showcases.name_of(path):
+            return
+        at_once = [method.name for method in METHODS.values() if not method.trained]
+        with suppress(OSError, RescaleError):  # Run will say it
+            self._ahead.make(
+                path,
+                number,
+                lambda: compare.begun(self.models, self.store, path, pixels, notices, number, at_once),
+            )
 
     def outdated(self, path: str | None, scale: int, methods: list[str], shown: Shown) -> str:
         """Whether what is shown is of another request than the controls now say."""

@@ -349,7 +349,7 @@ def test_bad_files_say_what_why_and_what_next(kind: str, tmp_path: Path, store: 
     with pytest.raises(RequestError, match=words) as caught:
         next(compare.compare(Models(), store, str(path), 4, ["bicubic"]))
     assert str(caught.value).count(". ") >= 1, "a reason and a way out"
-    assert words in handlers.Handlers().describe(str(path)), "also beside the upload, before Run"
+    assert words in next(handlers.Handlers().describe(str(path), 4)), "also beside the upload, before Run"
     assert not store.folder.exists(), "nothing was written"
 
 

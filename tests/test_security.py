@@ -228,5 +228,5 @@ def test_the_line_beside_the_upload_uses_the_limits_too(
 
     monkeypatch.setattr("lab.asked.read_upload", refuse)
     monkeypatch.setattr("lab.restore.read_upload", refuse)
-    assert "Refused by the limits" in Handlers().describe("a.png")
+    assert "Refused by the limits" in next(Handlers().describe("a.png", 4))
     assert "Refused by the limits" in RestoreTab(Handlers()).describe("a.png")
