@@ -12,7 +12,7 @@ from fgrn.images import ImageError, read_image
 from fgrn.metrics import Score
 from fgrn.pipeline import Pixels
 from lab.asked import RequestError
-from lab.compare import Run
+from lab.compare import CLEANED_UP, Run
 
 KEYS = ("psnr_y", "ssim_y")
 SSIM_SIDE = 11  # the window of SSIM
@@ -89,7 +89,7 @@ def measure(run: Run, region: Region) -> Region:
                 picture = read_image(outcome.files.reconstruction).pixels
                 scores[outcome.method] = _scores(hr, region.box.crop(picture))
     except ImageError as error:
-        raise RequestError("The pictures of this comparison were cleaned up. Run it again.") from error
+        raise RequestError(CLEANED_UP) from error
     return replace(region, scores=scores)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import gradio as gr
 import numpy as np
@@ -672,6 +674,40 @@ def test_the_scale_decides_which_methods_there_are(browser: Browser, url: str) -
     visitor.tab("Latent x")
     expect(page.locator("#latent-missing")).to_contain_text("du_none_x2.json is missing")
     expect(page.locator("#latent-method input")).to_have_count(1)
+    visitor.finish()
+
+
+@pytest.mark.browser
+def test_views_of_files_that_were_cleaned_up_say_so(
+    browser: Browser, url: str, tmp_path: Path, photo: Photo
+) -> None:
+    visitor = Visitor(browser, url, 1440, 1000)
+    page = visitor.open()
+    path = tmp_path / "soon_gone.png"
+    path.write_bytes(encode_png(photo(64, 64)))
+    page.locator("#picture button[aria-label='Remove Image']").click()
+    page.locator("#picture input[type=file]").set_input_files(path)
+    expect(page.locator("#facts")).to_contain_text("64 × 64")
+    visitor.tab("Latent x")
+    expect(page.locator("#latent-status [role=status]")).to_have_text("soon_gone, FGRN ×4")
+    shown = page.locator("#latent-pair img").first.get_attribute("src") or ""
+    stored = Path(unquote(shown.split("file=")[1])).parent.parent
+    for file in stored.glob("*/soon_gone_fgrn_x4*"):
+        file.unlink()
+    acts: list[Callable[[], None]] = [
+        lambda: page.locator("#latent-view").get_by_label("Min to max").check(),
+        lambda: slide(page, "#latent-cell", 2),
+        lambda: page.locator("#latent-channel").get_by_label("G", exact=True).check(),
+    ]
+    for act in acts:
+        act()
+        expect(page.locator(".toast-body")).to_contain_text("cleaned up. Run it again")
+        page.locator(".toast-close").first.click()
+        expect(page.locator(".toast-body")).to_have_count(0)
+    page.locator("#latent-run").click()
+    expect(page.locator("#latent-path .fg-current")).to_contain_text("x")
+    assert len(visitor.complaints) == len(acts) and all("of 500" in text for text in visitor.complaints)
+    visitor.complaints.clear()  # the requests that were refused
     visitor.finish()
 
 

@@ -11,7 +11,7 @@ import gradio as gr
 from lab import asked, cards
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
-from lab.components import picture_value, shown_errors
+from lab.components import picture_value, refused, shown_errors
 from lab.handlers import Handlers
 from lab.latent import changes, markup, plots, studies, views
 from lab.latent.changes import Change
@@ -180,6 +180,10 @@ class LatentHandlers:
             plots.spectrum_figure(study.curves, channel),
             picture_value(markup.errors(study, shown, channel)),
         )
+
+    def gone(self) -> None:
+        """Say why a view could not be drawn: its files are kept for a day only."""
+        raise refused(studies.CLEANED_UP)
 
     def show_kind(self, kind: str) -> tuple[Any, ...]:
         """The sliders of a kind of change."""

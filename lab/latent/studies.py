@@ -56,6 +56,7 @@ class Curves:
     spectra: dict[str, NDArray[np.float64]]
 
 
+CLEANED_UP = "The pictures of this run were cleaned up. Run it again."
 PICTURES = {"x": "x", "lr": "LR", "bicubic": "bicubic"}
 
 
@@ -273,4 +274,4 @@ def _files_needed() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ImageError is a ValueError
-        raise RequestError("The pictures of this run were cleaned up. Run it again.") from error
+        raise RequestError(CLEANED_UP) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,13 @@ BRUSH = Path(__file__).with_name("brush.js")
 VIEWS = [("Clamped", View.CLAMPED), ("Min to max", View.STRETCHED), ("Minus bicubic", View.DIFFERENCE)]
 COLOURS = [("RGB", "rgb"), ("R", "r"), ("G", "g"), ("B", "b")]
 FAST: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
+
+
+def fast(
+    tab: LatentHandlers, when: Callable[..., Any], what: Callable[..., Any], *between: Any, **options: Any
+) -> None:
+    """An event that is answered at once, outside of Gradio's queue; an error there has no message box of its own."""
+    when(what, *between, **{**FAST, **options}).failure(tab.gone, None, None, **QUIET)
 
 
 class Change(NamedTuple):
@@ -83,12 +91,13 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
         ran = asked.success(
             tab.on_run, ticket, [study, status], trigger_mode="multiple", **shown_waiting(status)
         )
-        ran.success(tab.draw, [study, painting, view, channel, gain], drawn, **FAST)
+        fast(tab, ran.success, tab.draw, [study, painting, view, channel, gain], drawn)
     stop.click(tab.stop, ticket, status, queue=False, **QUIET)
     shown = [study, view, channel, gain, cell]
-    gr.on([view.input, gain.input], tab.show, shown, [pair, path], **FAST)
-    channel.input(tab.show_channel, shown, seen, **FAST)
-    cell.input(tab.show_path, shown, path, **FAST)
+    for changes_view in (view.input, gain.input):
+        fast(tab, changes_view, tab.show, shown, [pair, path])
+    fast(tab, channel.input, tab.show_channel, shown, seen)
+    fast(tab, cell.input, tab.show_path, shown, path)
 
     gr.on(None, lambda: tab.choices(FIRST_SCALE, STUDIED[0]), None, [method, missing], queue=False, **QUIET)
     scale.change(tab.choices, [scale, method], [method, missing], queue=False, **QUIET)
@@ -151,10 +160,10 @@ def _change_section(
     kind.input(tab.show_kind, kind, [levels, sigma, seed, radius, canvas], **FAST)
     painted, brushed = [painting, brush], [study, painting, radius]
     # brush.js waits for each answer; Gradio would still drop what comes right after it.
-    brush.select(tab.paint, [*brushed, levels], painted, queue=False, trigger_mode="multiple", **QUIET)
-    radius.input(tab.show_brush, brushed, brush, **FAST)
-    undo.click(tab.undo, brushed, painted, queue=False, **QUIET)
-    clear.click(tab.clear, brushed, painted, queue=False, **QUIET)
+    fast(tab, brush.select, tab.paint, [*brushed, levels], painted, trigger_mode="multiple")
+    fast(tab, radius.input, tab.show_brush, brushed, brush)
+    fast(tab, undo.click, tab.undo, brushed, painted, trigger_mode="once")
+    fast(tab, clear.click, tab.clear, brushed, painted, trigger_mode="once")
     change = [study, kind, levels, sigma, seed, painting, gain, ticket]
     begun = go.click(tab.begin_change, change, [ticket, note], concurrency_limit=4, **QUIET)
     begun.success(
