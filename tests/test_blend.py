@@ -35,6 +35,10 @@ def test_the_ends_are_the_two_flows_and_the_middle_is_their_mean() -> None:
         middle = blend.blend(new, old, 0.25)
         assert torch.equal(middle.decode(x), new.decode(x)), "G_u is never blended"
         assert (middle.from_lr(middle.to_lr(x)) - x).abs().max() < 1e-5, "any mean of weights is invertible"
+    beyond = blend.blend(new, old, 1.5)
+    for name, parameter in beyond.flow.named_parameters():
+        pair = old.flow.get_parameter(name), new.flow.get_parameter(name)
+        assert torch.allclose(parameter, 1.5 * pair[1] - 0.5 * pair[0], atol=1e-6), name
     for name, parameter in middle.flow.named_parameters():
         pair = old.flow.get_parameter(name), new.flow.get_parameter(name)
         assert torch.allclose(parameter, 0.75 * pair[0] + 0.25 * pair[1], atol=1e-7), name
@@ -91,8 +95,8 @@ def test_figures_and_weights_are_written(
     assert card.provenance.metrics["validation"]["psnr_y_direct"] == figures["rows"][0]["psnr_y_direct"]
 
 
-@pytest.mark.parametrize("share", ["-0.1", "1.5", "nan"])
-def test_a_share_outside_0_to_1_is_refused(share: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("share", ["-0.1", "3.5", "nan"])
+def test_a_share_far_beyond_both_is_refused(share: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         blend.main(["a", "--flow-of", "b", "--data", "c", "--share", share, "--out", "d"])
-    assert "no share from 0 to 1" in capsys.readouterr().err
+    assert "no share from 0 to 3" in capsys.readouterr().err

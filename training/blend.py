@@ -6,7 +6,8 @@
 NEW and OLD are weights of the same FGRN, such as those that a run ended with and those that it started from. A share s
 gives F the weights (1 - s) OLD + s NEW, G_d and G_u are NEW's; with `--rescaling-of` it is the other way round. The
 longer F is fitted to bicubic, the less of x comes back through 8 bit, and the longer G_d is, the less x can carry; on
-the way between the two lies a network that gives up a little of each.
+the way between the two lies a network that gives up a little of each. A share above 1 goes on beyond NEW in the same
+direction.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from fgrn.models import FGRN
 from training.data import list_images, read_images, split_validation
 from training.validate import validate
 
+MOST = 3.0
+"""The largest share: so far beyond NEW no network was found to be of use."""
 FLOW, RESCALING = ("flow.",), ("downscaler.", "upscaler.")
 """What can be blended: F, or G_d and G_u; beginnings of the names of its weights."""
 
@@ -90,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--hold-out", type=int, default=8, help="as in the training (default: 8)")
     parser.add_argument(
-        "--shares", type=_share, nargs="+", default=[0.0, 0.25, 0.5, 1.0], help="of NEW, 0 to 1"
+        "--shares", type=_share, nargs="+", default=[0.0, 0.25, 0.5, 1.0], help="of NEW, 0 to 3"
     )
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--share", type=_share, help="the share to write")
@@ -131,8 +134,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _share(text: str) -> float:
     value = float(text)
-    if not (math.isfinite(value) and 0 <= value <= 1):
-        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
+    if not (math.isfinite(value) and 0 <= value <= MOST):
+        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to {MOST:g}")
     return value
 
 
