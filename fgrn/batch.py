@@ -43,15 +43,19 @@ class Job:
     problem: str = ""
 
 
-def find_pictures(inputs: Sequence[str], *, outside: Path | None = None) -> list[Picture]:
+def find_pictures(inputs: Sequence[str], reporter: Reporter, *, outside: Path | None = None) -> list[Picture]:
     """All pictures of files and folders, folders in depth and in the order of names; hidden files are left out.
 
     What lies in the folder `outside` is skipped, so that a second run does not read the output of the first.
-    A folder among several inputs keeps its own name in `Picture.name`.
+    A folder among several inputs keeps its own name in `Picture.name`. A folder that cannot be read is reported.
 
     Raises:
         UsageError: for a folder without pictures. (A missing file is noticed when it is read.)
     """
+
+    def fail(error: OSError) -> None:
+        reporter.fail(f"{error.filename} cannot be read: {error.strerror or error}")
+
     pictures: dict[Picture, None] = {}  # a set that keeps the order
     for text in inputs:
         path = Path(text)
@@ -59,17 +63,23 @@ def find_pictures(inputs: Sequence[str], *, outside: Path | None = None) -> list
             pictures[Picture(path, Path(path.name))] = None
             continue
         base = Path(path.resolve().name if len(inputs) > 1 else "")
-        found = [Picture(file, base / file.relative_to(path)) for file in pictures_below(path, outside)]
+        below = pictures_below(path, outside, fail)
+        found = [Picture(file, base / file.relative_to(path)) for file in below]
         if not found:
             raise UsageError(f"{text}: there is no picture in this folder ({', '.join(sorted(SUFFIXES))}).")
         pictures.update(dict.fromkeys(found))
     return list(pictures)
 
 
-def pictures_below(folder: Path, outside: Path | None = None) -> Iterator[Path]:
-    """Files in and below `folder` that are called as pictures are; nothing hidden, and nothing below `outside`."""
+def pictures_below(
+    folder: Path, outside: Path | None = None, fail: Callable[[OSError], object] | None = None
+) -> Iterator[Path]:
+    """Files in and below `folder` that are called as pictures are; nothing hidden, and nothing below `outside`.
+
+    `fail` is called with the error of every folder that cannot be read.
+    """
     skipped = outside.resolve() if outside and outside.resolve() != folder.resolve() else None
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=fail):
         folders[:] = sorted(
             name for name in folders if name[0] != "." and (Path(parent) / name).resolve() != skipped
         )
@@ -78,12 +88,12 @@ def pictures_below(folder: Path, outside: Path | None = None) -> Iterator[Path]:
                 yield Path(parent) / name
 
 
-def plan(inputs: Sequence[str], output: str, *, force: bool = False) -> list[Job]:
+def plan(inputs: Sequence[str], output: str, reporter: Reporter, *, force: bool = False) -> list[Job]:
     """The jobs for writing one PNG per picture.
 
     One file goes to the file `output`; a folder, or several inputs, go below the folder `output`, with the structure
     of folders kept. Inputs are not overwritten unless `force` is set; of two pictures that would become the same
-    file none is written.
+    file none is written. A folder that cannot be read is reported.
 
     Raises:
         UsageError: if `output` does not fit the inputs.
@@ -98,7 +108,7 @@ def plan(inputs: Sequence[str], output: str, *, force: bool = False) -> list[Job
         raise UsageError(
             f"{output}: the result is written as PNG only, because it has to stay exact. End the name in .png."
         )
-    pictures = find_pictures(inputs, outside=target if into_folder else None)
+    pictures = find_pictures(inputs, reporter, outside=target if into_folder else None)
     targets = [target / item.name.with_suffix(".png") if into_folder else target for item in pictures]
     sources = {item.source.resolve() for item in pictures}
     writers = Counter(path.resolve() for path in targets)
@@ -113,13 +123,21 @@ def plan(inputs: Sequence[str], output: str, *, force: bool = False) -> list[Job
     return jobs
 
 
+def drop_stdout() -> None:
+    """Send stdout nowhere from now on, once its reader is gone: the flush at exit would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @dataclass
 class Reporter:
-    """Messages on stderr that do not tear the progress bar; remembers what failed."""
+    """Messages on stderr that do not tear the progress bar; remembers what failed.
+
+    `unread_goes_on`: results are also for a file, so that nothing ends when nobody reads them on stdout any more.
+    """
 
     quiet: bool = False
     code: int = OK
-    failures: int = 0
+    unread_goes_on: bool = False
 
     def note(self, text: str) -> None:
         """Something the user may want to know."""
@@ -127,14 +145,22 @@ class Reporter:
             tqdm.write(f"fgrn: {text}", file=sys.stderr)
 
     def result(self, text: str) -> None:
-        """A result, on stdout."""
+        """A result, on stdout.
+
+        Raises:
+            BrokenPipeError: if nobody reads it any more, unless `unread_goes_on`.
+        """
         with tqdm.external_write_mode(file=sys.stderr):
-            print(text, flush=True)
+            try:
+                print(text, flush=True)
+            except BrokenPipeError:
+                if not self.unread_goes_on:
+                    raise
+                drop_stdout()
 
     def fail(self, text: str, code: int = FAILED) -> None:
         """Something that could not be done; never silent."""
         tqdm.write(f"fgrn: {text}", file=sys.stderr)
-        self.failures += 1
         self.code = max(self.code, code)
 
     @contextmanager

@@ -6,12 +6,11 @@ Only options are handled here; the work is in `fgrn.commands`, imported when it 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from fgrn import __version__
-from fgrn.batch import INTERRUPTED, UNUSABLE, UsageError
+from fgrn.batch import INTERRUPTED, UNUSABLE, UsageError, drop_stdout
 
 METHODS = ("bicubic", "irn", "fgrn", "du_none", "du_bic")  # as fgrn.methods.METHODS, which loads torch
 SCALES = (2, 4)
@@ -144,5 +143,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("fgrn: interrupted; what is written so far is complete.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # `python -m fgrn compare ... | head`: the reader has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails once more
+        drop_stdout()
         return 0

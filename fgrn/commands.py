@@ -26,7 +26,6 @@ from fgrn.pipeline import (
     Rescaler,
     default_device,
     load,
-    rescale,
     restore,
     source_of,
 )
@@ -91,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def downscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Write the LR PNG of every picture."""
-    jobs = plan(arguments.inputs, arguments.output, force=arguments.force)
+    jobs = plan(arguments.inputs, arguments.output, reporter, force=arguments.force)
     rescaler = Rescalers(arguments.weights, _device(arguments.device)).get(arguments.method, arguments.scale)
 
     def shrunk(job: Job, reporter: Reporter) -> bytes:
@@ -106,7 +105,7 @@ def downscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
 
 def upscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Write the restored picture of every LR file."""
-    jobs = plan(arguments.inputs, arguments.output, force=arguments.force)
+    jobs = plan(arguments.inputs, arguments.output, reporter, force=arguments.force)
     rescalers = Rescalers(arguments.weights, _device(arguments.device), arguments.seed)
 
     def restored(job: Job, reporter: Reporter) -> bytes:
@@ -123,22 +122,24 @@ def upscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
 
 
 def _write_all(jobs: list[Job], make: Write, reporter: Reporter) -> None:
+    written = 0
     with reporter.progress(len(jobs), "picture") as advance:
         for job in jobs:
-            with _failures_named(job.source, reporter):
+            with _failures_named(job.source, reporter, job.target):
                 if job.problem:
                     raise RescaleError(job.problem)
                 data = make(job, reporter)
                 job.target.parent.mkdir(parents=True, exist_ok=True)
                 write_atomic(job.target, data)
+                written += 1
             advance()
     if len(jobs) > 1:
-        reporter.note(f"{len(jobs) - reporter.failures} of {len(jobs)} pictures written.")
+        reporter.note(f"{written} of {len(jobs)} pictures written.")
 
 
 @contextmanager
-def _failures_named(source: Path, reporter: Reporter) -> Iterator[None]:
-    """Report an expected failure on one picture and go on."""
+def _failures_named(source: Path, reporter: Reporter, target: Path | None = None) -> Iterator[None]:
+    """Report an expected failure on one picture, which is to be written to `target`, and go on."""
     try:
         with memory_errors_as(RescaleError, NO_MEMORY):
             yield
@@ -149,16 +150,18 @@ def _failures_named(source: Path, reporter: Reporter) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        reporter.fail(
-            f"{source}: {error.filename or 'the result'} cannot be written: {error.strerror or error}"
-        )
+        what = error.filename or "the result"
+        if target and Path(what) not in target.parents:  # the temporary file, which is gone
+            what = target
+        reporter.fail(f"{source}: {what} cannot be written: {error.strerror or error}")
 
 
 def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Print a table per picture, and one of the means; write the figures as JSON if asked to."""
-    pictures = [picture.source for picture in find_pictures(arguments.inputs)]
+    pictures = [picture.source for picture in find_pictures(arguments.inputs, reporter)]
     if arguments.json and Path(arguments.json).resolve() in {path.resolve() for path in pictures}:
         raise UsageError(f"{arguments.json}: --json would overwrite an input: choose another name.")
+    reporter.unread_goes_on = bool(arguments.json)
     rescalers = _compared(arguments, reporter)
     left_out = {"psnr_rgb"} if arguments.no_reference else {"psnr_rgb", "niqe", "piqe"}
     shown = [key for key in METRICS if key not in left_out]
@@ -170,11 +173,9 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
                 for notice in image.notices:
                     reporter.note(f"{path}: {notice}")
                 bicubic_lr = load("bicubic", arguments.scale, device="cpu").downscale(image)
-                rows: dict[str, Scores] = {}
-                for name, rescaler in rescalers.items():
-                    result = rescale(rescaler, image)
-                    rows[name] = comparison.measure(result, bicubic_lr, no_reference=arguments.no_reference)
-                    advance()
+                rows = comparison.measure_all(
+                    rescalers, image, bicubic_lr, advance, no_reference=arguments.no_reference
+                )
                 figures[str(path)] = rows
                 height, width = image.pixels.shape[:2]
                 lr_height, lr_width = bicubic_lr.shape[:2]

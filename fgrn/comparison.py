@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 from fgrn import metrics
 from fgrn.methods import METHODS
 from fgrn.metrics import METRICS, Score
-from fgrn.pipeline import Pixels, Result
+from fgrn.pipeline import ImageLike, Pixels, Rescaler, Result, rescale
 
 Scores = dict[str, Score]
 """Figures of one picture through one method, by the keys of `METRICS`; `x_exact` in percent."""
@@ -20,6 +21,26 @@ def measure(result: Result, bicubic_lr: Pixels, *, no_reference: bool = False) -
     """The figures of one picture through one method; `bicubic_lr` is its LR image by bicubic."""
     scores = fidelity(result.hr, result.reconstruction, result.lr, bicubic_lr, result.scale) | costs(result)
     return scores | blind(result.lr) if no_reference else scores
+
+
+def measure_all(
+    rescalers: Mapping[str, Rescaler],
+    image: ImageLike,
+    bicubic_lr: Pixels,
+    advance: Callable[[], object],
+    *,
+    no_reference: bool = False,
+) -> dict[str, Scores]:
+    """The figures of one picture through every method; `advance` is called after each.
+
+    Raises:
+        fgrn.pipeline.RescaleError: if a side is below 16 pixels.
+    """
+    rows: dict[str, Scores] = {}
+    for name, rescaler in rescalers.items():
+        rows[name] = measure(rescale(rescaler, image), bicubic_lr, no_reference=no_reference)
+        advance()
+    return rows
 
 
 def fidelity(

@@ -10,13 +10,12 @@ import csv
 import hashlib
 import io
 import json
-import lzma
 import math
 import platform
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -45,7 +44,10 @@ TIMINGS = ("seconds_down", "seconds_up")
 Figures = dict[str, dict[str, Scores]]
 """Scores by the name of the picture and the method."""
 
-PACKAGES = ("torch", "gradio", "numpy", "pillow")
+Notices = Mapping[str, Sequence[str]]
+"""What was changed on reading, by the name of the picture."""
+
+PACKAGES = ("torch", "gradio", "numpy", "pillow", "pyiqa")
 RUN, FIGURES, TABLE = "run.json", "figures.json", "figures.csv"
 ZIP_ERRORS = (
     OSError,
@@ -54,9 +56,10 @@ ZIP_ERRORS = (
     UnicodeDecodeError,
     zipfile.BadZipFile,
     zlib.error,
-    lzma.LZMAError,
 )
 """What reading a damaged ZIP raises."""
+BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How a file in a ZIP may be packed: of others zipfile unpacks all there is, however little it is asked for."""
 
 _MAX_BYTES = 16_000_000  # of one file in the ZIP: 2000 pictures with all methods have about 4 MB
 _MAX_INPUTS = 10_000
@@ -130,7 +133,7 @@ def versions() -> dict[str, str]:
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # gradio is of no use to the command line
+        except metadata.PackageNotFoundError:  # the command line needs no gradio, and pyiqa is optional
             continue
     return found
 
@@ -157,7 +160,9 @@ def by_method(figures: Figures, methods: Sequence[str]) -> dict[str, list[Scores
     return {method: [rows[method] for rows in complete] for method in methods}
 
 
-def figures_json(figures: Figures, methods: Sequence[str], skipped: dict[str, str]) -> dict[str, Any]:
+def figures_json(
+    figures: Figures, methods: Sequence[str], skipped: dict[str, str], notices: Notices | None = None
+) -> dict[str, Any]:
     """All figures as plain values, in the shape of `python -m fgrn compare --json`; no number is null."""
     columns = by_method(figures, methods)
     return {
@@ -165,6 +170,7 @@ def figures_json(figures: Figures, methods: Sequence[str], skipped: dict[str, st
         "mean": comparison.plain({name: comparison.mean(rows) for name, rows in columns.items()}),
         "spread": comparison.plain({name: spread(rows) for name, rows in columns.items()}),
         "skipped": skipped,
+        "notices": {name: list(said) for name, said in (notices or {}).items()},
     }
 
 
@@ -222,12 +228,12 @@ def parse(content: Any) -> Record:
     return Record(settings, inputs, **texts, dataset=content["dataset"])
 
 
-def pack(record: Record, figures: Figures, skipped: dict[str, str]) -> bytes:
+def pack(record: Record, figures: Figures, skipped: dict[str, str], notices: Notices | None = None) -> bytes:
     """The ZIP of a run; the same run gives the same bytes."""
     methods = record.settings.methods
     files = {
         RUN: _text(as_json(record)),
-        FIGURES: _text(figures_json(figures, methods, skipped)),
+        FIGURES: _text(figures_json(figures, methods, skipped, notices)),
         TABLE: figures_csv(figures),
     }
     buffer = io.BytesIO()
@@ -264,12 +270,17 @@ def unpack(path: Path) -> tuple[Record, dict[str, Any]]:
 
 def _load(archive: zipfile.ZipFile, name: str) -> Any:
     try:
-        with archive.open(name) as stream:
-            data = stream.read(_MAX_BYTES + 1)
+        entry = archive.getinfo(name)
     except KeyError:
         raise RecordError(
             f"There is no {name} in this ZIP. Use one that Compare or Benchmark of the page made."
         ) from None
+    if entry.compress_type not in BOUNDED:
+        raise RecordError(
+            f"{name} in this ZIP is packed in another way than the page does it. Download it again."
+        )
+    with archive.open(entry) as stream:
+        data = stream.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
         raise RecordError(f"{name} in this ZIP is larger than any that the page makes.")
     try:

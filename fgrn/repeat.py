@@ -8,11 +8,10 @@ from typing import Any
 
 from fgrn import comparison, record
 from fgrn.batch import FAILED, Reporter, UsageError, find_pictures
-from fgrn.comparison import Scores
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import RescaleError, Rescaler, rescale
+from fgrn.pipeline import RescaleError, Rescaler
 from fgrn.record import TIMINGS, Input, Record, RecordError
 
 SHOWN = 20  # differences that are printed
@@ -42,17 +41,13 @@ def repeat(archive: Path, inputs: Sequence[str], get: Get, reporter: Reporter) -
     differences, compared, repeated = [], 0, 0
     with reporter.progress(len(files) * len(rescalers), "run") as advance:
         for name, path in files.items():
-            rows: dict[str, Scores] = {}
             try:
                 with memory_errors_as(RescaleError, "there is not enough memory for this picture"):
                     hr = settings.prepare(read_image(path).pixels)
                     bicubic_lr = bicubic.downscale(hr)
-                    for method, rescaler in rescalers.items():
-                        result = rescale(rescaler, hr)
-                        rows[method] = comparison.measure(
-                            result, bicubic_lr, no_reference=settings.no_reference
-                        )
-                        advance()
+                    rows = comparison.measure_all(
+                        rescalers, hr, bicubic_lr, advance, no_reference=settings.no_reference
+                    )
             except (ImageError, RescaleError) as error:
                 reporter.fail(f"{path}: {error}")
                 continue
@@ -88,7 +83,7 @@ def locate(wanted: Sequence[Input], inputs: Sequence[str], reporter: Reporter) -
     """The file of every picture of the record, found by its SHA-256; what is not there is reported."""
     digests: dict[str, Path] = {}
     names: dict[str, Path] = {}
-    for picture in find_pictures(inputs):
+    for picture in find_pictures(inputs, reporter):
         path = picture.source
         try:
             digests.setdefault(record.sha256(path.read_bytes()), path)

@@ -15,6 +15,7 @@ import gradio as gr
 from fgrn.methods import METHODS, SCALES
 
 TABS = ("compare", "latent", "restore", "stress", "benchmark", "about")
+_TITLES = {"latent-x": "latent"}  # of tabs that the page calls otherwise
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def read(query: Mapping[str, str], examples: Mapping[str, Path]) -> Link:
 
     example = known("example", examples)
     scale = known("scale", {str(s): s for s in SCALES})
-    tab = known("tab", dict.fromkeys(TABS))
+    title = query.get("tab", "").strip().lower().replace(" ", "-")
+    tab = _TITLES.get(title, title) if title in (*TABS, *_TITLES) else known("tab", dict.fromkeys(TABS))
     methods = None
     if "methods" in query:
         asked = [name for name in query["methods"].split(",") if name]

@@ -47,7 +47,7 @@ def damage_figure(run: StressRun, kind: str) -> go.Figure:
         points = [p for p in run.points if p.method == method and p.kind == kind]
         reference = run.reference(method)
         if reference is not None:
-            figure.add_trace(_level(reference, amounts))
+            figure.add_trace(_level(reference, amounts, alone=not points))
         figure.add_trace(
             go.Scatter(
                 x=[p.amount for p in points],
@@ -124,10 +124,11 @@ def bench_figure(bench: Bench) -> go.Figure:
             col=column,
         )
         if any(value is not None for value in paper):
-            hatched = {"color": colours, "pattern": {"shape": "/", "fillmode": "overlay", "size": 6}}
+            # No pattern: it is found by an address, which changes with the tab and what is shown.
+            outlined = {"color": [_faint(c) for c in colours], "line": {"color": colours, "width": 1.5}}
             figure.add_trace(
                 _bars(labels, paper, "as the paper reports", DIGITS[key]).update(
-                    marker={**hatched, "opacity": 0.55}, showlegend=column == 1
+                    marker=outlined, showlegend=column == 1
                 ),
                 row=1,
                 col=column,
@@ -139,15 +140,16 @@ def bench_figure(bench: Bench) -> go.Figure:
     return figure
 
 
-def _level(reference: Point, amounts: Sequence[float]) -> go.Scatter:
-    """A dotted line where the method stands without damage."""
+def _level(reference: Point, amounts: Sequence[float], alone: bool) -> go.Scatter:
+    """A dotted line where the method stands without damage; in the legend as long as it is `alone`, without a curve."""
     return go.Scatter(
         x=[amounts[0], amounts[-1]],
         y=[reference.psnr_y] * 2,
         mode="lines",
         line={"color": COLOURS[reference.method], "width": 1, "dash": "dot"},
+        name=METHODS[reference.method].label,
         legendgroup=reference.method,
-        showlegend=False,
+        showlegend=alone,
         hoverinfo="skip",
     )
 
@@ -174,6 +176,12 @@ def _bars(labels: list[str], values: list[float | None], name: str, digits: int)
         name=name,
         hovertemplate=f"%{{x}}: %{{y:.{digits}f}}<extra>{name}</extra>",
     )
+
+
+def _faint(colour: str) -> str:
+    """A colour "#rrggbb" as a fill that the background shows through."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return f"rgba({red}, {green}, {blue}, 0.3)"
 
 
 def _whiskers(errors: list[float | None]) -> dict[str, Any]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import stat
 import struct
 import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ from lab.benchmark.tab import BenchmarkTab, Drawn
 from lab.files import Store
 from lab.handlers import Handlers
 from lab.models import Models
+from lab.progress import STARTING
 from lab.ticket import SKIP, Ticket
 from tests.conftest import Photo, make_tiny_weights
 
@@ -134,6 +138,17 @@ def test_a_bomb_that_lies_about_its_size_is_cut_off(tmp_path: Path, monkeypatch:
         source.read()
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_would_be_unpacked_without_bounds_is_left_out(method: int, tmp_path: Path, folder: Path) -> None:
+    data = (folder / "a.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as target:
+        target.writestr("a.png", data)
+        target.writestr("b.png", data, method)
+    found = archive.collect([str(tmp_path / "set.zip")])
+    assert [source.name for source in found.sources] == ["a.png"]
+    assert found.skipped == {"b.png": "It is packed in an unusual way. Pack it again as an ordinary ZIP."}
+
+
 def test_many_small_bombs_are_refused_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_TOTAL_BYTES", 1_000_000)
     files = {f"{n}.png": bytes(400_000) for n in range(3)}
@@ -201,8 +216,32 @@ def test_nothing_to_measure_says_what_is_accepted(tmp_path: Path) -> None:
     text.write_text("no picture")
     with pytest.raises(RequestError, match="no picture in what was uploaded.*notes.txt: This is neither"):
         archive.collect([str(text)])
-    with pytest.raises(RequestError, match=r"Upload pictures or a ZIP.*\.png"):
+
+
+def test_nothing_was_uploaded_yet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FGRN_BENCH", raising=False)
+    with pytest.raises(RequestError, match=r"There is no picture yet\. Upload pictures or a ZIP of them\.$"):
         archive.collect([])
+    monkeypatch.setenv("FGRN_BENCH", str(folder))
+    with pytest.raises(RequestError, match="There is no picture yet.* choose a picture set: pictures"):
+        archive.collect([])
+
+
+@pytest.mark.parametrize("locked", ["sets", "locked"])
+def test_a_set_that_cannot_be_read_does_not_hide_the_others(
+    locked: str, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sets" / "locked").mkdir(parents=True)
+    monkeypatch.setenv("FGRN_BENCH", os.pathsep.join([str(tmp_path / "sets"), str(folder)]))
+    iterdir = Path.iterdir
+
+    def read(path: Path) -> Iterator[Path]:
+        if path.name == locked:  # nobody is locked out as root
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", read)
+    assert list(archive.named_sets()) == ["pictures"]
 
 
 def test_sets_are_those_that_the_server_names(
@@ -283,6 +322,29 @@ def test_broken_pictures_are_named_and_the_others_measured(folder: Path) -> None
     assert bench.progress.done == bench.progress.total == 6
     shown = table.pictures(bench)
     assert "a2.png" in shown and "damaged" in shown
+
+
+def test_what_was_changed_on_reading_is_said(folder: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(folder / "a.png").save(folder / "turned.jpg", exif=exif)
+    Image.new("RGBA", (15, 40)).save(folder / "small.png")
+    benches = list(runs.benchmark(Models(), Settings(4, METHODS), archive.collect(paths(folder))))
+    bench = benches[-1]
+    [(name, (notice,))] = bench.notices.items()
+    assert name == "turned.jpg" and "upright" in notice and "small.png" in bench.skipped
+    assert f'Changed on reading:</p><ul class="fg-notices"><li><b>{name}</b>: {notice}' in table.pictures(
+        bench
+    )
+    assert "Changed on reading" not in table.pictures(benches[0])
+    expected = {name: [notice]}
+    assert runs.plain_summary(bench)["notices"] == expected
+    files = runs.documents(bench)
+    assert json.loads(files["json"])["notices"] == expected
+    with zipfile.ZipFile(io.BytesIO(files["zip"])) as packed_run:
+        assert json.loads(packed_run.read("figures.json"))["notices"] == expected
+    half = next(b for b in benches if len(b.figures.get(name, {})) == 1)
+    assert half.notices and not runs.stopped(half).notices, "it is left out"
 
 
 def test_a_file_counts_once_whatever_it_is_called(folder: Path) -> None:
@@ -399,7 +461,8 @@ def test_the_tab_begins_with_figures_and_a_run_takes_their_place(
     assert choice.value == "Set5" and choice.visible and "Set5 ×4: measured beforehand" in status
     assert benchmarks.first(4, bench, ticket) == (SKIP, *Drawn()), "it is there already"
     assert "×2" in benchmarks.show_kept("Urban100", 2, bench, ticket)[2]
-    ticket, _, choice = benchmarks.begin(ticket, "", paths(folder), 4, ["bicubic"], "paper", False)
+    assert benchmarks.outdated(bench, "", None, 2, [], "whole", True) == "", "they are of no request"
+    ticket, _, choice, _ = benchmarks.begin(ticket, "", paths(folder), 4, ["bicubic"], "paper", False)
     assert choice.value is None
     assert benchmarks.first(4, bench, ticket) == (SKIP, *Drawn())
     choice, *drawn = benchmarks.show_kept("Set5", 4, bench, ticket)
@@ -407,6 +470,34 @@ def test_the_tab_begins_with_figures_and_a_run_takes_their_place(
     last = [drawn.bench for drawn in benchmarks.on_run(ticket) if isinstance(drawn.bench, Bench)][-1]
     assert len(last.done) == 3
     assert "Set5" in benchmarks.show_kept("Set5", 4, last, ticket)[2]
+
+
+def test_a_run_is_called_outdated_by_other_choices(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmarks, ticket = BenchmarkTab(Handlers()), Ticket()
+    monkeypatch.setenv("FGRN_BENCH", str(folder))
+    files, methods = paths(folder), ["bicubic", "fgrn"]
+
+    def shown(*request: Any) -> Bench:
+        *_, old = (begun := benchmarks.begin(ticket, *request))
+        assert old == ""
+        return [drawn.bench for drawn in benchmarks.on_run(begun[0]) if isinstance(drawn.bench, Bench)][-1]
+
+    def said(bench: Bench | None, *request: Any) -> str:
+        return benchmarks.outdated(bench, *request)
+
+    request = ("", files, 4, methods, "paper", False)
+    assert said(None, *request) == ""
+    bench = shown(*request)
+    assert said(bench, *request) == said(bench, "", files[::-1], 4, methods[::-1], "paper", False) == ""
+    changes = ("pictures", None, 2, ["fgrn"], "whole", True)
+    for place, value in enumerate(changes):
+        other = (*request[:place], value, *request[place + 1 :])
+        text = "Still shown: 3 pictures at ×4. Press Run for what is chosen now."
+        assert text in said(bench, *other), other
+    request = ("pictures", files[:1], 4, methods, "paper", False)
+    bench = shown(*request)
+    assert said(bench, *request) == said(bench, "pictures", None, *request[2:]) == "", "a set, not the files"
+    assert "Still shown: pictures at ×4" in said(bench, "", *request[1:])
 
 
 def test_the_papers_row() -> None:
@@ -426,6 +517,42 @@ def test_the_tables_show_mean_spread_and_paper(folder: Path) -> None:
     assert "paper" not in table.summary(measured(archive.collect(paths(folder))))
     figure = plots.bench_figure(bench).to_dict()
     assert [list(trace["y"])[1] for trace in figure["data"]][:2] == [mean, 33.77]
+
+
+def test_the_papers_bars_are_filled_without_an_address(folder: Path) -> None:
+    bench = measured(archive.collect(paths(folder)), dataset="Set14")
+    [_, paper, *_] = plots.bench_figure(bench).to_dict()["data"]
+    colours = [plots.COLOURS[name] for name in METHODS]
+    assert paper["name"] == "as the paper reports" and set(paper["marker"]) == {"color", "line"}
+    assert list(paper["marker"]["line"]["color"]) == colours
+    assert paper["marker"]["color"][1] == "rgba(11, 123, 193, 0.3)" and colours[1] == "#0b7bc1"
+
+
+def test_what_a_mean_leaves_out_is_counted_and_named() -> None:
+    def bench(*rows: tuple[Score, Score]) -> Bench:
+        figures = {
+            f"{n}.png": {
+                "bicubic": {"psnr_y": one, "niqe": one},
+                "fgrn": {"psnr_y": other, "niqe": Score(5.0)},
+            }
+            for n, (one, other) in enumerate(rows)
+        }
+        active = replace(STARTING, active=False)
+        return Bench(
+            Settings(4, METHODS), tuple(figures), figures=figures, done=tuple(figures), progress=active
+        )
+
+    exact, plain = Score(math.inf), Score(30.0)
+    small = [Score(None, f"LR too small: {size} px, NIQE needs 192") for size in (80, 96, 64)]
+    assert "Left out" not in table.summary(bench((plain, plain), (plain, plain)))
+    assert "Left out" not in table.summary(bench((exact, exact))), "the mean is infinite too"
+    text = table.summary(bench((exact, exact), (plain, plain), (plain, exact)))
+    assert "PSNR-Y of 1 of 3 pictures (Bicubic): restored exactly." in text
+    assert "PSNR-Y of 2 of 3 pictures (FGRN): restored exactly." in text
+    text = table.summary(bench((exact, exact), (plain, plain)))
+    assert "Left out of means: PSNR-Y of 1 of 2 pictures: restored exactly." in text
+    text = table.summary(bench(*((score, plain) for score in (*small, plain))))
+    assert "NIQE (LR) of 3 of 4 pictures (Bicubic): LR too small: 64 to 96 px, NIQE needs 192." in text
 
 
 def test_names_are_escaped(tmp_path: Path, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -158,6 +159,33 @@ def test_one_broken_picture_does_not_stop_the_others(
     assert files_of(tmp_path / "out") == {"a.png", "trip/day.1/b.v2.png", "trip/c.png"}
 
 
+@pytest.mark.parametrize("command", ["downscale", "compare"])
+def test_a_folder_that_cannot_be_read_is_named_and_the_others_done(
+    command: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scandir = os.scandir
+
+    def locked(path: str) -> object:
+        if Path(path).name == "day.1":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)  # nobody is locked out as root
+    option = ("-o", tmp_path / "out", "--method") if command == "downscale" else ("--methods",)
+    assert run(command, folder, *option, "bicubic") == 1
+    captured = capsys.readouterr()
+    assert f"{folder / 'trip' / 'day.1'} cannot be read: Permission denied" in captured.err
+    if command == "downscale":
+        assert files_of(tmp_path / "out") == {"a.png", "trip/c.png"}
+        assert "2 of 2 pictures written" in captured.err
+    else:
+        assert "mean of 2 pictures" in captured.out
+
+
 def test_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert run("downscale", tmp_path / "empty", "-o", tmp_path / "out") == 2
@@ -226,7 +254,11 @@ def test_output_that_cannot_be_written_is_named(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert run("downscale", picture, "-o", tmp_path / "file" / "small.png", "--method", "bicubic") == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert f"{tmp_path / 'file'} cannot be written: File exists" in capsys.readouterr().err
+    target = tmp_path / "out" / "photo.png"
+    target.mkdir(parents=True)
+    assert run("downscale", picture, "-o", tmp_path / "out", "--method", "bicubic") == 1
+    assert f"{target} cannot be written: Is a directory" in capsys.readouterr().err
 
 
 # --- weights ------------------------------------------------------------------------------------------------------
@@ -558,6 +590,20 @@ def test_reader_that_leaves_early_is_no_error(picture: Path) -> None:
         process.stdout.close()
         errors = process.stderr.read().decode()
         assert process.wait(120) == 0
+    assert "Traceback" not in errors and "BrokenPipe" not in errors
+
+
+def test_figures_are_written_although_the_reader_left_early(
+    picture: Path, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    options = ("--methods", "bicubic", "--device", "cpu", "--json", str(out))
+    with child("compare", str(picture), str(folder), *options) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+        assert process.wait(120) == 0, errors
+    assert len(json.loads(out.read_text())["images"]) == 4
     assert "Traceback" not in errors and "BrokenPipe" not in errors
 
 

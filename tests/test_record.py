@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,7 @@ def repacked(data: bytes, method: int) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
-    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
-)
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_damaged_zip_is_an_error_that_says_so(method: int, tmp_path: Path) -> None:
     data, path = repacked(record.pack(RUN, FIGURES, {}), method), tmp_path / "run.zip"
     path.write_bytes(data)
@@ -49,10 +48,35 @@ def test_a_damaged_zip_is_an_error_that_says_so(method: int, tmp_path: Path) -> 
     assert refused > 200
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_would_be_unpacked_without_bounds_is_not_opened(method: int, tmp_path: Path) -> None:
+    path = tmp_path / "run.zip"
+    path.write_bytes(repacked(record.pack(RUN, FIGURES, {}), method))
+    with pytest.raises(RecordError, match=r"run\.json in this ZIP is packed in another way"):
+        record.unpack(path)
+
+
+def test_versions_name_what_the_figures_need_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = {"torch": "1", "pyiqa": "0.1"}
+
+    def version(name: str) -> str:
+        if name not in here:
+            raise metadata.PackageNotFoundError(name)
+        return here[name]
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert here.items() <= record.versions().items()
+    del here["pyiqa"]
+    assert "pyiqa" not in record.versions()
+
+
 def test_what_comes_back_is_what_was_packed(tmp_path: Path) -> None:
     path = tmp_path / "run.zip"
-    path.write_bytes(record.pack(RUN, FIGURES, {"b.png": "no picture"}))
+    notices = {"a.png": ("Turned upright.",)}
+    path.write_bytes(record.pack(RUN, FIGURES, {"b.png": "no picture"}, notices))
     found, images = record.unpack(path)
     assert found == RUN and images == {"a.png": {"bicubic": {"psnr_y": 30.0}, "fgrn": {"psnr_y": 36.0}}}
     with zipfile.ZipFile(path) as archive:
-        assert json.loads(archive.read(record.FIGURES))["skipped"] == {"b.png": "no picture"}
+        content = json.loads(archive.read(record.FIGURES))
+    assert content["skipped"] == {"b.png": "no picture"}
+    assert content["notices"] == {"a.png": ["Turned upright."]}

@@ -240,6 +240,42 @@ def test_a_benchmark_stops_and_starts_again(visitor: Visitor, tmp_path: Path, ph
 
 
 @pytest.mark.browser
+def test_a_benchmark_is_called_outdated_until_run(visitor: Visitor, bench_folder: Path) -> None:
+    page = visitor.open()
+    visitor.tab("Benchmark")
+    page.locator("#bench-run").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("There is no picture yet")
+    files = sorted((bench_folder / "Set5").iterdir())
+    page.locator("#bench-files input[type=file]").set_input_files(files)
+    expect(page.locator("#bench-files")).to_contain_text("img_2")
+    page.get_by_role("checkbox", name="IRN").uncheck()
+    page.locator("#bench-run").click()
+    ended(page, "bench")
+    said = page.locator("#bench-outdated")
+    expect(said).to_have_text("")
+    scale = page.locator("#bench-scale")
+    scale.get_by_label("×2").check()
+    expect(said).to_have_text("Still shown: 3 pictures at ×4. Press Run for what is chosen now.")
+    scale.get_by_label("×4").check()
+    expect(said).to_have_text("")
+    page.locator("#bench-files").get_by_label("Clear").click()
+    expect(said).to_contain_text("Still shown: 3 pictures")
+    page.locator("#bench-set input").click()
+    page.get_by_role("option", name="Set5", exact=True).click()
+    page.locator("#bench-run").click()
+    expect(page.locator("#bench-summary caption")).to_contain_text("Set5")
+    ended(page, "bench")
+    expect(said).to_have_text("")
+    fills = (
+        "[...document.querySelectorAll('#bench-plot .bars .point > path')].map(e => getComputedStyle(e).fill)"
+    )
+    shown = page.evaluate(fills)
+    assert len(shown) == 8 and all(fill.startswith("rgb") for fill in shown), shown
+    page.locator("#bench-protocol").get_by_label("Whole pictures").check()
+    expect(said).to_contain_text("Still shown: Set5 at ×4")
+
+
+@pytest.mark.browser
 def test_a_bad_upload_says_why(visitor: Visitor, tmp_path: Path) -> None:
     bad = tmp_path / "set.zip"
     bad.write_bytes(b"hello")

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from fgrn.batch import SUFFIXES
 from fgrn.images import ImageError
-from fgrn.record import ZIP_ERRORS
+from fgrn.record import BOUNDED, ZIP_ERRORS
 from lab.asked import RequestError
 from lab.files import readable_size, shown_name
 
@@ -65,6 +65,7 @@ class Collected:
 
     sources: tuple[Source, ...]
     skipped: dict[str, str]
+    uploads: tuple[str, ...] = ()  # where it was looked for, unless in a named set
 
 
 def collect(paths: Sequence[str]) -> Collected:
@@ -73,6 +74,10 @@ def collect(paths: Sequence[str]) -> Collected:
     Raises:
         RequestError: if there is no picture at all, or there are too many.
     """
+    if not paths:
+        sets = named_sets()
+        instead = f", or choose a picture set: {', '.join(sets)}" if sets else ""
+        raise RequestError(f"There is no picture yet. Upload pictures or a ZIP of them{instead}.")
     sources: list[Source] = []
     skipped: dict[str, str] = {}
     total = 0
@@ -100,7 +105,7 @@ def collect(paths: Sequence[str]) -> Collected:
             f"There is no picture in what was uploaded{why}. Upload pictures or a ZIP of pictures: "
             f"{', '.join(sorted(SUFFIXES))}."
         )
-    return Collected(tuple(_apart(sources)), skipped)
+    return Collected(tuple(_apart(sources)), skipped, tuple(paths))
 
 
 def named_sets() -> dict[str, Path]:
@@ -111,9 +116,7 @@ def named_sets() -> dict[str, Path]:
     sets: dict[str, Path] = {}
     for text in filter(None, os.environ.get("FGRN_BENCH", "").split(os.pathsep)):
         top = Path(text)
-        if not top.is_dir():
-            continue
-        folders = [top] if _pictures(top) else sorted(path for path in top.iterdir() if path.is_dir())
+        folders = [top] if _pictures(top) else sorted(_paths(top))
         for folder in folders:
             if _pictures(folder):
                 sets.setdefault(shown_name(folder.resolve().name), folder)
@@ -140,9 +143,17 @@ def collect_set(name: str) -> Collected:
 def _pictures(folder: Path) -> list[Path]:
     return sorted(
         path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+        for path in _paths(folder)
+        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and os.path.isfile(path)
     )
+
+
+def _paths(folder: Path) -> list[Path]:
+    """What a folder holds; nothing if it is none or cannot be read: the other sets are there all the same."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _is_zip(path: Path) -> bool:
@@ -173,12 +184,14 @@ def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
             skipped[title] = "Its name points to a place outside the ZIP."
         elif entry.flag_bits & 1:
             skipped[title] = "It is encrypted. Pack it without a password."
+        elif entry.compress_type not in BOUNDED:
+            skipped[title] = "It is packed in an unusual way. Pack it again as an ordinary ZIP."
         elif entry.file_size > MAX_BYTES:
             skipped[title] = (
                 f"It has {readable_size(entry.file_size)}; at most {readable_size(MAX_BYTES)} are read."
             )
         else:
-            # zipfile reads no more than the size that is said here, so the sum is a limit and not a promise.
+            # As it is packed, zipfile reads no more than the size that is said here: the sum is a limit, not a promise.
             sources.append(Source(title, path, index))
             total += entry.file_size
     return sources, skipped, total

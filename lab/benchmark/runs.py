@@ -41,9 +41,16 @@ class Bench:
     done: tuple[str, ...] = ()  # the pictures that all methods have done
     digests: dict[str, str] = field(default_factory=dict)  # SHA-256 of their files, if these are here
     skipped: dict[str, str] = field(default_factory=dict)
+    notices: dict[str, tuple[str, ...]] = field(default_factory=dict)  # what was changed on reading
+    uploads: tuple[str, ...] = ()  # the files that hold the pictures, unless they are those of a set
     weights: dict[str, str] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
     progress: Progress = STARTING
+
+    @property
+    def kept(self) -> bool:
+        """Whether its figures were measured beforehand, of pictures that are not here."""
+        return bool(self.done) and not self.digests
 
     @property
     def complete(self) -> Figures:
@@ -107,6 +114,7 @@ def benchmark(
         tuple(source.name for source in collected.sources),
         dataset,
         skipped=dict(collected.skipped),
+        uploads=collected.uploads,
         weights={name: rescaler.digest for name, rescaler in loaded.items()},
         machine=record.machine(bicubic.device),
     )
@@ -120,7 +128,9 @@ def benchmark(
             data = source.read()
             digest = record.sha256(data)
             _refuse_twin(digest, bench.digests)
-            hr = _picture(data, settings)
+            hr, notices = _picture(data, settings)
+            if notices:
+                bench = replace(bench, notices={**bench.notices, source.name: notices})
             bicubic_lr = bicubic.downscale(hr)
             for name, rescaler in loaded.items():
                 rows[name], seconds = _measured(models, rescaler, bicubic_lr, hr, settings, stop)
@@ -144,7 +154,9 @@ def benchmark(
 def stopped(bench: Bench) -> Bench:
     """The benchmark as it is shown after Stop: a picture that not all methods have done is left out."""
     text = f"Stopped after {len(bench.done)} of {len(bench.names)} pictures"
-    return replace(bench, figures=bench.complete, progress=replace(bench.progress, text=text, active=False))
+    notices = {name: said for name, said in bench.notices.items() if name in bench.done}
+    progress = replace(bench.progress, text=text, active=False)
+    return replace(bench, figures=bench.complete, notices=notices, progress=progress)
 
 
 def documents(bench: Bench) -> dict[str, bytes]:
@@ -154,13 +166,14 @@ def documents(bench: Bench) -> dict[str, bytes]:
     """
     if not bench.done:
         return {}
-    content = record.figures_json(bench.complete, bench.settings.methods, bench.skipped)
+    content = record.figures_json(bench.complete, bench.settings.methods, bench.skipped, bench.notices)
     files = {
         "csv": record.figures_csv(bench.complete).encode(),
         "json": (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(),
     }
-    repeatable = {"zip": record.pack(bench.record, bench.complete, bench.skipped)} if bench.digests else {}
-    return files | repeatable
+    if bench.kept:
+        return files
+    return files | {"zip": record.pack(bench.record, bench.complete, bench.skipped, bench.notices)}
 
 
 def paper_row(dataset: str, scale: int, method: str) -> dict[str, float]:
@@ -180,7 +193,7 @@ def plain_rows(bench: Bench) -> list[dict[str, object]]:
 
 
 def plain_summary(bench: Bench) -> dict[str, object]:
-    """Mean, spread and the paper's figures by method, and what was left out and why."""
+    """Mean, spread and the paper's figures by method, what was left out and why, and what was changed on reading."""
     methods = bench.settings.methods
     paper = {name: paper_row(bench.dataset, bench.settings.scale, name) for name in methods}
     return {
@@ -189,6 +202,7 @@ def plain_summary(bench: Bench) -> dict[str, object]:
         "spread": comparison.plain(bench.spreads),
         "paper": {name: row for name, row in paper.items() if row},
         "skipped": bench.skipped,
+        "notices": {name: list(said) for name, said in bench.notices.items()},
         "weights": bench.weights,
     }
 
@@ -201,15 +215,14 @@ def _paper() -> dict[str, dict[str, dict[str, dict[str, object]]]]:
     return content
 
 
-def _picture(data: bytes, settings: Settings) -> Pixels:
-    """Decode a picture and take the part that is measured."""
-    pixels = read_upload(data, max_pixels=MAX_PIXELS).pixels
-    hr = settings.prepare(pixels)
+def _picture(data: bytes, settings: Settings) -> tuple[Pixels, tuple[str, ...]]:
+    """Decode a picture and take the part that is measured; and what was changed on reading."""
+    loaded = read_upload(data, max_pixels=MAX_PIXELS)
+    hr = settings.prepare(loaded.pixels)
     if min(hr.shape[:2]) < MIN_SIDE:
-        raise RescaleError(
-            f"The picture is {pixels.shape[1]} x {pixels.shape[0]} pixels, but each side needs {MIN_SIDE}."
-        )
-    return hr
+        height, width = loaded.pixels.shape[:2]
+        raise RescaleError(f"The picture is {width} x {height} pixels, but each side needs {MIN_SIDE}.")
+    return hr, loaded.notices
 
 
 def _refuse_twin(digest: str, measured: dict[str, str]) -> None:
@@ -239,4 +252,5 @@ def _measured(
 
 def _left_out(bench: Bench, source: Source, reason: str) -> Bench:
     figures = {name: rows for name, rows in bench.figures.items() if name != source.name}
-    return replace(bench, figures=figures, skipped={**bench.skipped, source.name: reason})
+    notices = {name: said for name, said in bench.notices.items() if name != source.name}
+    return replace(bench, figures=figures, notices=notices, skipped={**bench.skipped, source.name: reason})

@@ -15,7 +15,7 @@ from lab.asked import check_scale
 from lab.benchmark import archive, kept, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
-from lab.cards import Page
+from lab.cards import Page, outdated
 from lab.components import html, picture_value, pictures, shown_errors
 from lab.files import stem
 from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
@@ -86,6 +86,7 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
             with gr.Row():
                 start = gr.Button("Run", variant="primary", elem_id="bench-run", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="bench-stop", scale=1, min_width=80)
+            old = html(elem_id="bench-outdated")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             measured = gr.Radio(
                 visible=False,
@@ -102,14 +103,22 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
             html(f'<p class="fg-notes">{HELP}</p>{help_text(PROTOCOL)}')
 
     drawn = [run, status, plot, table, downloads, rows]
-    request = [ticket, dataset, files, scale, methods, protocol, blind]
-    begun = start.click(tab.begin, request, [ticket, status, measured], concurrency_limit=4, **QUIET)
-    begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
-    stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
+    chosen: list[Any] = [dataset, files, scale, methods, protocol, blind]
+    begun = start.click(
+        tab.begin, [ticket, *chosen], [ticket, status, measured, old], concurrency_limit=4, **QUIET
+    )
+    ran = begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
+    stopped = stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
     scale.input(tab.choices, [scale, methods], methods, queue=False, **QUIET)
     whole.select(tab.first, [scale, run, ticket], [measured, *drawn], queue=False, **QUIET)
-    for chooses in (measured.input, scale.input):
+    seen = [
         chooses(tab.show_kept, [measured, scale, run, ticket], [measured, *drawn], queue=False, **QUIET)
+        for chooses in (measured.input, scale.input)
+    ]
+    changes = [component.change for component in chosen]
+    ends = [event.then for event in (ran, stopped, *seen)]
+    for looks in (*changes, *ends):
+        looks(tab.outdated, [run, *chosen], old, trigger_mode="always_last", queue=False, **QUIET)
     dataset.change(lambda name: gr.File(visible=name == UPLOAD), dataset, files, queue=False, **QUIET)
     demo.load(tab.opened, None, [scale, methods, dataset], queue=False, **QUIET)
     _add_api(tab)
@@ -139,14 +148,34 @@ class BenchmarkTab:
         choice = gr.Radio(choices=names, value=dataset if found else None, visible=bool(names))
         return choice, *(self.draw(found) if found else Drawn())
 
-    def begin(self, ticket: Ticket, *request: Any) -> tuple[Ticket, str, Any]:
+    def begin(self, ticket: Ticket, *request: Any) -> tuple[Ticket, str, Any, str]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
         with shown_errors(), ticket.apply() as new:
             _checked(*request)
             granted = new.grant(*request)
         if granted is not new:
-            return granted, SKIP, SKIP
-        return granted, progress.line(Progress("Waiting for its turn")), gr.Radio(value=None)
+            return granted, SKIP, SKIP, SKIP
+        return granted, progress.line(Progress("Waiting for its turn")), gr.Radio(value=None), ""
+
+    def outdated(
+        self,
+        bench: Bench | None,
+        dataset: str,
+        files: Sequence[str] | None,
+        scale: int,
+        methods: Sequence[str],
+        *protocol: object,
+    ) -> str:
+        """Whether the run that is shown is of another request than the controls now say."""
+        if bench is None or bench.kept:
+            return ""
+        of, count = bench.settings, len(bench.names)
+        shown = bench.dataset, set(bench.uploads), of.scale, set(of.methods), of.protocol, of.no_reference
+        uploads = set(files or ()) if dataset == UPLOAD else set()
+        if shown == (dataset, uploads, scale, set(methods), *protocol):
+            return ""
+        what = bench.dataset or f"{count} picture{'' if count == 1 else 's'}"
+        return outdated(f"Still shown: {what} at ×{of.scale}. Press Run for what is chosen now.")
 
     def on_run(self, ticket: Ticket) -> Iterator[Drawn]:
         """The figures, a picture and a method at a time."""
@@ -220,8 +249,8 @@ class BenchmarkTab:
         `files` are pictures or ZIPs of them; instead, `dataset` names a picture set of the server. `protocol` is
         "paper" (cut to a multiple of the scale) or "whole"; `no_reference` adds NIQE and PIQE. A row has image, method,
         scale and the figures (x_exact is a share). The summary holds mean, spread (standard deviation), the paper's
-        figures, and what was left out and why. The files come at the end: CSV, JSON, and the ZIP that
-        `python -m fgrn repeat` takes.
+        figures, what was left out and why, and what was changed on reading. The files come at the end: CSV, JSON, and
+        the ZIP that `python -m fgrn repeat` takes.
         """
         with shown_errors():
             number = check_scale(scale)

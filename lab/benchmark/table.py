@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from fgrn.methods import METHODS
@@ -11,6 +13,7 @@ from lab.benchmark.runs import BLIND, PAPER_KEYS, Bench, paper_row
 from lab.table import COLUMNS, head
 
 SHOW = {column.key: column.show for column in COLUMNS}
+_EQUAL = {"psnr_y": "restored exactly", "lr_psnr_y": "LR equal to bicubic's"}  # what an infinite PSNR says
 
 
 def summary(bench: Bench) -> str:
@@ -53,11 +56,13 @@ def pictures(bench: Bench) -> str:
         + "</tr>"
         for name, scores in bench.figures.items()
     )
+    lists = _list("Left out", {name: [reason] for name, reason in bench.skipped.items()})
+    lists += _list("Changed on reading", bench.notices)
     if not rows:
-        return _skipped(bench)
+        return lists
     columns = f'<th scope="col" rowspan="2">Picture</th>{heads}</tr><tr>{units}'
     caption = f"{len(bench.done)} of {len(bench.names)} pictures measured"
-    return _table("Pictures", caption, columns, rows, "fg-tall") + _skipped(bench)
+    return _table("Pictures", caption, columns, rows, "fg-tall") + lists
 
 
 def _table(label: str, caption: str, heads: str, rows: str, kind: str = "") -> str:
@@ -102,22 +107,43 @@ def _pair(scores: dict[str, Score] | None, active: bool) -> str:
 
 def _reasons(bench: Bench) -> str:
     """How many pictures a mean leaves out, and why, for figures that not every picture has."""
-    notes: dict[str, None] = {}
-    for rows in bench.complete.values():
-        for name, scores in rows.items():
-            for key, score in scores.items():
-                if score.value is None:
-                    notes[f"{METRICS[key].name} of {METHODS[name].label}: {score.reason}."] = None
-    shown = list(notes)[:4] + (["..."] if len(notes) > 4 else [])
-    if not shown:
-        return ""
-    return f'<p class="fg-notes">Left out of means: {escape(" ".join(shown))}</p>'
+    methods = bench.settings.methods
+    reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for method, mean in bench.means.items():
+        finite = {key for key, score in mean.items() if math.isfinite(score.value or 0)}
+        for rows in bench.complete.values():
+            for key, score in rows[method].items():
+                infinite = score.value is not None and math.isinf(score.value) and key in finite
+                reason = _EQUAL.get(key, "equal") if infinite else score.reason
+                if infinite or score.value is None:
+                    kind = key, re.sub(r"\d+", "#", reason)  # sizes differ from one picture to the next
+                    reasons.setdefault(kind, {}).setdefault(method, []).append(reason)
+    lines = []
+    for (key, _), texts in reasons.items():
+        by_count: dict[int, list[str]] = {}
+        for method, found in texts.items():
+            by_count.setdefault(len(found), []).append(method)
+        for count, concerned in by_count.items():
+            labels = ", ".join(METHODS[method].label for method in concerned)
+            who = f" ({labels})" if len(concerned) < len(methods) else ""
+            total = len(bench.done)
+            of = f"{METRICS[key].name} of {count} of {total} picture{'' if total == 1 else 's'}{who}"
+            lines.append(f"{of}: {_common([text for m in concerned for text in texts[m]])}.")
+    return f'<p class="fg-notes">Left out of means: {escape(" ".join(lines))}</p>' if lines else ""
 
 
-def _skipped(bench: Bench) -> str:
-    if not bench.skipped:
+def _common(texts: Sequence[str]) -> str:
+    """One text for those that differ by numbers only: "64 to 80 px"."""
+    columns = zip(*(map(int, re.findall(r"\d+", text)) for text in texts), strict=True)
+    spans = iter([f"{min(c)} to {max(c)}" if len(set(c)) > 1 else str(c[0]) for c in columns])
+    return re.sub(r"\d+", lambda _: next(spans), texts[0])
+
+
+def _list(title: str, lines: Mapping[str, Sequence[str]]) -> str:
+    """What there is to say about files, by their names."""
+    if not lines:
         return ""
     items = "".join(
-        f"<li><b>{escape(name)}</b>: {escape(reason)}</li>" for name, reason in bench.skipped.items()
+        f"<li><b>{escape(name)}</b>: {escape(' '.join(said))}</li>" for name, said in lines.items()
     )
-    return f'<p class="fg-info">Left out:</p><ul class="fg-notices">{items}</ul>'
+    return f'<p class="fg-info">{title}:</p><ul class="fg-notices">{items}</ul>'
