@@ -33,8 +33,18 @@ from tests.conftest import Photo, Visitor, canvas_pixels
 
 pytestmark = pytest.mark.browser
 SCALE = 4  # of the example that is there when the page opens
-KEYS = ["hr", "bicubic:restored", "irn:restored", "fgrn:restored", "bicubic:lr", "irn:lr", "fgrn:lr"]
-LATENT = ["fgrn:x", "fgrn:x_recovered"]
+FIRST = [
+    "hr",
+    "bicubic:restored",
+    "irn:restored",
+    "fgrn:restored",
+    "fgrn:x",
+    "bicubic:lr",
+    "irn:lr",
+    "fgrn:lr",
+]
+"""What is switched on when the page opens, in the order of the number keys."""
+KEYS = [*FIRST, "fgrn:x_recovered"]
 ROOT = "#viewer .vw"
 CANVAS = "#viewer .vw-view canvas"
 MOST = 200  # canvas pixels a side that are compared
@@ -168,7 +178,7 @@ def made_up(
 def nine_pictures(photo: Photo) -> Pictures:
     """HR with sides that are multiples of no scale, and three methods."""
     pictures = {"hr": photo(203, 301)}
-    for seed, key in enumerate(KEYS[1:] + LATENT, 1):
+    for seed, key in enumerate(KEYS[1:], 1):
         noise = np.random.default_rng(seed).integers(-20, 21, (203, 301, 3))
         near = np.clip(pictures["hr"] + noise, 0, 255).astype(np.uint8)
         pictures[key] = near if factor(key) == 1 else photo(51, 76, seed)
@@ -181,8 +191,7 @@ def open_viewer(browser: Browser, photo: Photo, ratio: float = 1) -> tuple[Viewe
     files["fgrn"] = Files("/x", "/l", "/y", "/r")
     outcomes = tuple(Outcome(name, State.DONE, files=found) for name, found in files.items())
     page, complaints = open_component(browser, made_up(outcomes, pictures, (203, 301)), ratio=ratio)
-    for kind in ("x", "x_recovered"):
-        page.locator(f"#viewer button[data-kind={kind}]").click()
+    page.locator("#viewer button[data-kind=x_recovered]").click()
     expect(page.locator("#viewer .vw-pane")).to_have_count(9)
     page.locator("#viewer .vw-stage").focus()
     return Viewer(page, pictures), complaints
@@ -279,7 +288,7 @@ def test_zoom_goes_in_round_steps(call: Callable[..., Any]) -> None:
 
 def test_every_picture_is_shown_pixel_for_pixel(view: Viewer) -> None:
     view.mode("flip")
-    for number, key in enumerate(KEYS + LATENT, 1):
+    for number, key in enumerate(KEYS, 1):
         view.press(str(number))
         for zoom in (1, 4):
             view.page.locator(f"#viewer [data-zoom='{zoom}']").click()
@@ -290,7 +299,7 @@ def test_a_screen_with_small_pixels_shows_one_picture_pixel_on_each(browser: Bro
     view, complaints = open_viewer(browser, photo, ratio=1.5)
     view.mode("flip")
     view.press("z")
-    for number, key in ((1, "hr"), (7, "fgrn:lr")):
+    for number, key in ((1, "hr"), (8, "fgrn:lr")):
         view.press(str(number))
         view.check(key)
     width = view.page.locator(CANVAS).first.evaluate("canvas => canvas.getBoundingClientRect().width")
@@ -302,7 +311,7 @@ def test_a_screen_with_small_pixels_shows_one_picture_pixel_on_each(browser: Bro
 def test_zoom_and_pan_are_the_same_in_all_pictures(view: Viewer) -> None:
     for keys in (("z", "+", "ArrowRight", "ArrowDown"), ("+", "+", "+", "+", "ArrowLeft")):  # 200, 800 %
         view.press(*keys)
-        for number, key in enumerate(KEYS + LATENT):
+        for number, key in enumerate(KEYS):
             view.check(key, number)
 
 
@@ -311,23 +320,26 @@ def test_what_belongs_together_stands_in_one_row_or_column(view: Viewer) -> None
         found = view.page.locator(CANVAS).evaluate_all(
             "all => all.map(canvas => { const box = canvas.getBoundingClientRect(); return [box.x, box.y]; })"
         )
-        return dict(zip(KEYS + LATENT, map(tuple, found), strict=True))
+        return dict(zip(KEYS, map(tuple, found), strict=True))
 
     for size in ((1440, 1000), (2560, 1300)):
         view.page.set_viewport_size({"width": size[0], "height": size[1]})
         view.press("0")
         at = places()
         for method in ("bicubic", "fgrn"):
-            together = [place for key, place in at.items() if key.startswith(f"{method}:")]
+            together = [at[f"{method}:{kind}"] for kind in ("restored", "lr")]
             assert len({x for x, _ in together}) == 1 or len({y for _, y in together}) == 1, (size, at)
+        assert at["hr"][0] == at["fgrn:x"][0] == at["fgrn:x_recovered"][0], (
+            "only one method has an x of its own"
+        )
 
 
 def test_actual_size_shows_lr_at_its_own_pixels(view: Viewer) -> None:
     view.press("z", "a")
-    for number, key in enumerate(KEYS + LATENT):
+    for number, key in enumerate(KEYS):
         view.check(key, number, own=factor(key) > 1)
     view.press("a")
-    view.check("fgrn:lr", 6)
+    view.check("fgrn:lr", 7)
 
 
 def test_fit_shows_the_whole_picture_in_every_size(view: Viewer) -> None:
@@ -472,7 +484,7 @@ def test_on_a_narrow_screen_the_readings_are_scrolled_by_their_own_arrow_keys(vi
 
 def test_the_slider_shows_one_picture_on_each_side(view: Viewer) -> None:
     view.mode("slider")
-    view.press("z", "1", "Shift+Digit7")  # right HR, left FGRN's LR
+    view.press("z", "1", "Shift+Digit8")  # right HR, left FGRN's LR
     divider = view.page.get_by_role("slider", name="Divider")
     for move, part in (((), 0.5), (("[",) * 2, 0.46), (("]",) * 4, 0.54), (("a",), 0.54)):
         view.press(*move)
@@ -502,8 +514,17 @@ def test_the_slider_shows_one_picture_on_each_side(view: Viewer) -> None:
 def test_number_keys_choose_and_space_goes_back(view: Viewer) -> None:
     title = view.page.locator("#viewer .vw-title b")
     view.press("f")
-    labels = ["HR", "Bicubic restored", "IRN restored", "FGRN restored", "Bicubic LR", "IRN LR", "FGRN LR"]
-    for number, label in enumerate([*labels, "FGRN x", "FGRN x recovered"], 1):
+    labels = [
+        "HR",
+        "Bicubic restored",
+        "IRN restored",
+        "FGRN restored",
+        "FGRN x",
+        "Bicubic LR",
+        "IRN LR",
+        "FGRN LR",
+    ]
+    for number, label in enumerate([*labels, "FGRN x recovered"], 1):
         view.press(str(number))
         expect(title).to_have_text(label)
     view.press("2", "4", "Space")
@@ -542,6 +563,10 @@ def test_every_key_of_the_list_does_something(view: Viewer) -> None:
     view.press("?")
     expect(view.page.get_by_role("dialog", name="Keys")).to_be_visible()
     view.press("Escape")
+    expect(view.page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    view.press("?")
+    expect(view.page.get_by_role("dialog", name="Keys")).to_be_visible()
+    view.press("?")
     expect(view.page.get_by_role("dialog", name="Keys")).to_be_hidden()
     view.press("x")
     view.page.wait_for_function("document.fullscreenElement !== null")
@@ -633,18 +658,17 @@ def test_two_fingers_zoom_and_one_moves(view: Viewer) -> None:
 
 
 def test_pictures_of_a_method_stand_below_each_other(view: Viewer) -> None:
-    for kind in ("x", "x_recovered"):
-        view.page.locator(f"#viewer button[data-kind={kind}]").click()
+    view.page.locator("#viewer button[data-kind=x_recovered]").click()
     view.page.set_viewport_size({"width": 1400, "height": 900})
     lefts = (
         "() => [...document.querySelectorAll('#viewer .vw-pane')].map(e => e.getBoundingClientRect().left)"
     )
-    expect(view.page.locator("#viewer .vw-pane")).to_have_count(7)
-    view.page.wait_for_function(f"() => {{ const l = ({lefts})(); return l[1] === l[4] && l[3] === l[6]; }}")
+    expect(view.page.locator("#viewer .vw-pane")).to_have_count(8)
+    view.page.wait_for_function(f"() => {{ const l = ({lefts})(); return l[0] === l[4] && l[3] === l[7]; }}")
     hr, bicubic, irn, fgrn, *below = view.page.evaluate(lefts)
-    assert hr < bicubic < irn < fgrn and below == [bicubic, irn, fgrn]
+    assert hr < bicubic < irn < fgrn and below == [hr, bicubic, irn, fgrn], "x stands beside the LR pictures"
     view.page.set_viewport_size({"width": 400, "height": 900})
-    view.page.wait_for_function(f"() => ({lefts})()[1] !== ({lefts})()[4]")
+    view.page.wait_for_function(f"() => new Set(({lefts})()).size < 4")
 
 
 def test_pictures_can_be_switched_off(view: Viewer) -> None:
@@ -683,7 +707,7 @@ def test_a_box_is_measured_and_cleared(visitor: Visitor) -> None:
     expect(page.locator(ROOT)).to_have_attribute("data-loaded", "yes")
     links = page.locator("#viewer .vw-title a").evaluate_all("links => links.map(link => link.href)")
     decoded = [np.asarray(Image.open(io.BytesIO(httpx.get(link).content)).convert("RGB")) for link in links]
-    view = Viewer(page, dict(zip(KEYS, decoded, strict=True)))
+    view = Viewer(page, dict(zip(FIRST, decoded, strict=True)))
     caption = page.locator("#numbers caption")
     cell = page.locator("#numbers tr[data-method=fgrn] [data-key=psnr_y]")
     whole = cell.inner_text()
@@ -771,7 +795,7 @@ def test_the_value_names_every_picture_and_keeps_its_place() -> None:
     outcomes = (Outcome("bicubic", State.DONE, files=Files("/l", "/l", "/l", "/r")), Outcome("fgrn"))
     value = viewer.value(Run("n", 4, (203, 301), "/hr.png", (), outcomes, ""))
     keys = [picture["key"] for picture in value["pictures"]]
-    assert keys == ["hr", "bicubic:restored", "fgrn:restored", "bicubic:lr", "fgrn:lr", *LATENT]
+    assert keys == [key for key in KEYS if not key.startswith("irn")]
     sizes = {p["key"]: (p["height"], p["width"], p["factor"]) for p in value["pictures"]}
     assert sizes["hr"] == sizes["fgrn:restored"] == (203, 301, 1)
     assert sizes["bicubic:lr"] == sizes["fgrn:x"] == (51, 76, 4)

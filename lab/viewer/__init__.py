@@ -31,7 +31,7 @@ SCRIPTS = (
     "painter.js",
     "main.js",
 )
-KINDS = {"restored": "restored", "lr": "LR", "x": "x", "x_recovered": "x recovered"}
+KINDS = {"restored": "restored", "x": "x", "lr": "LR", "x_recovered": "x recovered"}
 """The pictures of a method, in the order in which the viewer shows them, with their titles."""
 
 _FLOW = "fgrn"  # the method whose x is not its LR picture

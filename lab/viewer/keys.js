@@ -37,7 +37,9 @@ const ACTIONS = {
 };
 
 const KEYS = {
-  " ": (viewer) => (viewer.state.mode === "flip" ? viewer.set(flipBack(viewer.state)) : false),
+  // On the pictures it scrolls nothing away, whatever the mode.
+  " ": (viewer) =>
+    viewer.state.mode === "flip" ? viewer.set(flipBack(viewer.state)) : document.activeElement === viewer.stage,
   z: (viewer) => viewer.zoomTo(1),
   "[": (viewer) => viewer.moveDivider(-0.02),
   "]": (viewer) => viewer.moveDivider(0.02),

@@ -13,11 +13,11 @@ function readings(state, pictures, scratch, list) {
   });
 }
 
-/** The pictures in the loupe: those that are switched on, and what else the mode shows. */
+/** The pictures in the loupe: those that are switched on, and what else the mode shows; HR where there are no chips. */
 function loupePictures(state) {
   const extra = paneList(state).flatMap((pane) => pane.pictures);
   const hr = state.value.pictures[0];
-  return [...new Set([...(state.mode === "error" && hr ? [hr] : []), ...shownPictures(state), ...extra])];
+  return [...new Set([...(["slider", "error"].includes(state.mode) && hr ? [hr] : []), ...shownPictures(state), ...extra])];
 }
 
 /** The values as a sentence, for the live region. */

@@ -14,6 +14,11 @@ class Viewer {
     this.stage = root.querySelector(".vw-stage");
     this.live = root.querySelector(".vw-live");
     this.help = root.querySelector(".vw-help");
+    this.help.addEventListener("keydown", (event) => {
+      if (event.key !== "?") return;
+      event.stopPropagation(); // it would open again
+      this.help.close();
+    });
     this.painter = new Painter(this);
     this.pictures = new Pictures(() => this.schedule());
     this.loupe = new Loupe(root.querySelector(".vw-loupe"));

@@ -7,7 +7,7 @@ function firstState() {
   return {
     value: EMPTY,
     mode: "grid",
-    kinds: new Set(["hr", "restored", "lr"]),
+    kinds: new Set(["hr", "restored", "lr", "x"]),
     hidden: new Set(), // methods that are switched off; those of later runs are on
     left: "",
     right: "",
@@ -69,14 +69,21 @@ function flipBack(state) {
 const TABLE_SHARE = 0.6; // of the largest size that panes may have: to see which belong together is worth the rest
 const TABLE_WIDTH = 150; // CSS pixels of a pane in a table, at least: its title has to be read
 
-/** Where pictures stand in a table, [column, row] from 1 on: with a column for each method, and with a row. */
+/**
+ * Where pictures stand in a table, [column, row] from 1 on: with a column for each method, and with a row.
+ *
+ * The first column is that of HR, and of x where only one method has an x of its own: beside the LR pictures.
+ */
 function tables(shown) {
-  const others = shown.filter((picture) => picture.kind !== "hr");
+  const latent = shown.filter((picture) => picture.kind.startsWith("x"));
+  const single = new Set(latent.map((picture) => picture.method)).size === 1;
+  const leading = shown.filter((picture) => picture.kind === "hr" || (single && latent.includes(picture)));
+  const others = shown.filter((picture) => !leading.includes(picture));
   const methods = [...new Set(others.map((picture) => picture.method))];
   const kinds = [...new Set(others.map((picture) => picture.kind))];
-  const first = others.length < shown.length ? 2 : 1; // HR stands in front of both
+  const first = leading.length ? 2 : 1;
   const place = (along, across) => (picture) =>
-    picture.kind === "hr" ? [1, 1] : [along(picture) + first, across(picture) + 1];
+    leading.includes(picture) ? [1, leading.indexOf(picture) + 1] : [along(picture) + first, across(picture) + 1];
   const method = (picture) => methods.indexOf(picture.method);
   const kind = (picture) => kinds.indexOf(picture.kind);
   return [shown.map(place(method, kind)), shown.map(place(kind, method))];

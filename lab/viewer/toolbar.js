@@ -1,6 +1,6 @@
 // The toolbar: buttons that show the state and change it. The fixed ones are in viewer.html.
 
-const KIND_LABELS = { hr: "HR", restored: "Restored", lr: "LR", x: "x", x_recovered: "x recovered" };
+const KIND_LABELS = { hr: "HR", restored: "Restored", x: "x", lr: "LR", x_recovered: "x recovered" };
 
 class Toolbar {
   constructor(viewer, element) {
@@ -60,7 +60,7 @@ class Toolbar {
     press("[data-act=region]", () => state.tool === "region");
     this.find("[data-act=clear]").disabled = !state.box;
     this.gain.value = `${state.error.gain}`;
-    this.find(".vw-zoom").textContent = state.value.run ? `${zoomText(state.view.zoom)} %` : "";
+    this.find(".vw-zoom").textContent = state.value.run && this.viewer.panes.size ? `${zoomText(state.view.zoom)} %` : "–";
   }
 
   /** Makes chips, menus and flip buttons again when there are other pictures. */
