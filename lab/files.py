@@ -17,25 +17,34 @@ from typing import IO
 from fgrn.images import write_atomic
 
 DAY = 86_400.0  # seconds
+MOST = 8_000_000_000  # bytes of one store; a study of 16 megapixels leaves 0.3 GB
 _DIGITS = 32  # of the names of subfolders; Gradio's own have 64
 _SWEPT_EVERY = 3600.0  # seconds
 _LOCKS: list[IO[str]] = []  # of the temporary folders of this process, held until it ends
+
+
+@dataclass
+class _Swept:
+    at: float = 0.0  # seconds since the epoch
+    written: int = 0  # bytes since then
 
 
 @dataclass(frozen=True)
 class Store:
     """Writes files below `folder`, one subfolder for each content, so that equal names never collide.
 
-    `keep` is for how many seconds, None for ever. Gradio deletes only files that it has handed out itself.
+    `keep` is for how many seconds, None for ever; beyond `most` bytes the oldest go before. Gradio deletes only files
+    that it has handed out itself.
     """
 
     folder: Path
     keep: float | None = None
-    _swept: list[float] = field(default_factory=lambda: [0.0], compare=False, repr=False)
+    most: int = MOST
+    _swept: _Swept = field(default_factory=_Swept, compare=False, repr=False)
 
     def save(self, data: bytes, name: str) -> str:
         """Write `data` unless it is there already; the absolute path."""
-        self._sweep()
+        self._sweep(len(data))
         folder = self.folder / hashlib.sha256(data).hexdigest()[:_DIGITS]
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name
@@ -45,20 +54,29 @@ class Store:
             write_atomic(path, data)
         return str(path.resolve())
 
-    def _sweep(self) -> None:
-        """Delete what is too old, now and then."""
-        now = time.time()
-        if self.keep is None or now - self._swept[0] < _SWEPT_EVERY:
+    def _sweep(self, size: int) -> None:
+        """Delete what is too old or too much, now and then; `size` bytes are about to be written."""
+        now, swept = time.time(), self._swept
+        swept.written += size
+        if self.keep is None or (now - swept.at < _SWEPT_EVERY and swept.written < self.most / 10):
             return
-        self._swept[0] = now
+        swept.at, swept.written = now, 0
         # Gradio leaves an empty file for each file that a request hands over.
         empty = [path for path in self.folder.glob("tmp*") if path.is_file() and not path.stat().st_size]
+        found = []
         for path in [*self.folder.glob("[0-9a-f]" * _DIGITS + "/*"), *empty]:
+            with suppress(OSError):  # gone already
+                state = path.stat()
+                found.append((state.st_mtime, state.st_size, path))
+        left = sum(size for _, size, _ in found)
+        for written, size, path in sorted(found):
+            if now - written <= self.keep and left <= self.most * 0.9:
+                break
+            left -= size
             with suppress(OSError):  # gone already, or not empty yet
-                if now - path.stat().st_mtime > self.keep:
-                    path.unlink()
-                    if path.parent != self.folder:
-                        path.parent.rmdir()
+                path.unlink()
+                if path.parent != self.folder:
+                    path.parent.rmdir()
 
 
 def private_folder(prefix: str) -> Path:
@@ -73,8 +91,10 @@ def private_folder(prefix: str) -> Path:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(lock.parent, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=prefix))
-        _LOCKS.append((folder / "lock").open("w"))
+        new = folder / "new"  # becomes "lock" once it is locked: another process would take it for one left behind
+        _LOCKS.append(new.open("w"))
         fcntl.flock(_LOCKS[-1], fcntl.LOCK_EX)
+        new.rename(folder / "lock")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

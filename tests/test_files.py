@@ -43,9 +43,19 @@ def test_it_is_not_looked_for_at_every_file(tmp_path: Path) -> None:
     age(first, DAY + 60)
     store.save(b"second", "a")
     assert first.exists()
-    store._swept[0] -= files._SWEPT_EVERY
+    store._swept.at -= files._SWEPT_EVERY
     store.save(b"third", "a")
     assert not first.exists()
+
+
+def test_beyond_its_bytes_the_oldest_files_go(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=DAY, most=1000)
+    paths = []
+    for number in range(30):
+        paths.append(Path(store.save(bytes([number]) * 100, "a.npy")))
+        age(paths[-1], 3600 - number)
+    kept = [path.exists() for path in paths]
+    assert sum(kept) <= 11 and kept == sorted(kept) and kept[-1], "the newest stay"
 
 
 def test_the_page_keeps_results_for_a_day_and_examples_for_ever(tmp_path: Path) -> None:
