@@ -17,14 +17,15 @@ from lab.assets import KeptAssets
 from lab.benchmark import tab as benchmark_tab
 from lab.components import html, upload
 from lab.files import private_folder
-from lab.handlers import FIRST_SCALE, Handlers
+from lab.handlers import FIRST_SCALE, SESSIONS, Handlers
 from lab.latent import tab as latent_tab
 from lab.queues import NETWORK, SERIES
 from lab.stress import tab as stress_tab
 
 LAB = Path(__file__).resolve().parent / "lab"
-ABOUT, DIAGRAM = LAB / "about.md", LAB / "diagram.svg"
-DIAGRAM_BOX = '<div class="fg-diagram-box" role="region" aria-label="Diagram" tabindex="0">{}</div>'
+ABOUT = LAB / "about.md"
+DIAGRAMS = LAB / "diagram.svg", LAB / "diagram_narrow.svg"  # of which the width of the screen shows one
+DIAGRAM_BOX = '<div class="fg-diagram-box">{}</div>'
 TITLE = "Image rescaling lab"
 SENTENCE = (
     "Shrink a picture so that it can be restored: bicubic, IRN and FGRN side by side, "
@@ -37,9 +38,6 @@ TO_PICTURES = (
     "setTimeout(() => document.getElementById('viewer-stage').focus(), 100); return false\">To the pictures</a>"
 )
 PAPER = '<a href="https://arxiv.org/abs/2111.05133" target="_blank" rel="noopener">The paper</a>'
-# Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
-# the ones used longest ago go: a page left open that long forgets what it was running.
-SESSIONS = 128
 # The first tab is "selected" before the page has looked at its address.
 ADDRESS_OF_TAB = """() => {
     if (!window.fgrnOpened) return;
@@ -63,14 +61,14 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
                 request = compare_tab.build(page, demo, badge, tabs)
             with gr.Tab("Latent x", id="latent") as latent:
                 latent_tab.build(page, latent, request.image, request.scale)
-            with gr.Tab("Restore", id="restore"):
-                restore_tab.build(page, request.seen)
+            with gr.Tab("Restore", id="restore") as whole:
+                restore_tab.build(page, whole, request.seen)
             with gr.Tab("Stress", id="stress") as stress:
                 stress_tab.build(page, demo, stress, request.image, request.scale, request.methods)
             with gr.Tab("Benchmark", id="benchmark") as benchmark:
                 benchmark_tab.build(page, demo, benchmark)
             with gr.Tab("About", id="about"):
-                html(DIAGRAM_BOX.format(DIAGRAM.read_text(encoding="utf-8")))
+                html(DIAGRAM_BOX.format("".join(path.read_text(encoding="utf-8") for path in DIAGRAMS)))
                 gr.Markdown(ABOUT.read_text(encoding="utf-8"), elem_classes="fg-about")
         for tab in tabs.children:
             tab.select(None, None, None, js=ADDRESS_OF_TAB % tab.id)

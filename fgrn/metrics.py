@@ -71,37 +71,41 @@ METRICS: dict[str, MetricHelp] = {
         "PSNR-Y",
         "dB",
         "higher",
-        "Mean squared error of brightness only: blur scores well, wrong colours are not seen.",
+        "Peak signal-to-noise ratio, from the mean squared error of brightness: blur scores well, wrong colours are "
+        "not seen.",
     ),
     "ssim_y": MetricHelp(
         "SSIM-Y",
         "",
         "higher",
-        "Saturates near 1: above 0.98 small differences are hard to see; colour is not seen.",
+        "Structural similarity of brightness, 1 for equal pictures: above 0.98 small differences are hard to see; "
+        "colour is not seen.",
     ),
     "psnr_rgb": MetricHelp(
         "PSNR-RGB",
         "dB",
         "higher",
-        "Not comparable with PSNR-Y: usually 1 to 2 dB lower for the same pictures.",
+        "The same of all three channels. Not comparable with PSNR-Y: usually 1 to 2 dB lower for the same pictures.",
     ),
     "lr_psnr_y": MetricHelp(
         "LR vs bicubic",
         "dB",
         "higher",
-        "Closeness of the LR picture to bicubic, not its quality: a method may trade it for a better reconstruction.",
+        "PSNR-Y of the LR picture against bicubic's. Closeness, not quality: a method may trade it for a better "
+        "reconstruction.",
     ),
     "niqe": MetricHelp(
         "NIQE (LR)",
         "",
         "lower",
-        "Statistics of natural photographs: misleading on text, charts and small pictures.",
+        "How far the LR picture is from the statistics of natural photographs: misleading on text, charts and small "
+        "pictures.",
     ),
     "piqe": MetricHelp(
         "PIQE (LR)",
         "0-100",
         "lower",
-        "Counts blocks that look distorted: fine natural texture can count as noise.",
+        "Share and strength of blocks of the LR picture that look distorted: fine natural texture can count as noise.",
     ),
     "x_exact": MetricHelp(
         "x recovered exactly",
@@ -109,13 +113,23 @@ METRICS: dict[str, MetricHelp] = {
         "higher",
         "Share of latent samples that survive the 8-bit LR picture: the rest may be off by only one level.",
     ),
-    "seconds_down": MetricHelp("Down", "s", "lower", "One run on this machine, first-run warm-up included."),
-    "seconds_up": MetricHelp("Up", "s", "lower", "One run on this machine, first-run warm-up included."),
+    "seconds_down": MetricHelp(
+        "Down",
+        "s",
+        "lower",
+        "Seconds to shrink the picture: one run on this machine, first-run warm-up included.",
+    ),
+    "seconds_up": MetricHelp(
+        "Up",
+        "s",
+        "lower",
+        "Seconds to restore the picture: one run on this machine, first-run warm-up included.",
+    ),
     "lr_bytes": MetricHelp(
         "LR file",
         "bytes",
         "lower",
-        "PNG size: hidden detail makes a LR picture harder to compress than bicubic's.",
+        "Size of the LR picture as PNG: hidden detail makes it harder to compress than bicubic's.",
     ),
 }
 """Help for every column of the comparison table, by the key used in JSON results."""

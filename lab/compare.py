@@ -220,12 +220,13 @@ def measure_fidelity(models: Models, run: Run) -> Iterator[Run]:
         yield run
 
 
+_STOPPED = {State.WAITING: "Stopped before it ran.", State.RUNNING: "Stopped while it ran."}
+
+
 def stopped(run: Run) -> Run:
     """The run as it is shown after Stop: what is there stays, what is missing says so."""
     outcomes = tuple(
-        replace(o, state=State.STOPPED, reason="Stopped before it ran.")
-        if o.state in (State.WAITING, State.RUNNING)
-        else o
+        replace(o, state=State.STOPPED, reason=_STOPPED[o.state]) if o.state in _STOPPED else o
         for o in run.outcomes
     )
     return replace(run, outcomes=outcomes, status="Stopped", active=False)

@@ -34,7 +34,7 @@ def picture_value(page: Page) -> dict[str, Any]:
 
 
 @contextmanager
-def _no_stub_files() -> Iterator[None]:
+def no_stub_files() -> Iterator[None]:
     """Where a component's class is defined, Gradio writes a stub file beside it, into the source tree: not here."""
     write, component_meta.create_or_modify_pyi = component_meta.create_or_modify_pyi, lambda *_: None
     try:
@@ -43,7 +43,7 @@ def _no_stub_files() -> Iterator[None]:
         component_meta.create_or_modify_pyi = write
 
 
-with _no_stub_files():
+with no_stub_files():
     # A class, since Gradio makes a visitor's own copy of a component that an event has changed, and copies its class.
     class UploadedImage(gr.Image):
         """An image input that hands over the path of the uploaded file, untouched, whatever is in it.
@@ -77,6 +77,11 @@ def shown_errors() -> Iterator[None]:
         yield
     except RequestError as error:
         raise refused(inert(str(error))) from error
+
+
+def nothing_to_do() -> gr.Error:
+    """Ends a chain of events without a message."""
+    return gr.Error("Nothing to do", visible=False, print_exception=False)
 
 
 def refused(text: str) -> gr.Error:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
-import traceback
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 
 from fgrn.images import read_image
 from fgrn.methods import METHODS, SCALES
@@ -19,10 +18,12 @@ from fgrn.pipeline import Pixels, RescaleError
 from fgrn.record import sha256
 from lab import asked, cards, compare, example_cache, links, reader, region, table, viewer
 from lab.ahead import Ahead
+from lab.at_once import AtOnce, complain
 from lab.compare import AT_ONCE, Run
-from lab.components import inert, picture_value, refused, shown_errors
+from lab.components import inert, picture_value, shown_errors
 from lab.files import DAY, Store, private_folder, readable_size
 from lab.models import Models
+from lab.queues import in_own_threads
 from lab.region import Region
 from lab.startup import Showcases
 from lab.ticket import SKIP, Ticket
@@ -34,6 +35,11 @@ EXAMPLES = {
 FIRST_EXAMPLE = "portrait"
 FIRST_SCALE = 4
 FIRST_METHODS = ("bicubic", "irn", "fgrn")
+# Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
+# the ones used longest ago go: a page left open that long forgets what it was running.
+SESSIONS = 128
+
+_LOCK = threading.Lock()  # one for all: Gradio copies what a State begins with
 
 
 class Drawn(NamedTuple):
@@ -62,6 +68,14 @@ class Shown:
             self.region = None
         self.run, self.ticket = run, ticket
 
+    def measure(self, run: Run) -> None:
+        """Bring the region's numbers up to a snapshot, unless it is cleared or drawn anew meanwhile."""
+        before = self.region
+        if before:
+            measured = region.measure(run, before)
+            with _LOCK:
+                self.region = measured if self.region is before else self.region
+
 
 class Handlers:
     """The handlers of the page, around one set of models."""
@@ -75,7 +89,8 @@ class Handlers:
         self.first = self.showcases.of(FIRST_EXAMPLE, FIRST_SCALE)
         self._ahead = Ahead()
         self._served: Run | None = None  # the example, if the page is served with it
-        self._beginning = CapacityLimiter(4)  # each holds a whole picture
+        self._watching = CapacityLimiter(SESSIONS)  # they only wait
+        self._beginning = AtOnce()
 
     def warm_up(self) -> None:
         """Load what the first visitor would have to wait for: the networks, and the process that reads uploads."""
@@ -119,24 +134,12 @@ class Handlers:
         return new, links.write(self.showcases.name_of(path), scale, methods), "", *drawn
 
     async def begin_at_once(self, *request: Any) -> tuple[Any, ...]:
-        """`begin` outside of Gradio's queue, which would take longer than bicubic itself; and what `complain` shows.
-
-        Outside of the queue an error has no message box. Many requests at once wait without a thread of Gradio's.
-        """
-        try:
-            return SKIP, *await to_thread.run_sync(self.begin, *request, limiter=self._beginning)
-        except gr.Error as error:
-            text = error.message
-        except Exception as error:
-            traceback.print_exc()
-            text = inert(str(error))
-        # The number makes it another value: the same refusal is to be shown again.
-        return f"{time.monotonic_ns()} {text}", *[SKIP] * 3, *Drawn()
+        """`begin` outside of Gradio's queue, which would take longer than bicubic itself; and what `complain` shows."""
+        return await self._beginning.answer(self.begin, request, outputs=3 + len(Drawn()))
 
     def complain(self, refusal: str) -> None:
         """Show why `begin_at_once` has refused a request."""
-        _, _, text = refusal.partition(" ")
-        raise refused(text)
+        complain(refusal)
 
     def on_run(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""
@@ -162,8 +165,15 @@ class Handlers:
         failed = Drawn(cards.status("Not measured: see the message", False))
         yield from ticket.draw(runs, lambda run: self.draw(run, ticket, shown), failed)
 
-    def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> Iterator[Drawn]:
-        """The example that is there when the page opens, unless its address asks for another view."""
+    async def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> AsyncIterator[Drawn]:
+        """The example that is there when the page opens, unless its address asks for another view.
+
+        All visitors may wait for it at once.
+        """
+        async for drawn in in_own_threads(self._watch_example(ticket, shown, request), self._watching):
+            yield drawn
+
+    def _watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> Iterator[Drawn]:
         if links.read(links.query_of(request), EXAMPLES).asks_for_a_run:
             yield SKIP
         elif self._served and ticket.valid:  # it came with the page
@@ -200,14 +210,14 @@ class Handlers:
             measured = None if sent is None else region.measure(run, Region(region.read_box(sent, run)))
         run = shown.run or run  # there may be a newer snapshot by now
         if run.token == token:
-            shown.region = measured
+            with _LOCK:
+                shown.region = measured
         return table.render(run, shown.region)
 
     def draw(self, run: Run, ticket: Ticket, shown: Shown) -> Drawn:
         """The components for a snapshot."""
         shown.put(run, ticket)
-        if shown.region:
-            shown.region = region.measure(run, shown.region)  # methods that have come since it was drawn
+        shown.measure(run)
         return Drawn(
             cards.status(run.status, run.active, run.notices),
             table.render(run, shown.region),
@@ -276,7 +286,7 @@ class Handlers:
             return ""
         if same and path and run.scale == scale and {o.method for o in run.outcomes} == set(methods):
             return ""
-        return cards.outdated(f"Still shown: {run.name} at ×{run.scale}. Press Run for what is chosen now.")
+        return cards.outdated(f"Still shown: {run.name} at ×{run.scale}, not what is chosen now.")
 
     def describe_first(self) -> str:
         """The same about the example; a picture of ours is read right here."""

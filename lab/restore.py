@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError, LoadedImage, encode_png
@@ -11,7 +12,7 @@ from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import Pixels, RescaleError, Source, restore, source_of
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError
-from lab.files import Store, stem
+from lab.files import Store, shown_name, stem
 from lab.models import Models
 from lab.reader import read_upload
 
@@ -25,6 +26,7 @@ class Restored:
 
     path: str
     lr_path: str
+    name: str  # of the LR file
     title: str
     lr_size: tuple[int, int]
     size: tuple[int, int]
@@ -108,6 +110,7 @@ def run(
     return Restored(
         path=store.save(encode_png(picture), f"{name}_{source.method}_x{source.scale}_restored.png"),
         lr_path=store.save(encode_png(lr.pixels), f"{name}_shown.png"),
+        name=shown_name(Path(path or "").name),
         title=f"{METHODS[source.method].label} ×{source.scale}",
         lr_size=(lr.pixels.shape[0], lr.pixels.shape[1]),
         size=(picture.shape[0], picture.shape[1]),

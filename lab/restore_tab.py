@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,14 +12,19 @@ from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import notices_of
 from lab import cards, restore
 from lab.asked import RequestError
-from lab.components import html, picture_value, pictures, shown_errors, upload
+from lab.compare import AT_ONCE
+from lab.components import html, nothing_to_do, picture_value, pictures, shown_errors, upload
+from lab.files import shown_name
 from lab.handlers import Handlers, Shown
 from lab.queues import QUIET, shown_waiting
 from lab.ticket import SKIP, Ticket
 
 
-def build(page: Handlers, seen: gr.State) -> None:
-    """Build the tab inside the current `gr.Tab` and wire it; `seen` is what the visitor sees on Compare."""
+def build(page: Handlers, whole: gr.Tab, seen: gr.State) -> None:
+    """Build the tab inside the current `gr.Tab` and wire it; `seen` is what the visitor sees on Compare.
+
+    When it is opened for the first time it restores the LR picture of Compare.
+    """
     tab = RestoreTab(page)
     methods = [("As the file says", restore.FROM_FILE), *((m.label, name) for name, m in METHODS.items())]
     scales = [("As the file says", restore.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
@@ -42,25 +48,31 @@ def build(page: Handlers, seen: gr.State) -> None:
                 info="Restore although the file was made with other weights than these.",
                 elem_id="lr-other",
             )
+            outdated = html(elem_id="restore-outdated")
             with gr.Row():
                 start = gr.Button("Restore", variant="primary", elem_id="restore", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="restore-stop", scale=1, min_width=80)
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             status = html(
-                cards.status("Upload a LR PNG: nothing else is needed", False), elem_id="restore-status"
+                cards.status("Nothing restored yet: a LR PNG is all that is needed", False),
+                elem_id="restore-status",
             )
             picture = pictures(elem_id="restored")
+    chosen = [lr, method, scale, other]
     lr.change(tab.describe, lr, facts, concurrency_limit=4, **QUIET)
-    taken = take.click(tab.take, seen, [lr, method, scale, other], concurrency_limit=4, **QUIET)
+    for changes in (lr.change, method.input, scale.input, other.input):
+        changes(tab.outdated, [*chosen, ticket], outdated, trigger_mode="always_last", **QUIET)
+    taken = take.click(tab.take, seen, chosen, concurrency_limit=4, **QUIET)
     taken.failure(tab.refused, None, status, queue=False, **QUIET)
-    for begins in (start.click, taken.success):
-        begun = begins(
-            tab.begin, [lr, method, scale, other, ticket], [ticket, status], concurrency_limit=4, **QUIET
-        )
+    opened = whole.select(tab.opened, [seen, lr, ticket], chosen, concurrency_limit=4, **QUIET)
+    for begins in (start.click, taken.success, opened.success):
+        begun = begins(tab.begin, [*chosen, ticket], [ticket, status, outdated], concurrency_limit=4, **QUIET)
         begun.failure(tab.refused, None, status, queue=False, **QUIET)
-        begun.success(
+        ran = begun.success(
             tab.on_restore, ticket, [status, picture], trigger_mode="multiple", **shown_waiting(status)
         )
+        # again: what was taken is another picture until it is drawn
+        ran.success(tab.outdated, [*chosen, ticket], outdated, trigger_mode="always_last", **QUIET)
     stop.click(tab.stop, ticket, status, queue=False, **QUIET)
 
 
@@ -71,7 +83,7 @@ class RestoreTab:
         self.models = page.models
         self.store = page.store
 
-    def take(self, shown: Shown) -> tuple[Any, ...]:
+    def take(self, shown: Shown) -> tuple[str, str, str, bool]:
         """The LR picture of Compare, FGRN's if it is there; for it the file decides everything else."""
         done = {outcome.method: outcome.files for outcome in shown.run.done} if shown.run else {}
         files = done.get("fgrn") or next(reversed(done.values()), None)
@@ -79,6 +91,20 @@ class RestoreTab:
             if files is None:
                 raise RequestError("Compare has no LR picture yet. Run it there, or upload a LR PNG here.")
         return files.lr, restore.FROM_FILE, restore.FROM_FILE, False
+
+    def opened(self, shown: Shown, path: str | None, ticket: Ticket) -> tuple[str, str, str, bool]:
+        """When the tab is opened and nothing was asked for yet: `take`, unless it takes long."""
+        run = shown.run
+        if path or ticket.request or not run or not run.done or run.size[0] * run.size[1] > AT_ONCE:
+            raise nothing_to_do()
+        return self.take(shown)
+
+    def outdated(self, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket) -> str:
+        """Whether what is shown was made from another request than the controls now say."""
+        if not ticket.request or ticket.request == (path, method, scale, other_weights):
+            return ""
+        shown = shown_name(Path(str(ticket.request[0])).name)
+        return cards.outdated(f"Still shown: what {shown} gave. Press Restore for what is chosen now.")
 
     def describe(self, path: str | None) -> str:
         """What a LR file says about itself."""
@@ -92,12 +118,17 @@ class RestoreTab:
 
     def begin(
         self, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket
-    ) -> tuple[Ticket, str]:
-        """Check a LR file; if it is sound, end what still runs for this visitor and hand out a new ticket."""
+    ) -> tuple[Ticket, str, str]:
+        """Check a LR file; if it is sound, end what still runs for this visitor and hand out a new ticket.
+
+        The last value is nothing in place of what `outdated` has said.
+        """
         with shown_errors(), ticket.apply() as new:
             restore.check(path, method, scale)
             granted = new.grant(path, method, scale, other_weights)
-        return granted, cards.status("Waiting for its turn", True) if granted is new else SKIP
+        if granted is not new:
+            return granted, SKIP, SKIP
+        return new, cards.status("Waiting for its turn", True), ""
 
     def on_restore(self, ticket: Ticket) -> Iterator[tuple[str, Any]]:
         """What is being done, and the picture of a LR PNG."""
@@ -109,7 +140,7 @@ class RestoreTab:
             done = restore.run(self.models, self.store, path, method, scale, other_weights, ticket.stopped)
             page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
             yield (
-                cards.status("Restored from the LR picture alone", False, done.notices),
+                cards.status(f"Restored from {done.name} alone", False, done.notices),
                 picture_value(page),
             )
 

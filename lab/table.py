@@ -89,6 +89,7 @@ def tips() -> str:
     )
 
 
+NOT_MEASURED = "stopped before it was measured"
 PROTOCOL = (
     "8-bit pictures throughout. PSNR and SSIM on the Y channel of the restored picture, with as many pixels as the "
     "scale cut from each side. Bold is the best of the column."
@@ -154,7 +155,7 @@ def _cell(run: Run, outcome: Outcome, column: Column, best: str) -> str:
     if score is None:
         if run.active:
             return f'<td {name}><span class="fg-wait" aria-label="still to come"></span></td>'
-        return f'<td {name}><span class="fg-na" title="stopped before it was measured">n/a</span></td>'
+        return f'<td {name}><span class="fg-na" title="{NOT_MEASURED}">n/a</span></td>'
     if score.value is None:
         return f'<td {name}><span class="fg-na" title="{escape(score.reason, quote=True)}">n/a</span></td>'
     text = escape(column.show(score.value))
@@ -189,8 +190,10 @@ def _notes(run: Run) -> str:
     for outcome in run.outcomes:
         for column in COLUMNS:
             score = outcome.scores.get(column.key)
-            if score is not None and score.value is None:
-                reasons.setdefault((column.title, score.reason), []).append(METHODS[outcome.method].label)
+            missing = score is None and outcome.state is State.DONE and not run.active
+            reason = NOT_MEASURED if missing else score.reason if score and score.value is None else ""
+            if reason:
+                reasons.setdefault((column.title, reason), []).append(METHODS[outcome.method].label)
     lines = []
     for (title, reason), labels in reasons.items():
         who = "" if len(labels) == len(run.outcomes) else f" ({', '.join(labels)})"

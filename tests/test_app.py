@@ -28,7 +28,7 @@ from fgrn.batch import Reporter
 from fgrn.images import LRInfo, encode_png, read_image
 from fgrn.metrics import METRICS, Score
 from fgrn.repeat import repeat
-from lab import cards, compare, handlers, restore, startup, table
+from lab import cards, compare, handlers, region, restore, startup, table
 from lab.asked import RequestError
 from lab.compare import Outcome, Run, State
 from lab.files import Store, readable_size, stem
@@ -297,6 +297,33 @@ def test_bicubic_waits_for_no_network(picture: str) -> None:
     assert shown.run.complete and shown.run.token != begun and len(shown.run.done) == 2
 
 
+def test_stop_tells_what_ran_from_what_did_not(picture: str, store: Store) -> None:
+    runs = compare.compare(Models(), store, picture, 4, ["bicubic", "irn", "fgrn"])
+    stopped = compare.stopped(next(runs))
+    reasons = {outcome.method: outcome.reason for outcome in stopped.outcomes}
+    assert reasons == {"bicubic": "", "irn": "Stopped before it ran.", "fgrn": "Stopped while it ran."}
+    shown = table.render(stopped)
+    assert "PIQE of LR n/a (Bicubic): stopped before it was measured." in shown
+
+
+def test_a_region_that_is_cleared_while_it_is_measured_stays_cleared(
+    picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, shown = handlers.Handlers(), handlers.Shown()
+    ticket, *_ = page.begin(picture, 4, ["bicubic"], Ticket(), shown)
+    assert shown.run
+    sent = {"run": shown.run.token, "box": [0, 0, 40, 30]}
+    page.measure_region(shown, gr.EventData(None, sent))
+    measure = region.measure
+
+    def slow(run: Run, of: region.Region) -> region.Region:
+        page.measure_region(shown, gr.EventData(None, {**sent, "box": None}))
+        return measure(run, of)
+
+    monkeypatch.setattr(region, "measure", slow)
+    assert "of the region" not in page.draw(shown.run, ticket, shown).table and shown.region is None
+
+
 def test_an_original_that_was_cleaned_up_is_named(store: Store, picture: str) -> None:
     models = Models()
     run = compare.opened(models, store, picture, 4, ["fgrn"])
@@ -475,6 +502,30 @@ def test_what_compare_does_not_have_is_not_restored(picture: str) -> None:
     assert tab.take(shown) == (shown.run.done[0].files.lr, "file", "file", False)
 
 
+def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
+    picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, shown, fresh = handlers.Handlers(), handlers.Shown(), Ticket()
+    tab = RestoreTab(page)
+    with pytest.raises(gr.Error, match="Nothing to do"):  # Compare has nothing yet
+        tab.opened(shown, None, fresh)
+    page.begin(picture, 4, ["bicubic"], Ticket(), shown)
+    request = tab.opened(shown, None, fresh)
+    assert request == tab.take(shown)
+    ticket, _, said = tab.begin(*request, fresh)
+    assert said == "" and tab.outdated(*request, ticket) == ""
+    assert "Still shown: what my_photo_1_bicubic_x4_lr.png gave" in tab.outdated(
+        picture, *request[1:], ticket
+    )
+    assert tab.outdated(*request, Ticket()) == "", "nothing is shown"
+    for path, old in ((picture, fresh), (None, ticket)):
+        with pytest.raises(gr.Error, match="Nothing to do"):
+            tab.opened(shown, path, old)
+    monkeypatch.setattr("lab.restore_tab.AT_ONCE", 50 * 67 - 1)
+    with pytest.raises(gr.Error, match="Nothing to do"):
+        tab.opened(shown, None, fresh)
+
+
 def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture: str) -> None:
     path = tmp_path / "small.png"
     result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
@@ -482,15 +533,15 @@ def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture:
     tab = RestoreTab(handlers.Handlers())
     with pytest.raises(gr.Error, match="no LR picture"):
         tab.begin(None, "file", "file", False, Ticket())
-    ticket, status = tab.begin(str(path), "file", "file", False, Ticket())
+    ticket, status, _ = tab.begin(str(path), "file", "file", False, Ticket())
     assert "Waiting" in status
     drawn = tab.on_restore(ticket)
     assert "Restoring with FGRN ×4" in next(drawn)[0]
     assert "Stopped" in tab.stop(ticket)
     assert list(drawn) == [gr.skip()]
-    ticket, _ = tab.begin(str(path), "file", "file", False, ticket)
+    ticket, *_ = tab.begin(str(path), "file", "file", False, ticket)
     *_, (status, shown) = tab.on_restore(ticket)
-    assert "Restored from the LR picture alone" in status
+    assert f"Restored from {path.name} alone" in status
     restored = next(file["path"] for file in shown["files"] if file["path"].endswith("restored.png"))
     np.testing.assert_array_equal(read_image(restored).pixels, result.reconstruction)
 
@@ -633,7 +684,7 @@ def test_no_more_sessions_are_remembered_than_fit(
     demo_and_url: tuple[gr.Blocks, str], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions = demo_and_url[0].app.state_holder
-    assert sessions.capacity == app.SESSIONS
+    assert sessions.capacity == handlers.SESSIONS
     monkeypatch.setattr(sessions, "capacity", 3)
     for number in range(5):
         client.session_hash = f"visitor {number}"

@@ -69,7 +69,7 @@ def test_opens_with_a_computed_example(visitor: Visitor) -> None:
     expect(page.locator("#files [data-state=done]").first).to_be_visible()
     finished(page)
     expect(page.locator("#files [data-state=done]")).to_have_count(3)
-    expect(page.locator("#viewer canvas[role=img]")).to_have_count(7)
+    expect(page.locator("#viewer canvas[role=img]")).to_have_count(8)
     expect(page.locator("#viewer .vw")).to_have_attribute("data-loaded", "yes")
     expect(page.locator("#badge")).to_contain_text("FGRN ×2 ×4")
     reasons = page.locator("#missing li")
@@ -77,6 +77,12 @@ def test_opens_with_a_computed_example(visitor: Visitor) -> None:
     page.get_by_label("×2").check()
     expect(page.locator("#missing")).to_contain_text("du_none_x2.json is missing")
     expect(page.locator("#methods label")).to_have_count(3)
+
+
+def open_restore(visitor: Visitor) -> None:
+    """The tab, which restores the LR picture of Compare at first."""
+    visitor.tab("Restore")
+    expect(visitor.page.locator("#restore-status")).to_contain_text("Restored from")
 
 
 def test_upload_run_read_download_restore(
@@ -103,8 +109,7 @@ def test_upload_run_read_download_restore(
     )
     expect(page.locator("#numbers .fg-wait")).to_have_count(0)
 
-    for kind in ("x", "x_recovered"):
-        page.locator(f"#viewer button[data-kind={kind}]").click()
+    page.locator("#viewer button[data-kind=x_recovered]").click()
     page.locator("#viewer [data-act=own]").click()  # LR and x at their own size
     pictures = {"x": expected.x, "lr": expected.lr, "x_recovered": expected.x_recovered}
     for kind, pixels in {**pictures, "restored": expected.reconstruction}.items():
@@ -116,10 +121,11 @@ def test_upload_run_read_download_restore(
     restored_png = download(page, "fgrn", "Restored PNG", tmp_path)
     np.testing.assert_array_equal(read_image(restored_png).pixels, expected.reconstruction)
 
-    visitor.tab("Restore")
+    open_restore(visitor)
     upload(page, "#lr", lr_png)
     expect(page.locator("#lr-facts")).to_contain_text("made by FGRN ×4 from 301 × 203")
     page.locator("#restore").click()
+    expect(page.locator("#restore-status")).to_contain_text("Restored from holiday_fgrn_x4_lr.png")
     with page.expect_download() as event:
         page.locator("#restored a[download]").click()
     assert event.value.suggested_filename == "holiday_fgrn_x4_restored.png"
@@ -133,7 +139,7 @@ def test_restoring_without_the_note_asks_for_method_and_scale(
     path.write_bytes(encode_png(photo(40, 50)))
     page = visitor.open()
     finished(page)
-    visitor.tab("Restore")
+    open_restore(visitor)
     upload(page, "#lr", path)
     expect(page.locator("#lr-facts")).to_contain_text("name the method and the scale")
     page.locator("#restore").click()
@@ -146,14 +152,21 @@ def test_restoring_without_the_note_asks_for_method_and_scale(
     expect(page.locator("#restore-status")).to_contain_text("size of the original is not known")
 
 
-def test_the_lr_picture_of_compare_is_restored_at_a_click(visitor: Visitor) -> None:
+def test_the_lr_picture_of_compare_is_restored_at_first_and_at_a_click(
+    visitor: Visitor, picture: Path
+) -> None:
     page = visitor.open()
     finished(page)
-    visitor.tab("Restore")
-    page.locator("#restore-take").click()
+    open_restore(visitor)
     expect(page.locator("#restored figure").nth(1)).to_contain_text("512 × 512")
-    expect(page.locator("#restore-status")).to_contain_text("Restored from the LR picture alone")
     expect(page.locator("#lr-facts")).to_contain_text("made by FGRN ×4 from 512 × 512")
+    said = page.locator("#restore-outdated")
+    expect(said).to_have_text("")
+    upload(page, "#lr", picture)
+    expect(said).to_contain_text("Still shown: what portrait_fgrn_x4_lr.png gave")
+    page.locator("#restore-take").click()
+    expect(said).to_have_text("")
+    expect(page.locator("#restore-status")).to_contain_text("Restored from portrait_fgrn_x4_lr.png alone")
 
 
 def test_examples_run_when_they_are_chosen(visitor: Visitor) -> None:
@@ -292,7 +305,7 @@ def test_what_is_shown_is_called_outdated_until_run(visitor: Visitor, picture: P
     said = page.locator("#outdated")
     expect(said).to_have_text("")
     upload(page, "#picture", picture)
-    expect(said).to_contain_text("Press Run")
+    expect(said).to_contain_text("not what is chosen now")
     page.locator("#run").click()
     expect(page.locator("#numbers caption")).to_contain_text("holiday")
     expect(said).to_have_text("")
@@ -304,7 +317,8 @@ def test_what_is_shown_is_called_outdated_until_run(visitor: Visitor, picture: P
 
 def test_a_refused_restore_does_not_pass_for_a_restored_picture(visitor: Visitor, picture: Path) -> None:
     page = visitor.open()
-    visitor.tab("Restore")
+    finished(page)
+    open_restore(visitor)
     upload(page, "#lr", picture)
     page.locator("#restore").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("name the method")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,21 @@ def test_the_key_changes_with_picture_scale_and_weights(picture: Path, tmp_path:
     assert keys[0] == example_cache.make_key(picture, 4, {"fgrn": "00"})
 
 
+def test_what_was_kept_without_pyiqa_is_measured_again_with_it(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = metadata.version
+
+    def without(name: str) -> str:
+        if name == "pyiqa":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    with_it = example_cache.make_key(picture, 4, {"fgrn": "00"})
+    monkeypatch.setattr(metadata, "version", without)
+    assert example_cache.make_key(picture, 4, {"fgrn": "00"}) != with_it
+
+
 @pytest.mark.usefixtures("use_tiny_weights")
 def test_a_second_start_runs_no_network(picture: Path, tmp_path: Path) -> None:
     first = startup.Showcase(Models(), Store(tmp_path / "a"), picture, 4, METHODS, tmp_path / "cache")
@@ -148,5 +164,5 @@ def test_the_page_is_served_with_the_example_that_was_kept(
     assert nameless(list(again.first.watch())[-1]) == nameless(computed)
 
     seen = handlers.Shown()
-    assert list(again.watch_example(Ticket(), seen, gr.Request(query_params={}))) == [gr.skip()]
+    assert list(again._watch_example(Ticket(), seen, gr.Request(query_params={}))) == [gr.skip()]
     assert seen.run and nameless(seen.run) == nameless(computed), "the numbers of a box can be asked for"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,11 +22,13 @@ from playwright.sync_api import Browser, Page, Route, expect
 import fgrn
 from fgrn.images import encode_png, read_image
 from fgrn.metrics import psnr_y
+from lab import asked, reader
 from lab.asked import RequestError
 from lab.files import Store
 from lab.latent import changes, markup, plots, studies, views
 from lab.latent.changes import Change, checked, perturb, read_strokes, sentence
-from lab.latent.handlers import LatentHandlers, Painting
+from lab.latent.handlers import LatentHandlers
+from lab.latent.painting import Painting
 from lab.latent.studies import Study
 from lab.latent.views import GREY, Stroke, View
 from lab.models import Interrupted, Models
@@ -219,7 +223,7 @@ def test_strokes_have_a_limit() -> None:
     strokes = read_strokes([[[1, 2]], [[1, 2]] * (changes.MAX_POINTS - 1)], 4, 1)
     assert [len(stroke.points) for stroke in strokes] == [1, changes.MAX_POINTS - 1]
     with pytest.raises(RequestError, match="points"):
-        read_strokes([[[1, 2]]], 4, 1, strokes)
+        changes.paintable((*strokes, *read_strokes([[[1, 2]]], 4, 1)))
     corners = [[0, 0], [2000, 2000]] * 100
     with pytest.raises(RequestError, match="too long"):
         read_strokes([corners], 4, 1)
@@ -235,31 +239,123 @@ def test_refused_strokes_say_why_and_leave_the_others(tmp_path: Path, picture: s
     store = Store(tmp_path)
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
     study = run(store, picture)
-    first, drawn = tab.paint(
-        study, Painting(), 4, 1, gr.EventData(None, {"strokes": [[[3, 3]]], "number": 1})
-    )
-    assert len(first.strokes) == 1 and drawn["answered"] == 1
+    painting = Painting()
+    assert painting.begin(study.token)
+    drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, {"strokes": [[[3, 3]]], "number": 1}))
+    first = painting.now.strokes
+    assert [stroke.points for stroke in first] == [((3, 3),)] and drawn["answered"] == 1
     messages: tuple[Any, ...] = ({"strokes": [[]], "number": 2}, {"number": 2}, {"strokes": 3, "number": 2})
     for sent in messages:
-        painting, drawn = tab.paint(study, first, 4, 1, gr.EventData(None, sent))
-        assert painting.strokes == first.strokes and "no points" in drawn["html"]
+        drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, sent))
+        assert painting.now.strokes == first and "no points" in drawn["html"]
         assert drawn["answered"] == 2, "or the brush would wait for ever"
-    assert tab.paint(study, first, 4, 1, gr.EventData(None, None))[0] == first
-    assert tab.undo(study, first, 4)[1]["answered"] == 1, "it answers no later message"
+    tab.paint(study, painting, 4, 1, gr.EventData(None, None))
+    assert painting.now.strokes == first
+    corners = {"strokes": [[[0, 0], [2000, 2000]] * 8], "number": 3}
+    for _ in range(2):
+        drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, corners))
+    assert len(painting.now.strokes) == 2 and "too long" in drawn["html"]
+    undone = tab.undo(study, painting, 4)
+    assert painting.now.strokes == first and undone["answered"] == 3 and "too long" not in undone["html"]
+
+
+def test_clear_while_a_stroke_is_being_painted_is_not_undone(
+    tmp_path: Path, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
+    study, painting = run(store, picture), Painting()
+    painting.begin(study.token)
+    stroke = gr.EventData(None, {"strokes": [[[3, 3]]], "number": 1})
+    brushed = views.brushed
+    cleared: list[Any] = []
+
+    def slow(lr: np.ndarray, strokes: tuple[Stroke, ...]) -> np.ndarray:
+        if strokes and not cleared:
+            cleared.append(tab.clear(study, painting, 4))
+        return brushed(lr, strokes)
+
+    monkeypatch.setattr(views, "brushed", slow)
+    assert tab.paint(study, painting, 4, 1, stroke) == SKIP, "its picture would cover the newer one"
+    assert cleared[0]["painted"] == [] and cleared[0]["answered"] == 1, "the brush goes on"
+    assert painting.now.strokes == ()
+    assert len(tab.paint(study, painting, 4, 1, stroke)["painted"]) == 1
+
+
+def test_strokes_on_the_picture_before_are_dropped(tmp_path: Path, picture: str) -> None:
+    store = Store(tmp_path)
+    tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
+    old, new, painting = run(store, picture), run(store, picture), Painting()
+    painting.begin(old.token)
+    stroke = gr.EventData(None, {"strokes": [[[3, 3]]], "number": 1})
+    assert tab.paint(new, painting, 4, 1, stroke) == SKIP, "it is not drawn yet"
+    assert painting.now.strokes == ()
 
 
 def test_a_study_is_drawn_once_as_the_controls_are(tmp_path: Path, picture: str) -> None:
     store = Store(tmp_path)
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
     study = run(store, picture)
-    drawn = tab.draw(study, Painting(), "difference", "r", 4)
+    painting = Painting()
+    drawn = tab.draw(study, painting, "difference", "r", 4)
     expected = tab.show_channel(study, "difference", "r", 4, 0)
     assert drawn.pair["html"] == expected.pair["html"] and drawn.errors["html"] == expected.errors["html"]
-    again = tab.draw(study, drawn.painting, "clamped", "rgb", 8)
+    again = tab.draw(study, painting, "clamped", "rgb", 8)
     assert all(value == SKIP for value in again), "it would lose what was painted"
     assert all(value == SKIP for value in tab.draw(None, Painting(), "clamped", "rgb", 8))
-    other = tab.draw(run(store, picture), drawn.painting, "clamped", "rgb", 8)
-    assert other.painting != drawn.painting and other.note == "" and other.back is None
+    before = painting.now
+    other = tab.draw(run(store, picture), painting, "clamped", "rgb", 8)
+    assert painting.now.study != before.study and other.note == "" and other.back is None
+
+
+def test_without_a_flow_there_is_no_path_to_see(tmp_path: Path, picture: str) -> None:
+    store = Store(tmp_path)
+    tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
+    painting = Painting()
+    for method, flow in (("fgrn", True), ("du_none", False), ("fgrn", True)):
+        drawn = tab.draw(run(store, picture, method), painting, "clamped", "rgb", 8)
+        assert drawn.flow.visible == flow and (drawn.path is not None) == flow
+        assert ("Back through F" in drawn.errors["html"]) == flow
+        assert ("nothing to invert" in drawn.errors["html"]) != flow
+    assert drawn.cell.maximum == 2
+
+
+def test_what_is_shown_is_called_outdated(tmp_path: Path, picture: str, photo: Photo) -> None:
+    store = Store(tmp_path)
+    tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
+    study = run(store, picture)
+    same, other = tmp_path / "same.png", tmp_path / "other.png"
+    same.write_bytes(Path(picture).read_bytes())
+    other.write_bytes(encode_png(photo(40, 40)))
+    for path, method, scale in (
+        (str(other), "fgrn", 4),
+        (picture, "du_none", 4),
+        (picture, None, 4),
+        (picture, "fgrn", 2),
+        (None, "fgrn", 4),
+    ):
+        said = tab.outdated(path, method, scale, study)
+        assert "Still shown: my_photo, FGRN ×4. Press Run for what is chosen now." in said
+        assert tab.outdated(path, method, scale, None) == "", "nothing is shown"
+    assert tab.outdated(picture, "fgrn", 4, study) == tab.outdated(str(same), "fgrn", 4, study) == ""
+
+
+def test_one_click_reads_the_picture_twice(
+    tmp_path: Path, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To check it, and to compute with it."""
+    tab = LatentHandlers(SimpleNamespace(models=Models(), store=Store(tmp_path)))  # type: ignore[arg-type]
+    opened: list[str] = []
+    read = reader.read_upload
+
+    def counted(path: str, **options: Any) -> Any:
+        opened.append(path)
+        return read(path, **options)
+
+    monkeypatch.setattr(asked, "read_upload", counted)
+    ticket, *_ = tab.opened(picture, "fgrn", 4, Ticket(), Ticket())
+    status, _ = [drawn[1] for drawn in tab.on_run(ticket)]
+    assert "Computing FGRN ×4" in status and len(opened) == 2
 
 
 def test_the_tab_runs_by_itself_what_was_not_asked_for_before(
@@ -274,7 +370,7 @@ def test_the_tab_runs_by_itself_what_was_not_asked_for_before(
         assert not caught.value.visible
 
     nothing(None, ticket)
-    first, status, _ = tab.opened(picture, "fgrn", 4, ticket, Ticket())
+    first, status, *_ = tab.opened(picture, "fgrn", 4, ticket, Ticket())
     assert first is not ticket and "Waiting for its turn" in status
     nothing(picture, first)
     assert tab.opened(picture, "du_none", 4, first, Ticket())[0] is not first
@@ -304,6 +400,8 @@ def test_a_change_of_an_older_study_is_not_drawn(tmp_path: Path, picture: str) -
         (("level", None, 1, 0), "Grey levels"),
         (("noise", 1, float("inf"), 0), "Sigma"),
         (("noise", 1, 1, -1), "Seed"),
+        (("noise", 1, 1, 10**400), "Seed"),
+        (("level", float("nan"), 1, 0), "Grey levels"),
         (("brush", 1, 1, 0), "painted"),
     ],
 )
@@ -413,6 +511,31 @@ def test_the_clamped_view_is_the_file(store: Store, picture: str) -> None:
     assert moved is not None and studies.render_step(store, study, 0, View.CLAMPED, "r", 8)[1] is None
 
 
+def test_what_a_cell_changes_has_a_gain_of_its_own(store: Store, picture: str) -> None:
+    study = run(store, picture)
+    before, after = (study.levels(study.steps[k].path) for k in (1, 2))
+    for channel in ("rgb", "g"):
+        _, moved = studies.render_step(store, study, 2, View.CLAMPED, channel, 8)
+        assert moved
+        change = (after - before)[..., views.CHANNELS[channel]]
+        shown = read_image(moved.path).pixels
+        np.testing.assert_array_equal(
+            shown[..., 1], views.difference(after, before, moved.gain)[..., 1], "the gain that it names"
+        )
+        assert np.mean(np.abs(change) * moved.gain > 127) <= 0.01
+        assert moved.gain == 32 or np.mean(np.abs(change) * moved.gain * 2 > 127) >= 0.01
+        page = markup.path(study, 2, study.files["lr"], moved)
+        assert f"gain {moved.gain}<" in page.html
+
+
+@pytest.mark.parametrize(
+    ("rms", "gain"), [(0, 32), (1, 32), (3, 16), (6, 8), (12, 4), (24, 2), (36, 1), (200, 1)]
+)
+def test_the_automatic_gain_clips_a_hundredth_at_most(rms: float, gain: int) -> None:
+    change = np.random.default_rng(0).normal(0, rms, (64, 64, 3)).astype(np.float32)
+    assert views.automatic_gain(change) == gain
+
+
 # What comes back
 
 
@@ -459,8 +582,24 @@ def test_plots_have_a_line_for_each_picture_and_no_background(store: Store, pict
 
 def test_the_table_has_a_row_for_every_cell(store: Store, picture: str) -> None:
     study = run(store, picture)
-    page = markup.path(study, 2, study.files["x"], study.files["lr"], View.CLAMPED, 8)
+    page = markup.path(study, 2, study.files["x"], studies.Moved(study.files["lr"], 8))
     assert page.html.count("<tr") == 1 + 3 and "class=fg-current" in page.html
+    assert "After cell 2: LR before rounding" in page.html and "l2" not in page.html
+
+
+def test_figures_that_are_not_finite_are_no_words_of_python(store: Store, tmp_path: Path) -> None:
+    """A black picture is bicubic exactly, in every step."""
+    path = tmp_path / "black.png"
+    path.write_bytes(encode_png(np.zeros((48, 48, 3), np.uint8)))
+    black = run(store, str(path))
+    for psnrs in ((math.inf, math.inf, 30.0), (30.0, 31.5, math.inf)):
+        steps = tuple(replace(step, psnr=psnr) for step, psnr in zip(black.steps, psnrs, strict=True))
+        study = replace(black, steps=steps)
+        html = markup.path(study, 0, study.files["x"], None).html
+        text = html + markup.summary(study) + markup.summary(replace(study, steps=steps[:1]))
+        assert "inf" not in text and "nan" not in text and "n/a" not in text and "∞" in text
+        rows = [row.split("<td>")[-1].split("</td>")[0] for row in html.split("<tr")[3:]]
+        assert rows == (["", "-∞"] if psnrs[0] == math.inf else ["+1.50", "+∞"])
 
 
 # The tab
@@ -511,6 +650,9 @@ def test_the_endpoint_changes_the_lr_picture_as_the_page_does(
     for kind, sent in bad:
         with pytest.raises(AppError, match="stroke has points|Nothing is painted|no change 'blur'"):
             client.predict(handle_file(picture), "fgrn", 4, kind, 0, 0, 0, sent, api_name="/change")
+    huge = [{"points": [[4, 4]], "radius": 10**400, "levels": 1}]
+    with pytest.raises(RequestError, match="Radius must be a number"):
+        changes.plain_strokes(huge)
 
 
 @pytest.mark.parametrize(
@@ -706,8 +848,39 @@ def test_views_of_files_that_were_cleaned_up_say_so(
         expect(page.locator(".toast-body")).to_have_count(0)
     page.locator("#latent-run").click()
     expect(page.locator("#latent-path .fg-current")).to_contain_text("x")
-    assert len(visitor.complaints) == len(acts) and all("of 500" in text for text in visitor.complaints)
-    visitor.complaints.clear()  # the requests that were refused
+    visitor.finish()
+
+
+@pytest.mark.browser
+def test_an_emptied_number_is_no_error_and_another_method_is_called_another(
+    browser: Browser, url: str
+) -> None:
+    visitor = Visitor(browser, url, 1440, 1000)
+    page = open_tab(visitor)
+    expect(page.locator("#latent-pair img")).to_have_count(3)
+    page.locator("#latent-view").get_by_label("Minus bicubic").check()
+    expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 8")
+    number = page.locator("#latent-gain input[type=number]")
+    number.fill("16")
+    expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 16")
+    number.fill("")
+    expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 8")
+    number.fill("99")
+    expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 32")
+    number.fill("4")
+    expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 4")
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+    said = page.locator("#latent-outdated")
+    expect(said).to_have_text("")
+    expect(page.locator("#latent-flow")).to_be_visible()
+    page.locator("#latent-method").get_by_label("DU_none").check()
+    expect(said).to_have_text("Still shown: portrait, FGRN ×4. Press Run for what is chosen now.")
+    page.locator("#latent-run").click()
+    expect(page.locator("#latent-status [role=status]")).to_have_text("portrait, DU_none ×4")
+    expect(said).to_have_text("")
+    expect(page.locator("#latent-flow")).to_be_hidden()
+    expect(page.locator("#latent-results")).not_to_contain_text("F turns x")
     visitor.finish()
 
 

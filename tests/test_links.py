@@ -53,6 +53,15 @@ def test_no_link_and_a_tab_alone_change_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "tab"),
+    [("Latent x", "latent"), ("latent-x", "latent"), ("LATENT", "latent"), ("Stress", "stress"), ("", None)],
+)
+def test_a_tab_goes_by_its_own_name_too(text: str, tab: str | None) -> None:
+    link = links.read({"tab": text} if text else {}, EXAMPLES)
+    assert link.tab == tab and not link.notices
+
+
+@pytest.mark.parametrize(
     ("query", "words"),
     [
         ({"example": "../../etc/passwd"}, "none of cat_341x257"),
@@ -103,7 +112,7 @@ def test_examples_run_once_for_all(examples: dict[str, Path], tmp_path: Path) ->
 @pytest.mark.usefixtures("use_tiny_weights")
 def test_the_page_waits_for_the_link_instead_of_drawing_the_first_example(examples: dict[str, Path]) -> None:
     page = handlers.Handlers()
-    assert list(page.watch_example(Ticket(), handlers.Shown(), visit("example=coffee"))) == [gr.skip()]
+    assert list(page._watch_example(Ticket(), handlers.Shown(), visit("example=coffee"))) == [gr.skip()]
     _, image, scale, methods, _, tabs, linked = page.opened(
         visit("example=coffee&scale=2&methods=fgrn&tab=about")
     )
@@ -111,7 +120,7 @@ def test_the_page_waits_for_the_link_instead_of_drawing_the_first_example(exampl
     assert tabs.selected == "about"
     assert page.opened(visit("tab=about"))[-1] is False
     shown = handlers.Shown()
-    list(page.watch_example(Ticket(), shown, visit("tab=about")))
+    list(page._watch_example(Ticket(), shown, visit("tab=about")))
     assert shown.run is not None and shown.run.name == "portrait"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image, features
 import fgrn
 from fgrn import metrics
 from fgrn.images import encode_png, read_image
+from fgrn.methods import METHODS
 from lab import compare, plots
 from lab.asked import RequestError
 from lab.files import Store
@@ -21,6 +23,7 @@ from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE
 from lab.models import Models
 from lab.progress import Clock, Progress, line
 from lab.stress import damage, kept, runs, verdicts
+from lab.stress.api import StressApi
 from lab.stress.damage import CODECS, KINDS, DamageError
 from lab.stress.handlers import StressHandlers
 from lab.stress.runs import HR_QUALITIES, UNDAMAGED, Point, RatePoint, RateRun, StressRun
@@ -106,6 +109,21 @@ def test_what_cannot_be_done_says_why(hr: np.ndarray) -> None:
         damage.damage(hr, "rain", 1)
     with pytest.raises(DamageError, match="WebP cannot hold this picture"):
         damage.encode(np.zeros((16, 17000, 3), np.uint8), "webp", 50)
+    with pytest.raises(DamageError, match="WebP cannot hold this picture"):
+        damage.lossless_webp(np.zeros((16, 17000, 3), np.uint8))
+
+
+def test_a_codec_that_cannot_hold_the_picture_is_left_out_and_named() -> None:
+    """Pillow has another kind of error for each format."""
+    long = np.zeros((16, 65_600, 3), np.uint8)
+    for codec in CODECS:
+        with pytest.raises(DamageError, match=f"{KINDS[codec].label} cannot hold this picture"):
+            damage.encode(long, codec, 50)
+    rates = list(runs.rate_distortion(Models(), long, 4, ["bicubic"]))[-1]
+    assert {p.series for p in rates.points} == {"bicubic"}
+    assert len(rates.notices) == len(CODECS), "once each"
+    run = whole(long, "avif", methods=("bicubic",))
+    assert {p.kind for p in run.points} == {UNDAMAGED, "avif"}, "a quarter as wide it fits"
 
 
 # The curves
@@ -236,6 +254,12 @@ def test_too_little_memory_is_said(hr: np.ndarray, monkeypatch: pytest.MonkeyPat
         whole(hr, "jpeg")
 
 
+def test_every_kind_is_in_the_documentation_of_the_endpoints() -> None:
+    for text, names in ((StressApi.stress_rows.__doc__, KINDS), (StressApi.rate_rows.__doc__, CODECS)):
+        words = set(re.findall(r"\w+", text or ""))
+        assert words.issuperset(names)
+
+
 # Bytes
 
 
@@ -336,6 +360,16 @@ def test_the_figures_hold_the_points_and_no_background(hr: np.ndarray) -> None:
     left, right = figure["layout"]["xaxis"]["range"]
     assert left > 100 and right < 30, "damage grows to the right"
     assert curves["FGRN"]["line"]["color"] == plots.COLOURS["fgrn"]
+
+
+def test_the_dotted_lines_are_in_the_legend_until_there_are_curves(hr: np.ndarray) -> None:
+    for run in runs.stress(Models(), hr, 4, ["bicubic", "fgrn"], ["jpeg"]):
+        traces = plots.damage_figure(run, "jpeg").to_dict()["data"]
+        named = [t["name"] for t in traces if len(t["x"]) and t.get("showlegend", True)]
+        started = dict.fromkeys(p.method for p in run.points)
+        assert named == [METHODS[name].label for name in run.methods if name in started], "one entry each"
+        groups = {t["legendgroup"] for t in traces if t["name"] == "FGRN"}
+        assert groups <= {"fgrn"}
 
 
 def test_bytes_are_shown_as_bits_per_pixel_on_a_logarithmic_axis(hr: np.ndarray) -> None:

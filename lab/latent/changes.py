@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -123,15 +122,13 @@ def checked(
     )
 
 
-def read_strokes(
-    sent: object, radius: object, levels: object, before: Sequence[Stroke] = ()
-) -> tuple[Stroke, ...]:
-    """The strokes `before`, and those that the browser sends: lists of points, which are pairs of numbers.
+def read_strokes(sent: object, radius: object, levels: object) -> tuple[Stroke, ...]:
+    """The strokes that the browser sends: lists of points, which are pairs of numbers.
 
     Raises:
         RequestError: if they are none, or there is too much to paint.
     """
-    return _paintable((*before, *_strokes(sent, radius, levels)))
+    return paintable(tuple(_strokes(sent, radius, levels)))
 
 
 def plain_strokes(sent: object) -> tuple[Stroke, ...]:
@@ -143,7 +140,7 @@ def plain_strokes(sent: object) -> tuple[Stroke, ...]:
         if not isinstance(stroke, dict) or set(stroke) != {"points", "radius", "levels"}:
             raise RequestError("A stroke has points, radius and levels, and nothing else. Write it so.")
         strokes += _strokes([stroke["points"]], stroke["radius"], stroke["levels"])
-    return _paintable(tuple(strokes))
+    return paintable(tuple(strokes))
 
 
 def _strokes(sent: object, radius: object, levels: object) -> list[Stroke]:
@@ -158,7 +155,8 @@ def _strokes(sent: object, radius: object, levels: object) -> list[Stroke]:
     return [Stroke(tuple(map(_point, points)), thick, more) for points in sent]
 
 
-def _paintable(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:
+def paintable(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:
+    """The strokes, all that there are; RequestError if it would take too long to paint them."""
     if sum(len(stroke.points) for stroke in strokes) > MAX_POINTS:
         raise RequestError(
             f"More than {MAX_POINTS:,} points are painted. Clear the brush and use a larger one."
@@ -194,9 +192,11 @@ def _levels(count: int) -> str:
 
 
 def _number(value: object, name: str, least: float, most: float) -> float:
-    valid = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not valid or not least <= value <= most:  # type: ignore[operator]
-        raise RequestError(f"{name} must be a number from {least:g} to {most:g}, not {value!r}. Change it.")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= most:  # type: ignore[operator]  # false for nan
+        raise RequestError(
+            f"{name} must be a number from {least:g} to {most:g}, not {value!r:.40}. Change it."
+        )
     return float(value)  # type: ignore[arg-type]
 
 

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 
+from fgrn.record import sha256
 from lab import asked, cards
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
-from lab.components import picture_value, refused, shown_errors
+from lab.components import nothing_to_do, picture_value, shown_errors
 from lab.handlers import Handlers
 from lab.latent import changes, markup, plots, studies, views
 from lab.latent.changes import Change
+from lab.latent.painting import FIRST_RADIUS, Canvas, Painting
 from lab.latent.studies import STUDIED, Study
-from lab.latent.views import Stroke, View
+from lab.latent.views import View
 from lab.ticket import SKIP, Ticket
-
-FIRST_RADIUS = 4  # LR pixels
 
 
 class Drawn(NamedTuple):
     """New values of the components that show a study."""
 
-    painting: Any = SKIP
     status: Any = SKIP
     empty: Any = SKIP
     results: Any = SKIP
     said: Any = SKIP
+    flow: Any = SKIP
     cell: Any = SKIP
     pair: Any = SKIP
     path: Any = SKIP
@@ -40,15 +42,6 @@ class Drawn(NamedTuple):
     brush: Any = SKIP
     note: Any = SKIP
     back: Any = SKIP
-
-
-@dataclass(frozen=True)
-class Painting:
-    """What a visitor has painted on the LR picture of a study, and the last message of brush.js that was heard."""
-
-    strokes: tuple[Stroke, ...] = ()
-    answered: int = 0
-    study: str = ""  # its token
 
 
 class Seen(NamedTuple):
@@ -86,39 +79,51 @@ class LatentHandlers:
         scale: int,
         ticket: Ticket,
         changing: Ticket,
-    ) -> tuple[Ticket, str, str]:
+    ) -> tuple[Ticket, str, str, str]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket.
 
-        The last value is the line about a change of the LR picture: there is none any more.
+        The last values are nothing in place of what `outdated` has said, and of the line about a change of the LR
+        picture.
         """
-        with shown_errors(), ticket.apply() as new:
-            studies.check_method(method)
-            asked.open_picture(path)
-            granted = new.grant(path, method, scale)
-        if granted is not new:
-            return granted, SKIP, SKIP
-        changing.stop()
-        return new, cards.status("Waiting for its turn", True), ""
+        with shown_errors():
+            return self._begin(path, method, scale, ticket, changing)
 
     def opened(
         self, path: str | None, method: str | None, scale: int, ticket: Ticket, changing: Ticket
-    ) -> tuple[Ticket, str, str]:
+    ) -> tuple[Ticket, str, str, str]:
         """When the tab is opened: `begin` by itself, unless this was asked for already, or takes long."""
-        if not path or not method or ticket.request == (path, method, scale):
-            raise _nothing_to_do()
+        if not path or not method or ticket.request[:3] == (path, method, scale):
+            raise nothing_to_do()
         try:
-            pixels, _, _ = asked.open_picture(path)
+            return self._begin(path, method, scale, ticket, changing, most=AT_ONCE)
         except RequestError:
-            raise _nothing_to_do() from None  # Compare has said what is wrong with it
-        if pixels.shape[0] * pixels.shape[1] > AT_ONCE:
-            raise _nothing_to_do()
-        return self.begin(path, method, scale, ticket, changing)
+            raise nothing_to_do() from None  # Compare has said what is wrong with the picture
+
+    def _begin(
+        self,
+        path: str | None,
+        method: str | None,
+        scale: int,
+        ticket: Ticket,
+        changing: Ticket,
+        most: float = math.inf,
+    ) -> tuple[Ticket, str, str, str]:
+        with ticket.apply() as new:
+            studies.check_method(method)
+            height, width = asked.open_picture(path)[0].shape[:2]
+            if height * width > most:
+                raise nothing_to_do()
+            granted = new.grant(path, method, scale, height * width)
+        if granted is not new:
+            return granted, SKIP, SKIP, SKIP
+        changing.stop()
+        return new, cards.status("Waiting for its turn", True), "", ""
 
     def on_run(self, ticket: Ticket) -> Iterator[tuple[Any, str]]:
         """Run the networks once: the new study. `draw` shows it as the controls are by then."""
 
-        def steps(path: str | None, method: str, scale: int) -> Iterator[tuple[Any, str]]:
-            yield SKIP, cards.status(studies.doing(self.models, path, method, scale), True)
+        def steps(path: str | None, method: str, scale: int, pixels: int) -> Iterator[tuple[Any, str]]:
+            yield SKIP, cards.status(studies.doing(self.models, method, scale, pixels), True)
             study = studies.study(self.models, self.store, path, method, scale, ticket.stopped)
             yield study, cards.status("Drawing", True)
 
@@ -127,19 +132,19 @@ class LatentHandlers:
 
     def draw(self, study: Study | None, painting: Painting, view: str, channel: str, gain: float) -> Drawn:
         """Everything about a new study; nothing if it was drawn before."""
-        if study is None or painting.study == study.token:
+        if study is None or not painting.begin(study.token):
             return Drawn()
-        last, painting = len(study.steps) - 1, Painting(study=study.token)
+        last = len(study.steps) - 1
         return Drawn(
-            painting=painting,
             status=cards.status(f"{study.name}, {study.title}", False, study.notices),
             empty=gr.HTML(visible=False),
             results=gr.Column(visible=True),
             said=markup.summary(study),
-            cell=gr.Slider(minimum=0, maximum=max(last, 1), value=0, interactive=last > 0),
+            flow=gr.Column(visible=study.has_flow),
+            cell=gr.Slider(minimum=0, maximum=last, value=0) if study.has_flow else SKIP,
             **self.show_channel(study, view, channel, gain, 0)._asdict(),
             radius=FIRST_RADIUS,
-            brush=self.show_brush(study, painting, FIRST_RADIUS),
+            brush=self._brush(study, painting.now),
             note="",
             back=None,
         )
@@ -159,13 +164,15 @@ class LatentHandlers:
         return pair, self.show_path(study, view, channel, gain, cell)
 
     def show_path(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> Any:
-        """The image after a number of cells."""
+        """The image after a number of cells; None without a flow."""
         if study is None:
             return SKIP
+        if not study.has_flow:
+            return None
         k = min(max(int(cell), 0), len(study.steps) - 1)
         with shown_errors():
             shown, moved = studies.render_step(self.store, study, k, View(view), channel, gain)
-        return picture_value(markup.path(study, k, shown, moved, View(view), gain))
+        return picture_value(markup.path(study, k, shown, moved))
 
     def show_channel(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> Seen:
         """All that follows the channel."""
@@ -181,54 +188,76 @@ class LatentHandlers:
             picture_value(markup.errors(study, shown, channel)),
         )
 
-    def gone(self) -> None:
-        """Say why a view could not be drawn: its files are kept for a day only."""
-        raise refused(studies.CLEANED_UP)
+    def outdated(self, path: str | None, method: str | None, scale: int, study: Study | None) -> str:
+        """Whether what is shown is of another request than the controls now say."""
+        if study is None:
+            return ""
+        try:
+            same = bool(path) and sha256(Path(path or "").read_bytes()) == study.source
+        except OSError:  # it is being replaced
+            return ""
+        if same and (method, scale) == (study.method, study.scale):
+            return ""
+        return cards.outdated(f"Still shown: {study.name}, {study.title}. Press Run for what is chosen now.")
 
     def show_kind(self, kind: str) -> tuple[Any, ...]:
         """The sliders of a kind of change."""
         visible = (kind != "noise", kind == "noise", kind == "noise", kind == "brush")
         return *(gr.update(visible=shown) for shown in visible), gr.Column(visible=kind == "brush")
 
-    def show_brush(self, study: Study | None, painting: Painting, radius: float, problem: str = "") -> Any:
-        """The LR picture with all strokes, to paint on.
-
-        brush.js draws strokes itself until the value names the message that they were in; it numbers its messages.
-        """
-        if study is None:
-            return SKIP
-        with shown_errors():
-            painted = views.brushed(study.pixels("lr"), painting.strokes)
-        lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
-        value = picture_value(markup.canvas(study, lr, radius, problem))
-        strokes = [{"points": stroke.points, "radius": stroke.radius} for stroke in painting.strokes]
-        return {**value, "study": study.token, "answered": painting.answered, "painted": strokes}
+    def show_brush(self, study: Study | None, painting: Painting, radius: float) -> Any:
+        """The LR picture with all strokes, to paint on with a brush of another radius."""
+        return self._paint(study, painting, lambda now: replace(now, radius=radius))
 
     def paint(
         self, study: Study | None, painting: Painting, radius: float, levels: float, event: gr.EventData
-    ) -> tuple[Any, Any]:
+    ) -> Any:
         """The strokes of a message of brush.js; those that cannot be painted are refused."""
-        if study is None:
-            return SKIP, SKIP
         sent = event._data if isinstance(event._data, dict) else {}
-        number, problem = sent.get("number"), ""
-        painting = replace(painting, answered=number if isinstance(number, int) else painting.answered)
+        number = sent.get("number")
         try:
-            strokes = changes.read_strokes(sent.get("strokes"), radius, levels, painting.strokes)
-            painting = replace(painting, strokes=strokes)
-        except asked.RequestError as error:
-            problem = str(error)
-        return painting, self.show_brush(study, painting, radius, problem)
+            new, problem = changes.read_strokes(sent.get("strokes"), radius, levels), ""
+        except RequestError as error:
+            new, problem = (), str(error)
 
-    def undo(self, study: Study | None, painting: Painting, radius: float) -> tuple[Painting, Any]:
+        def add(now: Canvas) -> Canvas:
+            now = replace(now, answered=number if isinstance(number, int) else now.answered, radius=radius)
+            try:
+                return replace(now, strokes=changes.paintable((*now.strokes, *new)), problem=problem)
+            except RequestError as error:
+                return replace(now, problem=str(error))
+
+        return self._paint(study, painting, add)
+
+    def undo(self, study: Study | None, painting: Painting, radius: float) -> Any:
         """A stroke less."""
-        fewer = replace(painting, strokes=painting.strokes[:-1])
-        return fewer, self.show_brush(study, fewer, radius)
+        return self._paint(
+            study, painting, lambda now: replace(now, strokes=now.strokes[:-1], radius=radius, problem="")
+        )
 
-    def clear(self, study: Study | None, painting: Painting, radius: float) -> tuple[Painting, Any]:
+    def clear(self, study: Study | None, painting: Painting, radius: float) -> Any:
         """The LR picture as it was."""
-        none = replace(painting, strokes=())
-        return none, self.show_brush(study, none, radius)
+        return self._paint(study, painting, lambda now: replace(now, strokes=(), radius=radius, problem=""))
+
+    def _paint(self, study: Study | None, painting: Painting, change: Callable[[Canvas], Canvas]) -> Any:
+        """The canvas after a change; nothing if there is a newer one meanwhile, which shows this change too."""
+        canvas = painting.change(study.token, change) if study else None
+        if study is None or canvas is None:
+            return SKIP
+        drawn = self._brush(study, canvas)
+        return drawn if painting.now is canvas else SKIP
+
+    def _brush(self, study: Study, canvas: Canvas) -> dict[str, Any]:
+        """The value of the brush.
+
+        brush.js draws strokes itself until the value names the message that they were in; it numbers its messages.
+        """
+        with shown_errors():
+            painted = views.brushed(study.pixels("lr"), canvas.strokes)
+        lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
+        value = picture_value(markup.canvas(study, lr, canvas.radius, canvas.problem))
+        strokes = [{"points": stroke.points, "radius": stroke.radius} for stroke in canvas.strokes]
+        return {**value, "study": study.token, "answered": canvas.answered, "painted": strokes}
 
     def begin_change(
         self,
@@ -245,7 +274,7 @@ class LatentHandlers:
         with shown_errors(), ticket.apply() as new:
             if study is None:
                 raise asked.RequestError("There is no LR picture yet. Press Run first.")
-            change = changes.checked(kind, levels, sigma, seed, painting.strokes)
+            change = changes.checked(kind, levels, sigma, seed, painting.now.strokes)
             granted = new.grant(study, change, gain)
         return granted, cards.status("Waiting for its turn", True) if granted is new else SKIP
 
@@ -261,8 +290,3 @@ class LatentHandlers:
             yield "", picture_value(markup.returned(study, back, gain))
 
         yield from ticket.serve(steps, lambda drawn: drawn, ("", SKIP))
-
-
-def _nothing_to_do() -> gr.Error:
-    """Ends a chain of events without a message."""
-    return gr.Error("Nothing to do", visible=False, print_exception=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 from fgrn.metrics import format_score
 from lab import cards
 from lab.cards import Page
 from lab.latent.changes import Returned, sentence
-from lab.latent.studies import PICTURES, Step, Study
+from lab.latent.studies import PICTURES, Moved, Step, Study
 from lab.latent.views import ERROR_COLOURS, View
 
 EMPTY = (
@@ -17,6 +18,8 @@ EMPTY = (
     "shows both side by side, the path from one to the other, what rounding loses on the way back, and what comes "
     "back when the LR picture is changed. Pictures of more than a megapixel wait for Run.</p><p>{why}</p></div>"
 )
+BACK = "LR is rounded to 8 bit, so the way back through F can miss values of x by a grey level or more."
+BACK_WITHOUT_FLOW = "Without a flow the LR picture is x itself, rounded, and there is nothing to invert."
 _RGB = ("R", "G", "B")
 _COLOURS = {"r": "red", "g": "green", "b": "blue"}
 
@@ -29,10 +32,10 @@ def heading(title: str, text: str) -> str:
 def summary(of: Study) -> str:
     """What there is to know about x, before one looks at it."""
     x, lr = of.steps[0], of.steps[-1]
-    if len(of.steps) == 1:
-        text = f"{of.title} has no flow: x is the LR picture itself, {x.psnr:.2f} dB from bicubic."
+    if of.has_flow:
+        text = f"Against bicubic (PSNR-Y): x {format_score(x.psnr)} dB, LR {format_score(lr.psnr)} dB."
     else:
-        text = f"Against bicubic (PSNR-Y): x {x.psnr:.2f} dB, LR {lr.psnr:.2f} dB."
+        text = f"{of.title} has no flow: x is the LR picture itself, {format_score(x.psnr)} dB from bicubic."
     clipped = (
         f"{100 * of.clipped:.2f} % of the values that the encoder made lay outside 0 to 255 and were clipped."
     )
@@ -44,7 +47,7 @@ def pair(of: Study, files: dict[str, str], view: View, gain: float) -> Page:
     page = Page()
     unrounded = {
         "x": of.ranges["x_unrounded"],
-        "lr": of.ranges["x_unrounded"] if len(of.steps) == 1 else of.steps[-1].extents,
+        "lr": of.steps[-1].extents if of.has_flow else of.ranges["x_unrounded"],
         "bicubic": of.ranges["bicubic"],
     }
     size = f"{of.lr_size[1]} × {of.lr_size[0]}"
@@ -62,15 +65,15 @@ def pair(of: Study, files: dict[str, str], view: View, gain: float) -> Page:
     return page
 
 
-def path(of: Study, k: int, shown: str, moved: str | None, view: View, gain: float) -> Page:
+def path(of: Study, k: int, shown: str, moved: Moved | None) -> Page:
     """l_k, what cell k changed, and the table of all cells."""
     page = Page()
     last = len(of.steps) - 1
-    name = {0: "l0 = x", last: f"l{k} = LR, before rounding"}.get(k, f"l{k}")
+    name = {0: "x", last: f"After cell {k}: LR before rounding"}.get(k, f"After cell {k}")
     figures = page.picture(shown, name, extents(of.steps[k].extents), "lr", of.lr_size)
     if moved:
-        note = f"grey: nothing; gain {gain:g}"
-        figures += page.picture(moved, f"Changed by cell {k}", note, "lr", of.lr_size)
+        note = f"grey: nothing; gain {moved.gain}"
+        figures += page.picture(moved.path, f"Changed by cell {k}", note, "lr", of.lr_size)
     else:
         figures += (
             '<figure class="fg-figure"><div class="fg-frame fg-none"><span>x goes into cell 1</span></div>'
@@ -81,7 +84,7 @@ def path(of: Study, k: int, shown: str, moved: str | None, view: View, gain: flo
 
 
 def errors(of: Study, shown: str, channel: str) -> Page:
-    """Where x did not come back, and how often by how much."""
+    """The section about the way back: where x did not come back, and how often by how much."""
     page = Page()
     exact = of.exact
     figure = page.picture(
@@ -96,16 +99,19 @@ def errors(of: Study, shown: str, channel: str) -> Page:
         f"<td>{sum(exact.counts[low:high]):,}</td><td>{100 * sum(exact.counts[low:high]) / total:.3f} %</td></tr>"
         for low, high, name, colour in zip(edges, edges[1:], names, colours, strict=False)
     )
-    text = (
-        "x comes back exactly: LR is x, nothing is inverted."
-        if len(of.steps) == 1
-        else f"{100 * exact.share:.4f} % of the values of x come back exactly; the largest error is "
-        f"{exact.largest} grey level{'' if exact.largest == 1 else 's'}. Restored from that: "
-        f"{format_score(of.psnr)} dB (PSNR-Y)."
-    )
+    if of.has_flow:
+        head = heading("Back through F", BACK)
+        text = (
+            f"{100 * exact.share:.4f} % of the values of x come back exactly; the largest error is "
+            f"{exact.largest} grey level{'' if exact.largest == 1 else 's'}. "
+        )
+    else:
+        head = heading("Back to x", BACK_WITHOUT_FLOW)
+        text = "All values of x come back exactly. "
+    text += f"Restored from that: {format_score(of.psnr)} dB (PSNR-Y)."
     which = "the worst of the three colours" if channel == "rgb" else f"the {_COLOURS[channel]} channel"
     page.html = (
-        f'<div class="fg-beside">{_figures(of, figure)}<div><p class="fg-said">{text}</p>'
+        f'{head}<div class="fg-beside">{_figures(of, figure)}<div><p class="fg-said">{text}</p>'
         '<div class="fg-table-box"><table class="fg-table fg-small"><thead><tr>'
         '<th scope="col">Error of a value</th><th scope="col">values</th>'
         f'<th scope="col">share</th></tr></thead><tbody>{rows}</tbody></table></div>'
@@ -181,12 +187,12 @@ def _figures(of: Study, figures: str) -> str:
 def _cells(steps: tuple[Step, ...], current: int) -> str:
     rows = []
     for k, step in enumerate(steps):
-        gain = f"{step.psnr - steps[k - 1].psnr:+.2f}" if k else ""
+        gain = _gain(step.psnr - steps[k - 1].psnr) if k else ""
         moved = "".join(f"<td>{value:.2f}</td>" for value in step.moved) if k else "<td></td>" * 3
         name = f"cell {k}" if k else "x"
         rows.append(
             f'<tr{" class=fg-current" if k == current else ""}><th scope="row">{name}</th>{moved}'
-            f"<td>{step.psnr:.2f}</td><td>{gain}</td></tr>"
+            f"<td>{format_score(step.psnr)}</td><td>{gain}</td></tr>"
         )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("image", *_RGB, "dB to bicubic", "change"))
     return (
@@ -194,3 +200,10 @@ def _cells(steps: tuple[Step, ...], current: int) -> str:
         "and B (root mean square, grey levels), and how close its image is to bicubic</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _gain(change: float) -> str:
+    """A change in dB with its sign; "" between two images that are both exactly bicubic."""
+    if math.isnan(change):
+        return ""
+    return f"{change:+.2f}" if math.isfinite(change) else ("+" if change > 0 else "-") + format_score(change)

@@ -11,11 +11,11 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from fgrn import inside
 from fgrn.checkpoint import CheckpointError
@@ -24,6 +24,7 @@ from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import psnr_y
 from fgrn.pipeline import Pixels, RescaleError, Rescaler, Result, rescale
+from fgrn.record import sha256
 from lab.asked import NO_MEMORY, RequestError, check_scale, open_picture
 from lab.files import Store, stem
 from lab.latent import views
@@ -65,6 +66,7 @@ class Study:
     """What is known about one picture in one method. Sizes are (height, width)."""
 
     name: str
+    source: str  # digest of the uploaded file
     method: str
     scale: int
     size: tuple[int, int]
@@ -83,6 +85,11 @@ class Study:
     @property
     def title(self) -> str:
         return f"{METHODS[self.method].label} ×{self.scale}"
+
+    @property
+    def has_flow(self) -> bool:
+        """Whether F lies between x and the LR picture; else they are the same."""
+        return len(self.steps) > 1
 
     @property
     def prefix(self) -> str:
@@ -108,7 +115,14 @@ class Study:
         """Levels of "x", "lr" or "bicubic" as the networks make them; raises as `pixels`."""
         if key == "bicubic":
             return self.pixels(key)
-        return self.levels(self.unrounded if key == "x" or len(self.steps) == 1 else self.steps[-1].path)
+        return self.levels(self.steps[-1].path if key == "lr" and self.has_flow else self.unrounded)
+
+
+class Moved(NamedTuple):
+    """The picture of a difference, and how many grey levels it shows one as."""
+
+    path: str
+    gain: int
 
 
 def check_method(method: str | None) -> str:
@@ -125,11 +139,11 @@ def check_method(method: str | None) -> str:
     return method
 
 
-def doing(models: Models, path: str | None, method: str, scale: int) -> str:
-    """What `study` does, for those who wait."""
-    text = f"Computing {METHODS[method].label} ×{scale}"
-    height, width = open_picture(path)[0].shape[:2]
-    return text + models.pace.left([(method, scale, "study")], height * width)
+def doing(models: Models, method: str, scale: int, pixels: int) -> str:
+    """What `study` does with a picture of so many pixels, for those who wait."""
+    return f"Computing {METHODS[method].label} ×{scale}" + models.pace.left(
+        [(method, scale, "study")], pixels
+    )
 
 
 def study(
@@ -154,7 +168,7 @@ def study(
         unrounded = inside.unrounded_x(rescaler, hr)
         steps = inside.path(rescaler, result.x)
         bicubic = models.get("bicubic", number).downscale(hr)
-    return _saved(store, stem(path or ""), notices, result, unrounded, steps, bicubic)
+    return _saved(store, path or "", notices, result, unrounded, steps, bicubic)
 
 
 def render(
@@ -174,34 +188,37 @@ def render(
 
 def render_step(
     store: Store, of: Study, k: int, view: View, channel: str, gain: float
-) -> tuple[str, str | None]:
-    """Paths of l_k in a view, and of what cell k changed, with gain (None for l_0)."""
+) -> tuple[str, Moved | None]:
+    """The path of l_k in a view, and what cell k changed (None for l_0).
+
+    `gain` is that of the view. A change has its own: cells move values by much more than x is from bicubic.
+    """
     levels = of.levels(of.steps[k].path)
     picture = views.view(levels, view, channel, of.pixels("bicubic"), gain)
     shown = save_view(store, picture, f"{of.prefix}_l{k}_{view}_{channel}")
     if k == 0:
         return shown, None
     before = of.levels(of.steps[k - 1].path)
-    moved = views.view(levels, View.DIFFERENCE, channel, before, gain)
-    return shown, save_view(store, moved, f"{of.prefix}_cell{k}_{channel}")
+    own = views.automatic_gain((levels - before)[..., views.CHANNELS[channel]])
+    moved = views.view(levels, View.DIFFERENCE, channel, before, own)
+    return shown, Moved(save_view(store, moved, f"{of.prefix}_cell{k}_{channel}"), own)
 
 
 def save_view(store: Store, picture: Pixels, name: str) -> str:
     """A PNG made quickly rather than small: it is looked at once, and made again whenever a slider moves."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
-    return store.save(buffer.getvalue(), f"{name}.png")
+    return store.save(encode_png(picture, quick=True), f"{name}.png")
 
 
 def _saved(
     store: Store,
-    name: str,
+    source: str,
     notices: tuple[str, ...],
     result: Result,
     unrounded: inside.Levels,
     path: list[inside.Levels],
     bicubic: Pixels,
 ) -> Study:
+    name = stem(source)
     prefix = f"{name}_{result.method}_x{result.scale}"
     pictures = {
         "hr": result.hr,
@@ -230,6 +247,7 @@ def _saved(
     spectra = {key: views.spectrum(picture) for key, picture in shown.items()}
     return Study(
         name=name,
+        source=sha256(Path(source).read_bytes()),
         method=result.method,
         scale=result.scale,
         size=(result.hr.shape[0], result.hr.shape[1]),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,12 +11,14 @@ import gradio as gr
 
 from fgrn.methods import METHODS
 from lab import cards
+from lab.at_once import AtOnce, LenientSlider, complain
 from lab.components import html, pictures, upload
 from lab.handlers import FIRST_SCALE, Handlers
 from lab.latent import changes, markup
 from lab.latent.api import LatentApi
 from lab.latent.changes import KINDS
-from lab.latent.handlers import FIRST_RADIUS, LatentHandlers, Painting
+from lab.latent.handlers import LatentHandlers
+from lab.latent.painting import FIRST_RADIUS, Painting
 from lab.latent.studies import STUDIED, WHY_NOT
 from lab.latent.views import View
 from lab.queues import NETWORK, QUIET, shown_waiting
@@ -25,13 +28,21 @@ BRUSH = Path(__file__).with_name("brush.js")
 VIEWS = [("Clamped", View.CLAMPED), ("Min to max", View.STRETCHED), ("Minus bicubic", View.DIFFERENCE)]
 COLOURS = [("RGB", "rgb"), ("R", "r"), ("G", "g"), ("B", "b")]
 FAST: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
+CHECK: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "always_last", **QUIET}
+
+Fast = Callable[..., None]  # adds an event that is answered at once: `_fast`, but for its first two arguments
 
 
-def fast(
-    tab: LatentHandlers, when: Callable[..., Any], what: Callable[..., Any], *between: Any, **options: Any
+def _fast(
+    at_once: AtOnce,
+    refusal: gr.Textbox,
+    when: Callable[..., Any],
+    handler: Callable[..., Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    **options: Any,
 ) -> None:
-    """An event that is answered at once, outside of Gradio's queue; an error there has no message box of its own."""
-    when(what, *between, **{**FAST, **options}).failure(tab.gone, None, None, **QUIET)
+    when(at_once.handler(handler, len(outputs)), [*inputs], [refusal, *outputs], **{**FAST, **options})
 
 
 class Change(NamedTuple):
@@ -48,6 +59,9 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
     tab = LatentHandlers(page)
     study, painting = gr.State(), gr.State(Painting())
     ticket, changing = gr.State(Ticket()), gr.State(Ticket())
+    refusal = gr.Textbox(visible=False)  # a State has no value in the browser
+    refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
+    fast = partial(_fast, AtOnce(), refusal)
     with gr.Row(elem_classes="fg-latent"):
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             method = gr.Radio(
@@ -61,43 +75,49 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
             with gr.Row():
                 start = gr.Button("Run", variant="primary", elem_id="latent-run", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="latent-stop", scale=1, min_width=80)
+            outdated = html(elem_id="latent-outdated")
             view = gr.Radio(VIEWS, value=View.CLAMPED, label="View", elem_id="latent-view")
             channel = gr.Radio(COLOURS, value="rgb", label="Channel", elem_id="latent-channel")
-            gain = gr.Slider(1, 32, 8, step=1, label="Gain of differences", elem_id="latent-gain")
+            gain = LenientSlider(1, 32, 8, step=1, label="Gain of differences", elem_id="latent-gain")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             status = html(cards.status("Nothing computed yet", False), elem_id="latent-status")
             empty = html(markup.EMPTY.format(why=WHY_NOT), elem_id="latent-empty")
             with gr.Column(visible=False, elem_id="latent-results") as results:
                 said = html(elem_id="latent-said")
                 pair = pictures(elem_id="latent-pair")
-                html(markup.heading("The path through F", PATH))
-                cell = gr.Slider(0, 4, 0, step=1, label="Cells applied", elem_id="latent-cell")
-                path = pictures(elem_id="latent-path")
+                with gr.Column(elem_id="latent-flow") as flow:
+                    html(markup.heading("The path through F", PATH))
+                    cell = LenientSlider(0, 4, 0, step=1, label="Cells applied", elem_id="latent-cell")
+                    path = pictures(elem_id="latent-path")
                 html(markup.heading("Histogram and spectrum", CURVES))
                 with gr.Row(elem_classes="fg-plots"):
                     histogram = gr.Plot(show_label=False, container=False, elem_id="latent-histogram")
                     spectrum = gr.Plot(show_label=False, container=False, elem_id="latent-spectrum")
-                html(markup.heading("Back through F", BACK))
                 errors = pictures(elem_id="latent-errors")
                 html(markup.heading("Change the LR picture", CHANGE))
-                change = _change_section(tab, study, painting, changing, gain)
+                change = _change_section(tab, fast, study, painting, changing, gain)
 
     seen = [pair, path, histogram, spectrum, errors]
-    drawn = [painting, status, empty, results, said, cell, *seen, *change]
+    drawn = [status, empty, results, said, flow, cell, *seen, *change]
     request = [image, method, scale, ticket, changing]
-    begun = start.click(tab.begin, request, [ticket, status, change.note], concurrency_limit=4, **QUIET)
-    opened = whole.select(tab.opened, request, [ticket, status, change.note], concurrency_limit=4, **QUIET)
+    granted = [ticket, status, outdated, change.note]
+    chosen = [image, method, scale, study]
+    begun = start.click(tab.begin, request, granted, concurrency_limit=4, **QUIET)
+    opened = whole.select(tab.opened, request, granted, concurrency_limit=4, **QUIET)
     for asked in (begun, opened):
         ran = asked.success(
             tab.on_run, ticket, [study, status], trigger_mode="multiple", **shown_waiting(status)
         )
-        fast(tab, ran.success, tab.draw, [study, painting, view, channel, gain], drawn)
+        fast(ran.success, tab.draw, [study, painting, view, channel, gain], drawn)
+        ran.then(tab.outdated, chosen, outdated, **CHECK)
+    for changes_choice in (image.change, method.change, scale.change):
+        changes_choice(tab.outdated, chosen, outdated, **CHECK)
     stop.click(tab.stop, ticket, status, queue=False, **QUIET)
     shown = [study, view, channel, gain, cell]
     for changes_view in (view.input, gain.input):
-        fast(tab, changes_view, tab.show, shown, [pair, path])
-    fast(tab, channel.input, tab.show_channel, shown, seen)
-    fast(tab, cell.input, tab.show_path, shown, path)
+        fast(changes_view, tab.show, shown, [pair, path])
+    fast(channel.input, tab.show_channel, shown, seen)
+    fast(cell.input, tab.show_path, shown, [path])
 
     gr.on(None, lambda: tab.choices(FIRST_SCALE, STUDIED[0]), None, [method, missing], queue=False, **QUIET)
     scale.change(tab.choices, [scale, method], [method, missing], queue=False, **QUIET)
@@ -111,12 +131,16 @@ PATH = (
 CURVES = (
     "How often each grey level occurs, and how strong fine detail (right) is beside coarse detail (left)."
 )
-BACK = "LR is rounded to 8 bit, so the way back through F misses some values of x by a grey level or more."
 CHANGE = "Restoring depends on the lowest bits of the LR picture. Change them and see what comes back."
 
 
 def _change_section(
-    tab: LatentHandlers, study: gr.State, painting: gr.State, ticket: gr.State, gain: gr.Slider
+    tab: LatentHandlers,
+    fast: Fast,
+    study: gr.State,
+    painting: gr.State,
+    ticket: gr.State,
+    gain: gr.Slider,
 ) -> Change:
     """What a visitor does to the LR picture, and what comes back."""
     most, sigma_most, radius_most = (
@@ -131,12 +155,12 @@ def _change_section(
             label="Kind",
             elem_id="latent-kind",
         )
-        levels = gr.Slider(-most, most, 1, step=1, label="Grey levels added", elem_id="latent-levels")
-        sigma = gr.Slider(
+        levels = LenientSlider(-most, most, 1, step=1, label="Grey levels added", elem_id="latent-levels")
+        sigma = LenientSlider(
             0, sigma_most, 1, step=0.5, label="Sigma, grey levels", visible=False, elem_id="latent-sigma"
         )
         seed = gr.Number(0, precision=0, minimum=0, label="Seed", visible=False, elem_id="latent-seed")
-        radius = gr.Slider(
+        radius = LenientSlider(
             1,
             radius_most,
             FIRST_RADIUS,
@@ -158,12 +182,12 @@ def _change_section(
     back = pictures(elem_id="latent-returned")
 
     kind.input(tab.show_kind, kind, [levels, sigma, seed, radius, canvas], **FAST)
-    painted, brushed = [painting, brush], [study, painting, radius]
+    brushed = [study, painting, radius]
     # brush.js waits for each answer; Gradio would still drop what comes right after it.
-    fast(tab, brush.select, tab.paint, [*brushed, levels], painted, trigger_mode="multiple")
-    fast(tab, radius.input, tab.show_brush, brushed, brush)
-    fast(tab, undo.click, tab.undo, brushed, painted, trigger_mode="once")
-    fast(tab, clear.click, tab.clear, brushed, painted, trigger_mode="once")
+    fast(brush.select, tab.paint, [*brushed, levels], [brush], trigger_mode="multiple")
+    fast(radius.input, tab.show_brush, brushed, [brush])
+    fast(undo.click, tab.undo, brushed, [brush], trigger_mode="once")
+    fast(clear.click, tab.clear, brushed, [brush], trigger_mode="once")
     change = [study, kind, levels, sigma, seed, painting, gain, ticket]
     begun = go.click(tab.begin_change, change, [ticket, note], concurrency_limit=4, **QUIET)
     begun.success(

@@ -17,6 +17,7 @@ from fgrn.pipeline import Pixels
 
 CHANNELS = {"rgb": (0, 1, 2), "r": (0,), "g": (1,), "b": (2,)}
 GREY = 128  # of a difference of zero
+GAINS = (32, 16, 8, 4, 2, 1)  # to choose among automatically
 SPECTRUM_BINS = 48
 FLOOR = 1e-3  # grey levels squared: what is below counts as this much, for the logarithm
 
@@ -53,6 +54,12 @@ def stretched(levels: NDArray[Any]) -> Pixels:
 def difference(levels: NDArray[Any], reference: NDArray[Any], gain: float) -> Pixels:
     """128 + gain * (levels - reference): grey where they agree, lighter where `levels` is larger."""
     return clamped(GREY + gain * (levels.astype(np.float32) - reference))
+
+
+def automatic_gain(change: NDArray[Any]) -> int:
+    """The largest gain with which `difference` shows 99 % of the values of a change without clipping them."""
+    most = float(np.percentile(np.abs(change), 99))
+    return next((gain for gain in GAINS if gain * most <= 255 - GREY), GAINS[-1])
 
 
 def view(levels: NDArray[Any], kind: View, channel: str, reference: NDArray[Any], gain: float) -> Pixels:

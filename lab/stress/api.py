@@ -24,8 +24,9 @@ class StressApi:
     ) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
         """Restore a picture from damaged LR pictures, as a stream: the rows so far, then one more in each answer.
 
-        A row has method, damage ("none" or one of `kinds`), amount, psnr_y in dB and ssim_y. `kinds` are jpeg, webp,
-        avif (amount: quality), blur, noise (sigma), resize (pixels); empty for all. Notices say what was left out.
+        A row has method, damage ("none" or one of `kinds`), amount, psnr_y in dB and ssim_y. `kinds` are jpeg,
+        jpeg444 (4:4:4), webp, avif (amount: quality), blur, noise (sigma), resize (pixels); empty for all. Notices say
+        what was left out.
         """
         with shown_errors():
             names = methods or self._available(scale)
@@ -49,8 +50,8 @@ class StressApi:
     ) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
         """Bytes against quality, as a stream: the methods with their LR picture, codecs with the picture itself.
 
-        A row has series (a method, or jpeg, webp, avif), setting, bytes, bits_per_pixel of the picture, psnr_y in dB
-        and ssim_y.
+        A row has series (a method, or jpeg, jpeg444, webp, avif), setting, bytes, bits_per_pixel of the picture, psnr_y
+        in dB and ssim_y.
         """
         with shown_errors():
             names = methods or self._available(scale)

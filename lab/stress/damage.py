@@ -62,15 +62,7 @@ def encode(pixels: Pixels, codec: str, quality: float) -> bytes:
     Raises:
         DamageError: if this Pillow cannot write the format, or the format cannot hold the picture.
     """
-    check(codec)
-    buffer = io.BytesIO()
-    try:
-        Image.fromarray(pixels).save(buffer, _FORMATS[codec], quality=int(quality), **_OPTIONS.get(codec, {}))
-    except (OSError, ValueError) as error:
-        raise DamageError(
-            f"{KINDS[codec].label} cannot hold this picture ({error}). Use a smaller one."
-        ) from error
-    return buffer.getvalue()
+    return _saved(pixels, codec, quality=int(quality), **_OPTIONS.get(codec, {}))
 
 
 def lossless_webp(pixels: Pixels) -> bytes:
@@ -79,13 +71,7 @@ def lossless_webp(pixels: Pixels) -> bytes:
     Raises:
         DamageError: as `encode`.
     """
-    check("webp")
-    buffer = io.BytesIO()
-    try:
-        Image.fromarray(pixels).save(buffer, "WEBP", lossless=True, quality=100, method=6)
-    except (OSError, ValueError) as error:
-        raise DamageError(f"WebP cannot hold this picture ({error}). Use a smaller one.") from error
-    return buffer.getvalue()
+    return _saved(pixels, "webp", lossless=True, quality=100, method=6)
 
 
 def decode(data: bytes) -> Pixels:
@@ -119,3 +105,16 @@ def damage(lr: Pixels, kind: str, amount: float) -> Pixels:
         resized = Image.fromarray(lr).resize(other, Image.Resampling.BICUBIC)
         return np.asarray(resized.resize((width, height), Image.Resampling.BICUBIC))
     raise ValueError(f"unknown kind of damage {kind!r}; choose one of {', '.join(KINDS)}")
+
+
+def _saved(pixels: Pixels, codec: str, **options: int) -> bytes:
+    """The file that Pillow writes; raises as `encode`."""
+    check(codec)
+    buffer = io.BytesIO()
+    try:
+        Image.fromarray(pixels).save(buffer, _FORMATS[codec], **options)
+    except (OSError, ValueError, RuntimeError) as error:  # AVIF's RuntimeError: a side is too long
+        raise DamageError(
+            f"{KINDS[codec].label} cannot hold this picture ({error}). Use a smaller one."
+        ) from error
+    return buffer.getvalue()

@@ -24,7 +24,7 @@ from lab.ticket import SKIP, Ticket
 
 HELP = (
     "The LR picture is damaged, then restored. Dotted lines: undamaged, the figure of Compare. Codecs run with "
-    "Pillow's defaults (4:2:0 chroma); PSNR and SSIM are those of the Y channel, as in Compare."
+    "Pillow's defaults (4:2:0 chroma, but for JPEG 4:4:4); PSNR and SSIM are those of the Y channel, as in Compare."
 )
 BYTES_HELP = (
     "Curves: the picture itself in a lossy format, quality 5 to 100. Points: a method's LR picture as PNG (right) and "
@@ -79,7 +79,7 @@ class StressHandlers:
                 granted = new.grant(path, scale, methods, kinds, kind="stress")
         drawn, rates = Drawn(plots=(SKIP,) * len(KINDS)), (SKIP, SKIP)
         if granted is new:
-            drawn = drawn._replace(status=_line(Progress("Waiting for its turn")))
+            drawn = drawn._replace(status=progress.line(Progress("Waiting for its turn")))
             if kept.is_example(run):
                 gone = gr.Plot(visible=False)
                 drawn, rates = (
@@ -104,7 +104,7 @@ class StressHandlers:
         def show(run: StressRun) -> tuple[Any, ...]:
             return _draw_stress(run, counts).values()
 
-        failed = Drawn(status=_line(BROKEN_OFF), plots=(SKIP,) * len(KINDS)).values()
+        failed = Drawn(status=progress.line(BROKEN_OFF), plots=(SKIP,) * len(KINDS)).values()
         yield from ticket.serve(partial(stress, self.models, stop=ticket.stopped), show, failed, "stress")
 
     def on_bytes(self, ticket: Ticket) -> Iterator[tuple[Any, ...]]:
@@ -113,17 +113,17 @@ class StressHandlers:
         def show(run: RateRun) -> tuple[Any, ...]:
             return _draw_rate(run).values()
 
-        failed = Drawn(status=_line(BROKEN_OFF), plots=(SKIP,)).values()
+        failed = Drawn(status=progress.line(BROKEN_OFF), plots=(SKIP,)).values()
         yield from ticket.serve(partial(rate, self.models, stop=ticket.stopped), show, failed, "bytes")
 
     def stop(self, run: StressRun | RateRun | None, ticket: Ticket) -> tuple[Any, str]:
         """What is drawn stays."""
         said = ticket.stop()
         if run is None or not run.progress.active:
-            return SKIP, _line(Progress(said, active=False))
+            return SKIP, progress.line(Progress(said, active=False))
         text = f"Stopped after {run.progress.done} of {run.progress.total} steps"
         done = replace(run, progress=replace(run.progress, text=text, active=False))
-        return done, _line(done.progress, done.notices)
+        return done, progress.line(done.progress, done.notices)
 
     def describe(self, path: str | None, scale: int, methods: list[str]) -> str:
         """What the next run will be about."""
@@ -179,13 +179,13 @@ def _subject(path: str | None, scale: int) -> str:
 def _draw_stress(run: StressRun, shown: dict[str, int]) -> Drawn:
     figures = tuple(_plot(run, kind, shown) for kind in KINDS)
     sentences = _listed(verdicts.crossings(run), HELP)
-    return Drawn(run, _line(run.progress, run.notices), "", sentences, figures)
+    return Drawn(run, progress.line(run.progress, run.notices), "", sentences, figures)
 
 
 def _draw_rate(run: RateRun) -> Drawn:
     figure = gr.Plot(plots.rate_figure(run), visible=True) if run.points else SKIP
     sentences = _listed(verdicts.rates(run) if not run.progress.active else [], BYTES_HELP)
-    return Drawn(run, _line(run.progress, run.notices), "", sentences, (figure,))
+    return Drawn(run, progress.line(run.progress, run.notices), "", sentences, (figure,))
 
 
 def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:
@@ -200,10 +200,6 @@ def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:
         return SKIP
     shown[kind] = count
     return gr.Plot(plots.damage_figure(run, kind), visible=True)
-
-
-def _line(state: Progress, notices: tuple[str, ...] = ()) -> str:
-    return progress.line(state, notices)
 
 
 def _listed(lines: list[str], help_text: str) -> str:

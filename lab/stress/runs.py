@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
+from typing import Self
 
 from fgrn import metrics
 from fgrn.images import encode_png
@@ -51,16 +52,27 @@ class RatePoint:
 
 
 @dataclass(frozen=True)
-class StressRun:
-    """A snapshot of `stress`."""
+class Snapshot:
+    """What the snapshots of both streams have in common."""
 
     scale: int
     methods: tuple[str, ...]
-    kinds: tuple[str, ...]
-    points: tuple[Point, ...] = ()
+    _: KW_ONLY
     notices: tuple[str, ...] = ()
     subject: str = ""  # the picture, in words
     progress: Progress = STARTING
+
+    def noting(self, error: DamageError) -> Self:
+        """With a notice of what is left out, once."""
+        return replace(self, notices=tuple(dict.fromkeys((*self.notices, str(error)))))
+
+
+@dataclass(frozen=True)
+class StressRun(Snapshot):
+    """A snapshot of `stress`."""
+
+    kinds: tuple[str, ...]
+    points: tuple[Point, ...] = ()
 
     def reference(self, method: str) -> Point | None:
         """The method's picture from the LR picture as it is: the figure of Compare."""
@@ -68,15 +80,10 @@ class StressRun:
 
 
 @dataclass(frozen=True)
-class RateRun:
+class RateRun(Snapshot):
     """A snapshot of `rate_distortion`."""
 
-    scale: int
-    methods: tuple[str, ...]
     points: tuple[RatePoint, ...] = ()
-    notices: tuple[str, ...] = ()
-    subject: str = ""  # the picture, in words
-    progress: Progress = STARTING
 
 
 def open_subject(path: str | None) -> Pixels:
@@ -143,7 +150,7 @@ def stress(
                 lr = small[name] if kind == UNDAMAGED else damage.damage(small[name], kind, amount)
             except DamageError as error:
                 clock.skip(name)
-                run = replace(run, notices=tuple(dict.fromkeys((*run.notices, str(error)))))
+                run = run.noting(error)
                 continue
             restored, seconds = _timed(models, partial(loaded[name].upscale, lr, size), stop)
             clock.count(name, seconds)
@@ -185,7 +192,7 @@ def rate_distortion(
             try:
                 files["LR as lossless WebP"] = len(damage.lossless_webp(lr))
             except DamageError as error:
-                run = replace(run, notices=tuple(dict.fromkeys((*run.notices, str(error)))))
+                run = run.noting(error)
             quality = _quality(pixels, restored, scale)
             points = [RatePoint(name, setting, n, 8 * n / count, *quality) for setting, n in files.items()]
             run = replace(run, points=(*run.points, *points))
@@ -200,7 +207,7 @@ def rate_distortion(
                     data = damage.encode(pixels, codec, amount)
                 except DamageError as error:
                     clock.skip(codec)
-                    run = replace(run, notices=tuple(dict.fromkeys((*run.notices, str(error)))))
+                    run = run.noting(error)
                     continue
                 quality = _quality(pixels, damage.decode(data), scale)
                 clock.count(codec, time.perf_counter() - start)
