@@ -91,7 +91,9 @@ def private_folder(prefix: str) -> Path:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(lock.parent, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=prefix))
-        new = folder / "new"  # becomes "lock" once it is locked: another process would take it for one left behind
+        new = (
+            folder / "new"
+        )  # becomes "lock" once it is locked: another process would take it for one left behind
         _LOCKS.append(new.open("w"))
         fcntl.flock(_LOCKS[-1], fcntl.LOCK_EX)
         new.rename(folder / "lock")
