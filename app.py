@@ -71,7 +71,7 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
                 html(DIAGRAM_BOX.format("".join(path.read_text(encoding="utf-8") for path in DIAGRAMS)))
                 gr.Markdown(ABOUT.read_text(encoding="utf-8"), elem_classes="fg-about")
         for tab in tabs.children:
-            tab.select(None, None, None, js=ADDRESS_OF_TAB % tab.id)
+            tab.select(None, None, None, js=ADDRESS_OF_TAB % tab.id, trigger_mode="multiple")
         _add_api(page)
     return demo
 

@@ -10,8 +10,9 @@ import gradio as gr
 from fgrn.methods import METHODS, SCALES
 from lab import table, viewer
 from lab.components import html, pictures, upload
-from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers, Shown
+from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers
 from lab.queues import METRIC, QUIET, shown_waiting
+from lab.shown import Shown
 from lab.ticket import Ticket
 
 OPENED = """linked => {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 from anyio import CapacityLimiter
@@ -25,6 +24,7 @@ from lab.files import DAY, Store, private_folder, readable_size
 from lab.models import Models
 from lab.queues import in_own_threads
 from lab.region import Region
+from lab.shown import Drawn, Shown
 from lab.startup import Showcases
 from lab.ticket import SKIP, Ticket
 
@@ -38,43 +38,6 @@ FIRST_METHODS = ("bicubic", "irn", "fgrn")
 # Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
 # the ones used longest ago go: a page left open that long forgets what it was running.
 SESSIONS = 128
-
-_LOCK = threading.Lock()  # one for all: Gradio copies what a State begins with
-
-
-class Drawn(NamedTuple):
-    """New values of the components of Compare."""
-
-    status: Any = SKIP
-    table: Any = SKIP
-    viewer: Any = SKIP
-    files: Any = SKIP
-
-
-class Shown:
-    """What a visitor sees on Compare: the latest snapshot, whose it is, and the region that is measured in it.
-
-    The numbers of the region come from another handler than the snapshots, and both draw the table.
-    """
-
-    def __init__(self) -> None:
-        self.run: Run | None = None
-        self.ticket: Ticket | None = None
-        self.region: Region | None = None
-
-    def put(self, run: Run, ticket: Ticket) -> None:
-        """There is a newer snapshot. The region stays while the pictures do."""
-        if self.run is None or self.run.token != run.token:
-            self.region = None
-        self.run, self.ticket = run, ticket
-
-    def measure(self, run: Run) -> None:
-        """Bring the region's numbers up to a snapshot, unless it is cleared or drawn anew meanwhile."""
-        before = self.region
-        if before:
-            measured = region.measure(run, before)
-            with _LOCK:
-                self.region = measured if self.region is before else self.region
 
 
 class Handlers:
@@ -131,7 +94,8 @@ class Handlers:
             return granted, SKIP, SKIP, *Drawn()
         known = example.recall() if example else run
         drawn = self.draw(known, new, shown) if known else Drawn(cards.status("Waiting for its turn", True))
-        return new, links.write(self.showcases.name_of(path), scale, methods), "", *drawn
+        address = links.write(self.showcases.name_of(path), scale, methods)
+        return new, address, "", *shown.news(drawn, new)
 
     async def begin_at_once(self, *request: Any) -> tuple[Any, ...]:
         """`begin` outside of Gradio's queue, which would take longer than bicubic itself; and what `complain` shows."""
@@ -152,7 +116,7 @@ class Handlers:
             return compare.compute(self.models, self.store, run, ticket.stopped)
 
         failed = Drawn(cards.status("Nothing computed: see the message", False))
-        yield from ticket.serve(runs, lambda run: self.draw(run, ticket, shown), failed)
+        yield from ticket.serve(runs, lambda run: shown.news(self.draw(run, ticket, shown), ticket), failed)
 
     def measure(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The metrics of a comparison whose networks are done."""
@@ -163,7 +127,7 @@ class Handlers:
         example = self.showcases.showing(run)
         runs = example.watch(ticket.stopped) if example else compare.measure(self.models, self.store, run)
         failed = Drawn(cards.status("Not measured: see the message", False))
-        yield from ticket.draw(runs, lambda run: self.draw(run, ticket, shown), failed)
+        yield from ticket.draw(runs, lambda run: shown.news(self.draw(run, ticket, shown), ticket), failed)
 
     async def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> AsyncIterator[Drawn]:
         """The example that is there when the page opens, unless its address asks for another view.
@@ -182,7 +146,9 @@ class Handlers:
         else:
             failed = Drawn(cards.status("No example: see the message", False))
             runs = self.first.watch(ticket.stopped)
-            yield from ticket.draw(runs, lambda run: self.draw(run, ticket, shown), failed)
+            yield from ticket.draw(
+                runs, lambda run: shown.news(self.draw(run, ticket, shown), ticket), failed
+            )
 
     def stop(self, ticket: Ticket, shown: Shown) -> Drawn:
         """What is there stays; what is missing says so."""
@@ -210,8 +176,7 @@ class Handlers:
             measured = None if sent is None else region.measure(run, Region(region.read_box(sent, run)))
         run = shown.run or run  # there may be a newer snapshot by now
         if run.token == token:
-            with _LOCK:
-                shown.region = measured
+            shown.choose(measured)
         return table.render(run, shown.region)
 
     def draw(self, run: Run, ticket: Ticket, shown: Shown) -> Drawn:

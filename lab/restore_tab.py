@@ -15,8 +15,9 @@ from lab.asked import RequestError
 from lab.compare import AT_ONCE
 from lab.components import html, nothing_to_do, picture_value, pictures, shown_errors, upload
 from lab.files import shown_name
-from lab.handlers import Handlers, Shown
+from lab.handlers import Handlers
 from lab.queues import QUIET, shown_waiting
+from lab.shown import Shown
 from lab.ticket import SKIP, Ticket
 
 

@@ -13,8 +13,9 @@ from lab import ahead, compare
 from lab.ahead import Ahead
 from lab.compare import Run
 from lab.files import Store
-from lab.handlers import EXAMPLES, Handlers, Shown
+from lab.handlers import EXAMPLES, Handlers
 from lab.models import Models
+from lab.shown import Shown
 from lab.ticket import Ticket
 from tests.conftest import Photo
 

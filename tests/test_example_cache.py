@@ -16,6 +16,7 @@ from lab import example_cache, handlers, startup
 from lab.compare import Run, State, compare, measure
 from lab.files import Store
 from lab.models import Models
+from lab.shown import Shown
 from lab.ticket import Ticket
 from tests.conftest import Photo
 
@@ -163,6 +164,6 @@ def test_the_page_is_served_with_the_example_that_was_kept(
     assert not again.models._loaded  # no network was needed for it
     assert nameless(list(again.first.watch())[-1]) == nameless(computed)
 
-    seen = handlers.Shown()
+    seen = Shown()
     assert list(again._watch_example(Ticket(), seen, gr.Request(query_params={}))) == [gr.skip()]
     assert seen.run and nameless(seen.run) == nameless(computed), "the numbers of a box can be asked for"

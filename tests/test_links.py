@@ -13,6 +13,7 @@ from fgrn.images import encode_png, read_image
 from lab import handlers, links
 from lab.compare import Run
 from lab.handlers import EXAMPLES
+from lab.shown import Shown
 from lab.ticket import Ticket
 from tests.conftest import Photo, Visitor
 
@@ -92,7 +93,7 @@ def test_examples_run_once_for_all(examples: dict[str, Path], tmp_path: Path) ->
     copy.write_bytes(examples["coffee"].read_bytes())
 
     def pictures(methods: list[str]) -> Run:
-        shown = handlers.Shown()
+        shown = Shown()
         list(page.on_run(Ticket(str(copy), 4, methods, None), shown))
         assert shown.run
         return shown.run
@@ -101,25 +102,25 @@ def test_examples_run_once_for_all(examples: dict[str, Path], tmp_path: Path) ->
     first, second = pictures(usual), pictures(usual)
     assert first.complete and first.token == second.token and first.name == "coffee"
     assert pictures(["bicubic"]).token != first.token, "other methods are another run"
-    _, addressed, *_ = page.begin(str(copy), 4, usual, Ticket(), handlers.Shown())
+    _, addressed, *_ = page.begin(str(copy), 4, usual, Ticket(), Shown())
     assert addressed == "example=coffee&scale=4&methods=bicubic,irn,fgrn"
     copy.write_bytes(encode_png(read_image(copy).pixels[::-1].copy()))
     other = pictures(usual)
     assert other.token != first.token, "a file of the same name is not the example"
-    assert page.begin(str(copy), 4, usual, Ticket(), handlers.Shown())[1] == ""
+    assert page.begin(str(copy), 4, usual, Ticket(), Shown())[1] == ""
 
 
 @pytest.mark.usefixtures("use_tiny_weights")
 def test_the_page_waits_for_the_link_instead_of_drawing_the_first_example(examples: dict[str, Path]) -> None:
     page = handlers.Handlers()
-    assert list(page._watch_example(Ticket(), handlers.Shown(), visit("example=coffee"))) == [gr.skip()]
+    assert list(page._watch_example(Ticket(), Shown(), visit("example=coffee"))) == [gr.skip()]
     _, image, scale, methods, _, tabs, linked = page.opened(
         visit("example=coffee&scale=2&methods=fgrn&tab=about")
     )
     assert (image, scale, methods.value, linked) == (str(examples["coffee"]), 2, ["fgrn"], True)
     assert tabs.selected == "about"
     assert page.opened(visit("tab=about"))[-1] is False
-    shown = handlers.Shown()
+    shown = Shown()
     list(page._watch_example(Ticket(), shown, visit("tab=about")))
     assert shown.run is not None and shown.run.name == "portrait"
 
