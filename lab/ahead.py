@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lab.compare import Run
 
@@ -77,7 +76,7 @@ def _touched(run: Run) -> bool:
     paths = {run.hr, *(path for outcome in run.done if outcome.files for path in outcome.files.paths)}
     try:
         for path in paths:
-            os.utime(Path(path))
+            os.utime(path)
     except OSError:
         return False
     return True

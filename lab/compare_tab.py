@@ -9,6 +9,7 @@ import gradio as gr
 
 from fgrn.methods import METHODS, SCALES
 from lab import table, viewer
+from lab.at_once import complain
 from lab.components import html, pictures, upload
 from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers
 from lab.queues import METRIC, QUIET, shown_waiting
@@ -99,7 +100,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
     for changes in (image.change, scale.change, methods.change):
         changes(page.outdated, chosen, outdated, **CHECK, **QUIET)
-    refusal.change(page.complain, refusal, concurrency_limit=None, **QUIET)
+    refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
     stopped = stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
     stopped.success(page.measure_stopped, drawing, drawn, **METRIC, **QUIET)
     shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET)

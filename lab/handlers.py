@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from fgrn.pipeline import Pixels, RescaleError
 from fgrn.record import sha256
 from lab import asked, cards, compare, example_cache, links, reader, region, table, viewer
 from lab.ahead import Ahead
-from lab.at_once import AtOnce, complain
+from lab.at_once import AtOnce
 from lab.compare import AT_ONCE, Run
 from lab.components import inert, picture_value, shown_errors
 from lab.files import DAY, Store, private_folder, readable_size
@@ -101,10 +101,6 @@ class Handlers:
         """`begin` outside of Gradio's queue, which would take longer than bicubic itself; and what `complain` shows."""
         return await self._beginning.answer(self.begin, request, outputs=3 + len(Drawn()))
 
-    def complain(self, refusal: str) -> None:
-        """Show why `begin_at_once` has refused a request."""
-        complain(refusal)
-
     def on_run(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""
 
@@ -116,7 +112,7 @@ class Handlers:
             return compare.compute(self.models, self.store, run, ticket.stopped)
 
         failed = Drawn(cards.status("Nothing computed: see the message", False))
-        yield from ticket.serve(runs, lambda run: shown.news(self.draw(run, ticket, shown), ticket), failed)
+        yield from ticket.serve(runs, self._news(ticket, shown), failed)
 
     def measure(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The metrics of a comparison whose networks are done."""
@@ -127,7 +123,7 @@ class Handlers:
         example = self.showcases.showing(run)
         runs = example.watch(ticket.stopped) if example else compare.measure(self.models, self.store, run)
         failed = Drawn(cards.status("Not measured: see the message", False))
-        yield from ticket.draw(runs, lambda run: shown.news(self.draw(run, ticket, shown), ticket), failed)
+        yield from ticket.draw(runs, self._news(ticket, shown), failed)
 
     async def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> AsyncIterator[Drawn]:
         """The example that is there when the page opens, unless its address asks for another view.
@@ -146,9 +142,7 @@ class Handlers:
         else:
             failed = Drawn(cards.status("No example: see the message", False))
             runs = self.first.watch(ticket.stopped)
-            yield from ticket.draw(
-                runs, lambda run: shown.news(self.draw(run, ticket, shown), ticket), failed
-            )
+            yield from ticket.draw(runs, self._news(ticket, shown), failed)
 
     def stop(self, ticket: Ticket, shown: Shown) -> Drawn:
         """What is there stays; what is missing says so."""
@@ -189,6 +183,10 @@ class Handlers:
             viewer.value(run),
             picture_value(cards.files(run)),
         )
+
+    def _news(self, ticket: Ticket, shown: Shown) -> Callable[[Run], Drawn]:
+        """`draw` for a stream of snapshots: only what a snapshot changes."""
+        return lambda run: shown.news(self.draw(run, ticket, shown), ticket)
 
     def choices(self, scale: int, chosen: Sequence[str] | None) -> tuple[Any, str]:
         """The methods that can be ticked at a scale, and why the others cannot."""

@@ -31,6 +31,7 @@ from fgrn.metrics import METRICS, Score
 from fgrn.repeat import repeat
 from lab import cards, compare, handlers, region, restore, startup, table
 from lab.asked import RequestError
+from lab.at_once import complain
 from lab.compare import Outcome, Run, State
 from lab.files import Store, readable_size, stem
 from lab.models import Models
@@ -266,7 +267,7 @@ def test_a_refusal_outside_of_the_queue_is_handed_on(picture: str, monkeypatch: 
         refusal, *rest = begun([])
         assert rest == [gr.skip()] * 7 and not ticket.stopped()
         with pytest.raises(gr.Error, match="at least one"):
-            page.complain(refusal)
+            complain(refusal)
         refusals.append(refusal)
     assert refusals[0] != refusals[1], "the page would not show it again"
     refusal, new, *_ = begun(["bicubic"])
@@ -274,7 +275,7 @@ def test_a_refusal_outside_of_the_queue_is_handed_on(picture: str, monkeypatch: 
     monkeypatch.setattr(page, "begin", lambda *request: 1 / 0)
     refusal, *_ = begun(["bicubic"])
     with pytest.raises(gr.Error, match="division by zero"):
-        page.complain(refusal)
+        complain(refusal)
 
 
 def test_bicubic_waits_for_no_network(picture: str) -> None:

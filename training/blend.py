@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--hold-out", type=int, default=8, help="as in the training (default: 8)")
     parser.add_argument(
-        "--shares", type=_share, nargs="+", default=[0.0, 0.25, 0.5, 1.0], help="of NEW, 0 to 3"
+        "--shares", type=_share, nargs="+", default=[0.0, 0.25, 0.5, 1.0], help=f"of NEW, 0 to {MOST:g}"
     )
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--share", type=_share, help="the share to write")
