@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fgrn.ops import channels_last
+from fgrn.ops import channels_last, in_autocast_precision
 from fgrn.tiles import in_patches
 
 INITIAL_GAIN = 0.1  # residual branches start small, as in the published IRN: deep stacks train from step one
@@ -101,11 +101,13 @@ class DenseBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, out_channels, H, W)."""
+        features = in_autocast_precision(features)
         if torch.is_grad_enabled():
-            return self._dense(features)
-        return in_patches(self._dense, features, size=self.PATCH, reach=self.REACH)
+            return self.dense(channels_last(features))  # always in one layout: `dense` may be compiled for it
+        return in_patches(self.dense, features, size=self.PATCH, reach=self.REACH)
 
-    def _dense(self, features: Tensor) -> Tensor:
+    def dense(self, features: Tensor) -> Tensor:
+        """`forward`, for pictures of any size in one piece."""
         features = channels_last(features)
         *inner, fourth, last = self.convs
         for conv in inner:

@@ -109,6 +109,15 @@ def in_float32(function: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
         return function(image if image.dtype == torch.float64 else image.float())
 
 
+def in_autocast_precision(features: Tensor) -> Tensor:
+    """The same values in the precision of the autocast region that this is in; as they are outside of one.
+
+    For features that are concatenated with results of convolutions, which would else become float32 again.
+    """
+    device = features.device.type
+    return features.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else features
+
+
 def require_float32() -> None:
     """Keep cuDNN from TF32 in this process: its 10-bit mantissa would break the round trip through F. GPU only."""
     torch.backends.cudnn.allow_tf32 = False

@@ -17,7 +17,8 @@ import fgrn
 from fgrn.images import encode_png
 from tests import server as servers
 from tests.benchmarks.client import Client
-from tests.conftest import ROOT, Photo, make_photo
+from tests.conftest import ROOT, Photo
+from tests.photos import make_photo
 
 NETWORKS = [("fgrn", 2), ("fgrn", 4), ("irn", 2), ("irn", 4)]
 

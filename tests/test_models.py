@@ -223,14 +223,21 @@ def test_x_keeps_its_resolution_under_bf16_autocast() -> None:
         assert torch.equal(net.encode(net.decode(x)), bicubic_downscale(bicubic_upscale(x, 2), 2))
 
 
-def test_irn_is_float32_under_bf16_autocast() -> None:
+def test_irn_couples_in_float32_under_bf16_autocast() -> None:
     net = with_random_weights(IRN(IRNConfig(4, 1, 4)))
+    inside: set[torch.dtype] = set()
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda _, __, output: inside.add(output.dtype))
     hr = random_image(1, 3, 16, 16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         lr, z = net(hr)
         restored = net.inverse(lr, z)
+    assert inside == {torch.bfloat16}
     assert lr.dtype == z.dtype == restored.dtype == torch.float32
-    assert (restored - hr).abs().max() < 1e-4
+    assert 0 < (restored - hr).abs().max() < 0.02  # a dense block's result may be rounded to a neighbour
+    lr, z = net(hr)
+    assert (net.inverse(lr, z) - hr).abs().max() < 1e-4
 
 
 # IRN

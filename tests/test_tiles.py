@@ -111,7 +111,7 @@ def test_patches_make_no_difference(height: int, width: int, side: int, other: i
     features = torch.rand(2, 2, height, width, dtype=torch.float64)
     with torch.no_grad():
         expected = block(features)
-        patches = in_patches(block._dense, features, size=(side, other), reach=DenseBlock.REACH)
+        patches = in_patches(block.dense, features, size=(side, other), reach=DenseBlock.REACH)
     torch.testing.assert_close(patches, expected, rtol=0, atol=1e-12)
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -225,6 +226,22 @@ def test_recorded_steps_are_the_steps(
     train.main(arguments(recipe, data, tmp_path / "plain", samples=40))
     recorded, plain = ([loss for _, loss, _ in losses(tmp_path / run)] for run in ("recorded", "plain"))
     assert recorded == pytest.approx(plain, rel=1e-3)
+
+
+@pytest.mark.parametrize("recipe", ["tiny_fgrn", "tiny_irn"])
+def test_compiled_blocks_learn_the_same(
+    recipe: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced, but not translated to C++: whoever trains on a CPU may have no compiler."""
+    train.main(arguments(recipe, data, tmp_path / "plain", samples=20))
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    with torch._dynamo.config.patch(recompile_limit=8):  # what a run sets ends with this block
+        torch._dynamo.utils.counters.clear()
+        train.main([*arguments(recipe, data, tmp_path / "compiled", samples=20), "--compile"])
+    assert torch._dynamo.utils.counters["frames"]["ok"] > 0
+    torch._dynamo.reset()
+    compiled, plain = ([loss for _, loss, _ in losses(tmp_path / run)] for run in ("compiled", "plain"))
+    assert compiled == pytest.approx(plain, rel=1e-5)
 
 
 def test_init_starts_from_weights_and_counts_their_effort(data: Path, tmp_path: Path) -> None:

@@ -85,8 +85,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--halves", action="store_true", help="also train on large pictures at half their size")
     add("--hold-out", type=_COUNT, default=8, help="images kept for validation (default: 8)")
     add("--checkpoint-minutes", type=_FROM_ZERO, default=3.0, help="time between checkpoints (default: 3)")
-    add("--precision", choices=PRECISIONS, help="of the insides of G_d and G_u (default: bf16 on a GPU)")
-    add("--compile", action="store_true", help="compile the residual blocks first (20 s; for a GPU)")
+    add("--precision", choices=PRECISIONS, help="of the insides of the blocks (default: bf16 on a GPU)")
+    add("--compile", action="store_true", help="compile residual and dense blocks first (20 s; for a GPU)")
     add("--threads", type=_ONE_OR_MORE, help="CPU threads (default: all cores)")
     add("--cache", type=Path, help="folder for decoded pixels beyond --memory-limit (default: the run's)")
     add(

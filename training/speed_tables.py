@@ -116,8 +116,14 @@ def growth_table(figures: Json) -> str:
 
 
 def exactness_table(figures: Json) -> str:
-    """How many 8-bit values depend on tiles and threads."""
-    kinds = {"tiles": "in tiles", "threads": "on two threads instead of one"}
+    """How many 8-bit values depend on tiles and threads, or on the device."""
+    device = figures["environment"].get("device", "")
+    kinds = {
+        "tiles": "in tiles",
+        "threads": "on two threads instead of one",
+        "single steps": f"step by step, {device} against CPU",
+        "LR to picture": f"restored from the LR of a CPU, {device} against CPU",
+    }
     rows = [
         [
             f"{NETWORKS.get(row['method'], row['method'])} x{row['scale']}, {kinds[row['kind']]}",
@@ -161,6 +167,7 @@ def dependencies_table(figures: Json) -> str:
 
 SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "speed-floor": ("speed.json", floor_table),
+    "speed-floor-gpu": ("speed_gpu.json", floor_table),
     "speed-side-by-side": ("speed.json", side_by_side_table),
     "speed-page": ("page.json", page_table),
     "memory": ("memory.json", memory_table),
@@ -169,6 +176,7 @@ SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "load": ("load.json", load_table),
     "growth": ("growth.json", growth_table),
     "exactness": ("exactness.json", exactness_table),
+    "exactness-gpu": ("exactness_gpu.json", exactness_table),
     "variants": ("variants.json", variants_table),
     "dependencies": ("dependencies.json", dependencies_table),
 }

@@ -29,7 +29,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fgrn.checkpoint import Provenance
-from fgrn.layers import ResidualBlock
+from fgrn.layers import DenseBlock, ResidualBlock
 from fgrn.models import FGRN
 from fgrn.ops import require_float32
 from training.arguments import parse_arguments, recipe_of
@@ -45,6 +45,7 @@ from training.validate import validate
 logger = logging.getLogger(__name__)
 
 REPORT_STEPS = 50
+DENSE_SHAPES = 32  # of the dense blocks' features, in any network: each is compiled for itself
 REVIVE_PATCHES = 64  # on none of which a channel is above 0
 
 
@@ -95,9 +96,12 @@ class Run:
         samples = {"pictures": _digest(files), "hold_out": hold_out, "halves": halves}
         self.state = RunState(name, recipe, out, samples)
         if compiled:
+            torch._dynamo.config.recompile_limit = DENSE_SHAPES
             for block in self.state.net.modules():
                 if isinstance(block, ResidualBlock):
                     block.compile(dynamic=False)
+                elif isinstance(block, DenseBlock):
+                    block.dense = torch.compile(block.dense, dynamic=False)  # type: ignore[method-assign]
         self.notes = notes
         self.metrics: dict[str, float] = {}
         self.stop_requested = False  # of this process, by a signal

@@ -1,10 +1,11 @@
-"""How many 8-bit values depend on tiles or on the number of threads, with the shipped weights.
+"""How many 8-bit values depend on tiles, on the number of threads, or on the device, with the shipped weights.
 
-    python -m tests.benchmarks.exactness [--methods NAME ...] [--json PATH]
+    python -m tests.benchmarks.exactness [--methods NAME ...] [--device cuda] [--json PATH]
 
 Not a test: it measures, and fails for no figure. Each step (x, LR, recovered x, reconstruction) gets the same input in
 every way of computing it. Convolutions may add in another order for another size; a value at a rounding boundary then
-falls the other way.
+falls the other way. With `--device` that device is compared with the CPU instead: step by step, and the whole way from
+the CPU's LR to the picture.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import torch
 from fgrn.files import write_atomic
 from fgrn.methods import SCALES
 from fgrn.pipeline import Pixels, Rescaler, load
-from tests.conftest import make_photo
+from tests.photos import make_photo
+from training.train import device_name
 
 SIZES = ((397, 601), (722, 283), (511, 513))  # of the pictures: height, width
 TILES = (64, 100)  # LR pixels
@@ -59,20 +61,48 @@ def in_threads(count: int, work: Callable[[], dict[str, Pixels]]) -> dict[str, P
         torch.set_num_threads(before)
 
 
-def measured(method: str, scale: int) -> list[dict[str, Any]]:
+Differences = dict[str, list[np.ndarray]]
+
+
+def differences(found: dict[str, Pixels], expected: dict[str, Pixels]) -> list[np.ndarray]:
+    """In grey levels, of every step."""
+    return [np.abs(found[k].astype(np.int16) - expected[k]).ravel() for k in expected]
+
+
+def by_device(method: str, scale: int, device: str) -> list[dict[str, Any]]:
+    """A row for single steps and one for restoring from the LR that the CPU made, over all sizes."""
+    here, there = (load(method, scale, device=name) for name in ("cpu", device))
+    kinds: Differences = {"single steps": [], "LR to picture": []}
+    for seed, (height, width) in enumerate(SIZES):
+        start = chain(here, make_photo(height, width, seed=seed))
+        expected = steps(here, start)
+        kinds["single steps"] += differences(steps(there, start), expected)
+        restored = {"reconstruction": there.upscale(start["lr"], (height, width))}
+        kinds["LR to picture"] += differences(
+            restored, {"reconstruction": here.upscale(start["lr"], (height, width))}
+        )
+    return counted(method, scale, kinds)
+
+
+def by_way(method: str, scale: int) -> list[dict[str, Any]]:
     """A row for tiles and one for threads, over all sizes and steps."""
     rescaler = load(method, scale, device="cpu")
-    kinds: dict[str, list[np.ndarray]] = {"tiles": [], "threads": []}
+    kinds: Differences = {"tiles": [], "threads": []}
     for seed, (height, width) in enumerate(SIZES):
         start = chain(rescaler, make_photo(height, width, seed=seed))
         expected = steps(rescaler, start)
         others = [("tiles", steps(replace(rescaler, tile=tile), start)) for tile in TILES]
         others.append(("threads", in_threads(THREADS, lambda start=start: steps(rescaler, start))))  # type: ignore[misc]
         for kind, found in others:
-            kinds[kind] += [np.abs(found[k].astype(np.int16) - expected[k]).ravel() for k in expected]
+            kinds[kind] += differences(found, expected)
+    return counted(method, scale, kinds)
+
+
+def counted(method: str, scale: int, kinds: Differences) -> list[dict[str, Any]]:
+    """A row for each kind."""
     rows = []
-    for kind, differences in kinds.items():
-        values = np.concatenate(differences)
+    for kind, found in kinds.items():
+        values = np.concatenate(found)
         rows.append(
             {
                 "method": method,
@@ -91,12 +121,21 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.exactness")
     parser.add_argument("--methods", nargs="+", default=["fgrn"], help="default: fgrn")
+    parser.add_argument("--device", help="compare this device with the CPU")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     arguments = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    rows = [row for method in arguments.methods for scale in SCALES for row in measured(method, scale)]
+    device = arguments.device
+    if not device:
+        torch.set_num_threads(1)
+    rows: list[dict[str, Any]] = []
+    for method in arguments.methods:
+        for scale in SCALES:
+            rows += by_device(method, scale, device) if device else by_way(method, scale)
     if arguments.json:
-        environment = {"torch": torch.__version__, "processor": platform.machine(), "threads": [1, THREADS]}
+        environment: dict[str, Any] = {"torch": torch.__version__, "processor": platform.machine()}
+        environment |= (
+            {"device": device_name(torch.device(device), 1)} if device else {"threads": [1, THREADS]}
+        )
         figures = {"environment": environment, "tiles": TILES, "sizes": SIZES, "rows": rows}
         write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
     return 0

@@ -22,7 +22,7 @@ from typing import Any
 from fgrn.files import write_atomic
 from fgrn.images import encode_png
 from tests.benchmarks.client import Client
-from tests.conftest import make_photo
+from tests.photos import make_photo
 from tests.server import Server, running
 
 PICTURES = 20

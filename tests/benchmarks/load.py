@@ -24,7 +24,7 @@ from typing import Any
 from fgrn.files import write_atomic
 from fgrn.images import encode_png
 from tests.benchmarks.client import Client, QueueFull
-from tests.conftest import make_photo
+from tests.photos import make_photo
 from tests.server import Server, running
 
 AT_ONCE = (("fgrn", 4), ("irn", 4), ("fgrn", 2), ("bicubic", 2))  # with 32 clients twice what the queue holds

@@ -26,7 +26,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from fgrn.files import write_atomic
 from fgrn.images import encode_png
 from fgrn.methods import weights_folder
-from tests.conftest import chromium_path, make_photo
+from tests.conftest import chromium_path
+from tests.photos import make_photo
 from tests.server import Server, free_port, start
 
 SIDE = 512

@@ -30,7 +30,7 @@ from fgrn.methods import SCALES
 from fgrn.metrics import psnr_y
 from fgrn.models import FGRN
 from fgrn.pipeline import Pixels, Rescaler, default_device
-from tests.conftest import make_photo
+from tests.photos import make_photo
 from training.train import device_name
 
 Around = Callable[[], AbstractContextManager[Any]]
