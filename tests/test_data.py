@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,23 @@ def test_broken_and_small_images_are_named_and_skipped(
         assert name in caplog.text
     with pytest.raises(ValueError, match="none of 5 images"):
         read_images(list_images(tmp_path), smallest=100)
+
+
+def test_folders_that_cannot_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "locked").mkdir()
+    Image.new("RGB", (40, 40)).save(tmp_path / "good.png")
+    scandir = os.scandir
+
+    def locked(path: str) -> object:
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)  # nobody is locked out as root
+    assert list_images(tmp_path) == [tmp_path / "good.png"]
+    assert "Permission denied" in caplog.text and "locked" in caplog.text
 
 
 def test_large_pictures_come_again_at_half_their_size(

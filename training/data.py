@@ -38,14 +38,14 @@ _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def list_images(folder: Path) -> list[Path]:
-    """All image files below `folder` but hidden ones, sorted by name.
+    """All image files below `folder` but hidden ones, sorted by name. Folders that cannot be read are named.
 
     Raises:
         FileNotFoundError: if there is no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder: --data takes folders of images")
-    files = sorted(pictures_below(folder))
+    files = sorted(pictures_below(folder, fail=lambda error: logger.warning("skipped %s", error)))
     if not files:
         raise FileNotFoundError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
     return files

@@ -41,8 +41,8 @@ from training.step import Step
 from training.train import device_name
 
 MEASURED = ("fgrn_x4", "fgrn_x2", "irn_x4", "irn_x2")
-# F and IRN switch autocast off for the sake of their inverses: their ceiling is float32 everywhere.
-FLOAT32: tuple[ObjectiveName, ...] = ("flow", "irn", "irn-coarse")
+# F switches autocast off for the sake of its inverse: its ceiling is float32 everywhere.
+FLOAT32: tuple[ObjectiveName, ...] = ("flow",)
 SIDE_BY_SIDE: tuple[tuple[str, ObjectiveName], ...] = (
     ("fgrn_x4", "rescaling"),
     ("fgrn_x4", "flow"),
