@@ -89,11 +89,11 @@ def make_parser() -> argparse.ArgumentParser:
 
     repeat = commands.add_parser(
         "repeat",
-        help="repeat a benchmark of the page from its ZIP",
+        help="repeat a run of the page from its ZIP",
         description="Measure the pictures of a recorded run once more and say whether the figures are equal, timings "
         "apart. Pictures and weights are recognised by their digests.",
     )
-    repeat.add_argument("archive", metavar="ZIP", help="the ZIP with run.json that the page's Benchmark made")
+    repeat.add_argument("archive", metavar="ZIP", help="a ZIP that the page made in Compare or Benchmark")
     repeat.add_argument("inputs", nargs="+", metavar="INPUT", help="the picture files, or folders with them")
     _add_common(repeat)
     return parser

@@ -190,6 +190,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
             "version": __version__,
             "scale": arguments.scale,
             "device": str(next(iter(rescalers.values())).device),
+            "seed": arguments.seed,
             "weights": {name: rescaler.digest for name, rescaler in rescalers.items()},
             "images": {path: comparison.plain(rows) for path, rows in figures.items()},
             "mean": comparison.plain(means),
@@ -201,7 +202,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
 
 
 def repeat_run(arguments: argparse.Namespace, reporter: Reporter) -> None:
-    """Repeat a run of the page's Benchmark from its ZIP, and say whether the figures are equal."""
+    """Repeat a run of the page, Compare or Benchmark, from its ZIP, and say whether the figures are equal."""
     rescalers = Rescalers(arguments.weights, _device(arguments.device))
     repeat(Path(arguments.archive), arguments.inputs, rescalers.get, reporter)
 

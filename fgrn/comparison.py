@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from fgrn import metrics
 from fgrn.methods import METHODS
 from fgrn.metrics import METRICS, Score
-from fgrn.pipeline import ImageLike, Pixels, Rescaler, Result, rescale
+from fgrn.pipeline import ImageLike, Rescaler, Result, rescale
+from fgrn.pixels import Pixels
 
 Scores = dict[str, Score]
 """Figures of one picture through one method, by the keys of `METRICS`; `x_exact` in percent."""

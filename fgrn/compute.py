@@ -12,23 +12,12 @@ from torch import Tensor
 
 from fgrn.memory import release_freed_memory
 from fgrn.ops import GREY_LEVELS, grey_levels
-from fgrn.tiles import Pixels, in_tiles
+from fgrn.pixels import Pixels
+from fgrn.tiles import in_tiles
 
 TensorFunction = Callable[[Tensor], Tensor]
 
 SMALLEST_TILE = 96  # LR pixels on a side
-
-
-def pad_to_multiple(pixels: Pixels, scale: int) -> Pixels:
-    """(H, W, 3), padded by reflection at the bottom and on the right until both sides are multiples of `scale`."""
-    bottom, right = -pixels.shape[0] % scale, -pixels.shape[1] % scale
-    return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="reflect")
-
-
-def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:
-    """(H, W, 3), cut at the bottom and on the right until both sides are multiples of `scale`."""
-    height, width = pixels.shape[:2]
-    return pixels[: height - height % scale, : width - width % scale]
 
 
 def as_tensor(pixels: Pixels, device: torch.device) -> Tensor:

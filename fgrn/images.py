@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from fgrn.files import write_atomic as write_atomic
+from fgrn.pixels import Pixels
 from fgrn.srgb import ImageError as ImageError
 from fgrn.srgb import raw_mode, to_8_bits, to_rgb, turn_upright
-
-UInt8Array = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 100_000_000
 """Default cap on width x height, checked before decoding (the page passes a smaller one)."""
@@ -74,7 +73,7 @@ class LoadedImage:
     changed on reading; `format` such as "PNG" or "JPEG"; `info`, the LR note of a PNG that carries a sound one.
     """
 
-    pixels: UInt8Array
+    pixels: Pixels
     notices: tuple[str, ...]
     format: str
     info: LRInfo | None
@@ -137,7 +136,7 @@ def from_pil(image: Image.Image) -> LoadedImage:
     return LoadedImage(pixels, tuple(notices), str(image.format), None)
 
 
-def encode_png(pixels: npt.NDArray[Any], info: LRInfo | None = None, *, quick: bool = False) -> bytes:
+def encode_png(pixels: NDArray[Any], info: LRInfo | None = None, *, quick: bool = False) -> bytes:
     """(H, W, 3) uint8 as PNG bytes, with `info` in a tEXt chunk; the same input gives the same bytes.
 
     `quick` takes a third of the time for a file that is a tenth larger: for pictures that somebody waits for.

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fgrn.compute import as_array, as_tensor, compute, pad_to_multiple
+from fgrn.compute import as_array, as_tensor, compute
 from fgrn.ops import GREY_LEVELS
-from fgrn.pipeline import Pixels, Rescaler
+from fgrn.pipeline import Rescaler
+from fgrn.pixels import Pixels, pad_to_multiple
 
 Levels = NDArray[np.float32]  # (H, W, 3), RGB
 

@@ -24,7 +24,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-UInt8Array = npt.NDArray[np.uint8]
+from fgrn.pixels import Pixels
+
 FloatArray = npt.NDArray[np.float64]
 T = TypeVar("T")
 
@@ -144,7 +145,7 @@ def luma(image: npt.NDArray[Any]) -> FloatArray:
     return y
 
 
-def psnr_y(a: UInt8Array, b: UInt8Array, crop: int) -> float:
+def psnr_y(a: Pixels, b: Pixels, crop: int) -> float:
     """PSNR of Y in dB between (H, W, 3) uint8 images, `crop` pixels cut from each side.
 
     Identical images give inf (pyiqa gives 80); nothing left after the crop gives nan. Raises ValueError for images
@@ -157,14 +158,14 @@ def psnr_y(a: UInt8Array, b: UInt8Array, crop: int) -> float:
     )
 
 
-def psnr_rgb(a: UInt8Array, b: UInt8Array, crop: int) -> float:
+def psnr_rgb(a: Pixels, b: Pixels, crop: int) -> float:
     """As `psnr_y`, over all samples of R, G and B."""
     a, b = _cropped(a, b, crop)
     errors = (np.subtract(a[rows], b[rows], dtype=np.int32) for rows in _bands(a))
     return _psnr(float(sum(int(np.sum(error * error, dtype=np.int64)) for error in errors)), a.size)
 
 
-def ssim_y(a: UInt8Array, b: UInt8Array, crop: int) -> float:
+def ssim_y(a: Pixels, b: Pixels, crop: int) -> float:
     """Mean SSIM of Y, -1 to 1, between (H, W, 3) uint8 images, `crop` pixels cut from each side.
 
     nan if fewer than 11 pixels are left on a side. Raises ValueError for images of different shapes or types.
@@ -187,7 +188,7 @@ def ssim_y(a: UInt8Array, b: UInt8Array, crop: int) -> float:
     return sum(chain.from_iterable(_on_cores(strip, strips))) / (height * width)
 
 
-def niqe(image: UInt8Array) -> Score:
+def niqe(image: Pixels) -> Score:
     """NIQE (Mittal et al. 2013), lower is better, of a (H, W, 3) uint8 image, by pyiqa with the shipped parameters.
 
     The first call loads pyiqa (several seconds). n/a below 192 pixels on the short side and for a picture of one
@@ -202,7 +203,7 @@ def niqe(image: UInt8Array) -> Score:
     return _blind(_pyiqa_niqe, image)
 
 
-def piqe(image: UInt8Array) -> Score:
+def piqe(image: Pixels) -> Score:
     """PIQE (Venkatanath et al. 2015), 0 to 100, lower is better, of a (H, W, 3) uint8 image, by pyiqa.
 
     n/a below one 16x16 block and where no block has texture. Raises ValueError for another shape or type.
@@ -230,7 +231,7 @@ def _check(image: npt.NDArray[Any]) -> None:
         raise ValueError(f"expected a (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
 
 
-def _cropped(a: UInt8Array, b: UInt8Array, crop: int) -> tuple[UInt8Array, UInt8Array]:
+def _cropped(a: Pixels, b: Pixels, crop: int) -> tuple[Pixels, Pixels]:
     _check(a)
     _check(b)
     if a.shape != b.shape:
@@ -242,7 +243,7 @@ def _cropped(a: UInt8Array, b: UInt8Array, crop: int) -> tuple[UInt8Array, UInt8
     return a[inner], b[inner]
 
 
-def _bands(image: UInt8Array) -> list[slice]:
+def _bands(image: Pixels) -> list[slice]:
     return [slice(top, top + _BAND) for top in range(0, image.shape[0], _BAND)]
 
 
@@ -285,14 +286,14 @@ def _ssim_sum(a: FloatArray, b: FloatArray) -> float:
     return float(np.sum(luminance * structure))
 
 
-def _is_constant(image: UInt8Array) -> bool:
+def _is_constant(image: Pixels) -> bool:
     return bool((image == image[:1, :1]).all())
 
 
 _blind_lock = threading.Lock()
 
 
-def _blind(metric: Callable[[Any], float | None], image: UInt8Array) -> Score:
+def _blind(metric: Callable[[Any], float | None], image: Pixels) -> Score:
     """Run a pyiqa metric on the CPU, one at a time to bound memory. n/a, not an error, where pyiqa is not installed."""
     import torch
 

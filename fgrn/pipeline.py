@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from fgrn import images
-from fgrn.compute import TensorFunction, as_array, as_tensor, compute, pad_to_multiple
+from fgrn.compute import TensorFunction, as_array, as_tensor, compute
 from fgrn.images import LoadedImage, LRInfo
 from fgrn.memory import limit_gpu_memory
 from fgrn.methods import METHODS, load_net
 from fgrn.models import IRN, RescalingNet
 from fgrn.ops import grey_levels, require_float32
-from fgrn.tiles import Pixels as Pixels  # for all who go this way
+from fgrn.pixels import Pixels, pad_to_multiple
 
 ImageLike = Pixels | Image.Image | LoadedImage | str | Path
 

@@ -26,10 +26,9 @@ import torch
 
 from fgrn import __version__, comparison
 from fgrn.comparison import Scores
-from fgrn.compute import crop_to_multiple
 from fgrn.methods import METHODS, SCALES
 from fgrn.metrics import METRICS, Score
-from fgrn.pipeline import Pixels
+from fgrn.pixels import Pixels, crop_to_multiple
 
 RECORD_FORMAT = 1
 PROTOCOLS = {

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
+from fgrn.pixels import Pixels
+
 Value = TypeVar("Value", bound=np.generic)
 
 

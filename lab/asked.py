@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError
 from fgrn.methods import METHODS, SCALES
-from fgrn.pipeline import MIN_SIDE, Pixels, Rescaler
+from fgrn.pipeline import MIN_SIDE, Rescaler
+from fgrn.pixels import Pixels
 from lab.models import Models
 from lab.reader import read_upload
 

@@ -20,7 +20,8 @@ from fgrn.images import ImageError, encode_png, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import NIQE_MIN_SIDE
-from fgrn.pipeline import Pixels, RescaleError, Result, rescale
+from fgrn.pipeline import RescaleError, Result, rescale
+from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
 from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
 from lab.files import Store, shown_name, stem

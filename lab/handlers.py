@@ -13,7 +13,8 @@ from anyio import CapacityLimiter
 
 from fgrn.images import read_image
 from fgrn.methods import METHODS, SCALES
-from fgrn.pipeline import Pixels, RescaleError
+from fgrn.pipeline import RescaleError
+from fgrn.pixels import Pixels
 from fgrn.record import sha256
 from lab import asked, cards, compare, example_cache, links, reader, region, table, viewer
 from lab.ahead import Ahead

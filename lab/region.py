@@ -10,7 +10,7 @@ from fgrn import metrics
 from fgrn.comparison import Scores, as_score
 from fgrn.images import ImageError, read_image
 from fgrn.metrics import Score
-from fgrn.pipeline import Pixels
+from fgrn.pixels import Pixels
 from lab.asked import RequestError
 from lab.compare import CLEANED_UP, Run
 

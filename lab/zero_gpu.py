@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from fgrn.methods import METHODS
-from fgrn.pipeline import ImageLike, Pixels, Rescaler, as_pixels, load
+from fgrn.pipeline import ImageLike, Rescaler, as_pixels, load
+from fgrn.pixels import Pixels
 from lab.models import Models
 
 SECONDS = 30  # the most that one step may take; a visitor's quota has to be this large

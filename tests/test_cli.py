@@ -412,6 +412,7 @@ def test_compare_prints_and_writes_the_figures(
     text = capsys.readouterr().out
     content = json.loads(out.read_text())
     assert (content["version"], content["scale"], content["device"]) == (__version__, 4, "cpu")
+    assert content["seed"] is None  # z = 0
     rows = content["images"][str(picture)]
     assert list(rows) == ["bicubic", "irn", "fgrn"]
     hr = read_image(picture).pixels

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from fgrn import metrics
-from fgrn.pipeline import load
+from fgrn.pipeline import load, rescale
 from tests.conftest import ROOT, Photo
 from training import evaluate
 
@@ -190,6 +190,25 @@ def test_broken_and_tiny_images_are_named_counted_and_skipped(
     assert content["skipped"]["SetB"] == {"count": 0, "images": {}}
     for name in ("broken", "tiny"):
         assert caplog.text.count(f"SetA: {name} is skipped") == 1
+
+
+def test_an_image_beyond_the_memory_is_skipped(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU torch says so by a plain RuntimeError; hours of figures must not be lost for it."""
+    calls: list[object] = []
+
+    def rescale_or_fail(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 2:  # the first warms up
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        return rescale(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("training.evaluate.rescale", rescale_or_fail)
+    out = tmp_path / "out.json"
+    assert run(folders, out, "--scale", "4", "--methods", "bicubic", "--reference-only") == 0
+    skipped = json.loads(out.read_text())["skipped"]["SetA"]
+    assert skipped["count"] == 1 and "not enough memory" in next(iter(skipped["images"].values()))
 
 
 def test_a_set_without_a_single_sound_image_is_a_failure(folders: list[Path], tmp_path: Path) -> None:

@@ -13,11 +13,10 @@ import pytest
 
 from fgrn import metrics
 from fgrn.metrics import Score, format_score, luma, niqe, piqe, psnr_rgb, psnr_y, ssim_y
+from fgrn.pixels import Pixels
 
-UInt8Array = npt.NDArray[np.uint8]
 
-
-def smooth(height: int, width: int) -> UInt8Array:
+def smooth(height: int, width: int) -> Pixels:
     """A colourful picture with structure at several scales, from a formula."""
     y, x = np.mgrid[:height, :width].astype(np.float64)
     planes = [
@@ -27,7 +26,7 @@ def smooth(height: int, width: int) -> UInt8Array:
     return np.asarray(np.clip(np.stack(planes, -1), 0, 255), dtype=np.uint8)
 
 
-def noisy(image: UInt8Array, amount: int, seed: int = 0) -> UInt8Array:
+def noisy(image: Pixels, amount: int, seed: int = 0) -> Pixels:
     noise = np.random.default_rng(seed).integers(-amount, amount + 1, image.shape)
     return np.asarray(np.clip(image.astype(np.int64) + noise, 0, 255), dtype=np.uint8)
 

@@ -302,6 +302,17 @@ def test_init_with_other_shape_is_refused(data: Path, tmp_path: Path) -> None:
     assert train.main(line) == 2
 
 
+def test_a_run_is_not_begun_over_another(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = arguments("tiny_irn", data, tmp_path / "run", samples=4)
+    assert train.main(line) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    assert train.main(line) == 2
+    assert "holds a run already" in caplog.text and "--resume" in caplog.text
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("recipe", "options", "words"),
     [
@@ -453,7 +464,7 @@ def test_a_broken_run_goes_back_to_its_own_checkpoint_and_slows_down(data: Path,
     disturb(state.net)
     state.position.best_loss_mean, state.position.loss_mean = 1.0, 1.4
     assert (state.position.broken, state.position.healthy) == (True, False)
-    state.roll_back(optimizer, device)
+    assert state.roll_back(optimizer, device)
     assert all(value.equal(start[name]) for name, value in state.net.state_dict().items())
     assert (state.position.rollbacks, state.position.rate_factor) == (1, 0.5)
     assert (state.position.broken, state.position.healthy) == (False, True)
@@ -461,7 +472,8 @@ def test_a_broken_run_goes_back_to_its_own_checkpoint_and_slows_down(data: Path,
     state = Run("tiny_irn", TINY_IRN, [data], tmp_path / "run", Budget(samples=4), hold_out=0).state
     disturb(state.net)
     disturbed = {name: value.clone() for name, value in state.net.state_dict().items()}
-    state.roll_back(torch.optim.Adam(state.net.parameters()), device)  # the checkpoint there is another run's
+    # the checkpoint there is another run's
+    assert not state.roll_back(torch.optim.Adam(state.net.parameters()), device)
     assert all(value.equal(disturbed[name]) for name, value in state.net.state_dict().items())
 
 

@@ -12,7 +12,7 @@ from training.data import MEMORY_LIMIT
 from training.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
 
 TRACKERS = ("tensorboard", "trackio")
-PRECISIONS = ("float32", "tf32", "bf16")
+PRECISIONS = ("float32", "bf16")
 
 
 def _number(kind: type[int] | type[float], least: float, *, above: bool = False) -> Callable[[str], float]:

@@ -25,7 +25,7 @@ from fgrn import checkpoint
 from fgrn.batch import UsageError
 from fgrn.checkpoint import Card, write_json
 from fgrn.models import FGRN
-from training.data import list_images, read_images, split_validation
+from training.data import held_out
 from training.validate import validate
 
 MOST = 3.0
@@ -104,8 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         part = FLOW if arguments.flow_of else RESCALING
         (new, card), (old, other) = load(arguments.new), load(arguments.flow_of or arguments.rescaling_of)
-        files = [path for folder in arguments.data for path in list_images(folder)]
-        images = list(read_images(split_validation(files, arguments.hold_out)[1], new.scale))
+        images = held_out(arguments.data, arguments.hold_out)
         rows = measured(new, old, arguments.shares, images, part)
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))

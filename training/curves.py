@@ -62,7 +62,7 @@ PANELS = (
     "loss, running mean (another quantity in each stage)",
     "validation PSNR-Y, dB: through F and back; dotted: direct",
     "validation, LR against bicubic: PSNR-Y, dB",
-    "share of x that comes back exactly: validation; dotted: last batch",
+    "share of x that comes back exactly: validation; dotted: last batch, with --exactness",
     "learning rate",
     "samples per second",
 )

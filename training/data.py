@@ -27,6 +27,7 @@ from torch import Tensor
 from fgrn.batch import SUFFIXES, pictures_below
 from fgrn.files import write_atomic
 from fgrn.images import ImageError, read_image
+from fgrn.pipeline import MIN_SIDE
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,13 @@ def split_validation(files: Sequence[Path], count: int) -> tuple[list[Path], lis
     held_out = {round((i + 0.5) * len(files) / count) for i in range(count)} if count else set()
     training = [path for i, path in enumerate(files) if i not in held_out]
     return training, [path for i, path in enumerate(files) if i in held_out]
+
+
+def held_out(folders: Sequence[Path], count: int) -> list[Tensor]:
+    """What a training on these folders holds out, for all who measure on it: uint8 (3, H, W)."""
+    files = [path for folder in folders for path in list_images(folder)]
+    _, validation = split_validation(files, count)
+    return list(read_images(validation, MIN_SIDE)) if validation else []
 
 
 @dataclass(frozen=True)

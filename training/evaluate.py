@@ -22,11 +22,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import platform
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +38,15 @@ from tqdm import tqdm
 from fgrn import comparison, metrics
 from fgrn.checkpoint import CheckpointError, write_json
 from fgrn.comparison import Scores
-from fgrn.compute import crop_to_multiple
 from fgrn.images import ImageError, read_image
+from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, load_card
 from fgrn.metrics import METRICS, Score
-from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler, Result, load, rescale
+from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, Result, load, rescale
+from fgrn.pixels import Pixels, crop_to_multiple
 from training.data import list_images
+from training.environment import environment
 from training.results import merge, read
-from training.train import device_name
 
 logger = logging.getLogger(__name__)
 
@@ -125,13 +125,14 @@ def measure_file(path: Path, rescalers: dict[str, Rescaler], *, no_reference: bo
     scores: dict[str, Scores] = {}
     bicubic_lr: dict[int, Pixels] = {}
     try:
-        pixels = read_image(path).pixels
-        for variant, rescaler in rescalers.items():
-            scale, hr = rescaler.scale, crop_to_multiple(pixels, rescaler.scale)
-            if scale not in bicubic_lr:
-                bicubic_lr[scale] = load("bicubic", scale, device="cpu").downscale(hr)
-            result = rescale(rescaler, hr)
-            scores[variant] = measure(result, rescaler, bicubic_lr[scale], no_reference=no_reference)
+        with memory_errors_as(RescaleError, "there is not enough memory for it"):
+            pixels = read_image(path).pixels
+            for variant, rescaler in rescalers.items():
+                scale, hr = rescaler.scale, crop_to_multiple(pixels, rescaler.scale)
+                if scale not in bicubic_lr:
+                    bicubic_lr[scale] = load("bicubic", scale, device="cpu").downscale(hr)
+                result = rescale(rescaler, hr)
+                scores[variant] = measure(result, rescaler, bicubic_lr[scale], no_reference=no_reference)
     except (ImageError, RescaleError) as error:
         return str(error)
     return scores
@@ -218,16 +219,6 @@ def main(argv: list[str] | None = None) -> int:
             write_json(arguments.json, merge(old, content) if old else content)
     state.destroy_process_group()
     return int(not all(entry["images"] for sets in figures["datasets"].values() for entry in sets.values()))
-
-
-def environment(device: torch.device, processes: int) -> dict[str, str]:
-    """What the figures were measured on."""
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": device_name(device, processes),
-    }
 
 
 def provenance(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from fgrn import checkpoint
 from fgrn.batch import UsageError
 from fgrn.checkpoint import write_json
 from fgrn.models import RescalingNet, build
-from training.data import list_images, read_images, split_validation
+from training.data import held_out
+from training.state import STATE, has_state
 from training.validate import validate
 
 MULTIPLE = 4  # pixels: the smallest image that every scale takes
@@ -50,16 +51,15 @@ def cost(run: Path, images: Sequence[torch.Tensor]) -> dict[str, Any]:
 
 
 def _state(run: Path) -> dict[str, Any]:
-    if not (run / "state.pt").exists():
+    if not has_state(run):
         raise UsageError(f"{run} is no folder of a training run: name those that --out named")
-    state: dict[str, Any] = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
+    state: dict[str, Any] = torch.load(run / STATE, map_location="cpu", weights_only=True)
     return state
 
 
 def measured(runs: Sequence[Path], data: Sequence[Path], hold_out: int) -> list[dict[str, Any]]:
     """`cost` of every run, on the images that its training held out."""
-    files = [path for folder in data for path in list_images(folder)]
-    images = list(read_images(split_validation(files, hold_out)[1], MULTIPLE))
+    images = held_out(data, hold_out)
     return [cost(run, images) for run in runs]
 
 

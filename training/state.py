@@ -19,8 +19,16 @@ from fgrn.models import Config, IRNConfig, build
 from training.recipes import Recipe
 from training.schedule import Position
 
+STATE = "state.pt"
+"""In the folder of a run: everything that `--resume` needs."""
+
 # Fields that are newer than some checkpoints, and what they were before they were there.
 ADDED = {"exactness": 0.0, "config.leak": 0.0}  # not of samples: nobody knows what they were
+
+
+def has_state(run: Path) -> bool:
+    """Whether the folder of a run holds what `--resume` needs."""
+    return (run / STATE).exists()
 
 
 class RunState:
@@ -131,23 +139,25 @@ class RunState:
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        write_atomic(self.out / "state.pt", buffer.getvalue())
+        write_atomic(self.out / STATE, buffer.getvalue())
 
-    def roll_back(self, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
-        """Take the tensors of the last checkpoint; clocks and counts go on."""
+    def roll_back(self, optimizer: torch.optim.Optimizer, device: torch.device) -> bool:
+        """Take the tensors of the last checkpoint, if there is one; clocks and counts go on. Whether there was."""
         self.position.roll_back()
-        if self.has_checkpoint:
-            state = self._read(device)
-            self._load_tensors(state)
-            if state["optimizer_state"] is None:  # of a stage's end: its optimizer was another one
-                optimizer.state.clear()
-                for group in optimizer.param_groups:
-                    group.pop("step", None)  # Muon's count of its steps
-            else:
-                optimizer.load_state_dict(state["optimizer_state"])
+        if not self.has_checkpoint:
+            return False
+        state = self._read(device)
+        self._load_tensors(state)
+        if state["optimizer_state"] is None:  # of a stage's end: its optimizer was another one
+            optimizer.state.clear()
+            for group in optimizer.param_groups:
+                group.pop("step", None)  # Muon's count of its steps
+        else:
+            optimizer.load_state_dict(state["optimizer_state"])
+        return True
 
     def _read(self, device: torch.device) -> dict[str, Any]:
-        state: dict[str, Any] = torch.load(self.out / "state.pt", map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(self.out / STATE, map_location=device, weights_only=True)
         return state
 
     def _load_tensors(self, state: dict[str, Any]) -> None:

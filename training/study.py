@@ -20,9 +20,11 @@ from fgrn.checkpoint import write_json
 from fgrn.methods import METHODS
 from fgrn.models import FGRN
 from fgrn.pipeline import Rescaler, load
-from training.evaluate import environment, evaluate
+from training.environment import environment
+from training.evaluate import evaluate
 from training.report import RESULTS
 from training.schedule import Budget
+from training.state import has_state
 from training.studies import STUDIES, Study, Variant
 from training.train import Run, stopping_on_sigterm
 
@@ -44,7 +46,7 @@ def train(key: str, variant: Variant, data: list[Path], folder: Path, hold_out: 
     out = folder / key
     weights = out / f"{key}.safetensors"
     run = Run(key, variant.recipe, data, out, Budget(samples=variant.samples), hold_out)
-    if (out / "state.pt").exists():
+    if has_state(out):
         run.state.resume()
     elif variant.start:
         source, _ = checkpoint.load(folder / variant.start / f"{variant.start}.safetensors")

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import platform
 import signal
 import time
 from collections.abc import Iterator
@@ -33,12 +32,13 @@ from fgrn.layers import DenseBlock, ResidualBlock
 from fgrn.models import FGRN
 from fgrn.ops import require_float32
 from training.arguments import parse_arguments, recipe_of
-from training.data import MEMORY_LIMIT, PatchSampler, list_images, read_images, split_validation
+from training.data import MEMORY_LIMIT, PatchSampler, held_out, list_images, read_images, split_validation
+from training.environment import device_name
 from training.losses import watched
 from training.recipes import Recipe, Stage
 from training.revive import revive
 from training.schedule import Budget, learning_rate
-from training.state import RunState
+from training.state import RunState, has_state
 from training.step import Step
 from training.validate import validate
 
@@ -80,19 +80,18 @@ class Run:
     ) -> None:
         self.name, self.recipe, self.data, self.out, self.budget = name, recipe, data, out, budget
         precision = precision or ("bf16" if torch.cuda.is_available() else "float32")
-        if precision != "tf32":
-            require_float32()
+        require_float32()
         torch.backends.cudnn.benchmark = True  # the shapes of a stage are always the same
         self.accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no", log_with=tracker, project_dir=out
         )
         files = [path for folder in data for path in list_images(folder)]
-        training, validation = split_validation(files, hold_out)
+        training, _ = split_validation(files, hold_out)
         largest = max(stage.patch for stage in recipe.stages)
         with self.accelerator.main_process_first():
             images = read_images(training, largest, cache or out, memory_limit, halves=halves)
         self.images = images.to(self.accelerator.device)
-        self.validation_images = list(read_images(validation, largest)) if validation else []
+        self.validation_images = held_out(data, hold_out)
         samples = {"pictures": _digest(files), "hold_out": hold_out, "halves": halves}
         self.state = RunState(name, recipe, out, samples)
         if compiled:
@@ -147,8 +146,9 @@ class Run:
             if position.accepts(seen.loss, seen.gradient_norm, recipe.jump_ratio):
                 step.update(rate)
             if position.broken:
-                logger.warning("step %d: the loss broke away, back to the last checkpoint", position.step)
-                state.roll_back(step.optimizer, device)
+                restored = state.roll_back(step.optimizer, device)
+                back = "back to the last checkpoint" if restored else "no checkpoint to go back to yet"
+                logger.warning("step %d: the loss broke away; %s, at half the rate", position.step, back)
                 step.optimizer_replaced()
             position.advance(samples_per_step, seen.minutes)
             self.stopping = seen.stop > 0
@@ -246,16 +246,6 @@ def _digest(files: list[Path]) -> str:
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
-def device_name(device: torch.device, processes: int) -> str:
-    """What a card says of the hardware: the GPU's name, or the number of CPU threads; for several processes of each."""
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        threads = torch.get_num_threads()
-        name = f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}"
-    return name if processes == 1 else f"{processes} x {name}"
-
-
 @contextmanager
 def stopping_on_sigterm(run: Run) -> Iterator[None]:
     """SIGTERM and SIGINT let the step in progress finish; the loop then writes a checkpoint and returns."""
@@ -279,6 +269,11 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(arguments.threads)
     try:
         budget = Budget(arguments.minutes, arguments.samples)
+        if has_state(arguments.out) and not arguments.resume:
+            raise ValueError(
+                f"{arguments.out} holds a run already, which would be lost: give --resume to go on with it, or another "
+                "--out"
+            )
         recipe, notes = recipe_of(arguments)
         run = Run(
             arguments.recipe,
@@ -295,7 +290,7 @@ def main(argv: list[str] | None = None) -> int:
             halves=arguments.halves,
             notes=notes,
         )
-        if arguments.resume and (arguments.out / "state.pt").exists():
+        if has_state(arguments.out):
             run.state.resume()
         elif arguments.init:
             run.state.start_from(arguments.init)

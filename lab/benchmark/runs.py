@@ -17,7 +17,8 @@ from fgrn.comparison import Scores
 from fgrn.images import ImageError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import MIN_SIDE, Pixels, RescaleError, Rescaler, rescale
+from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, rescale
+from fgrn.pixels import Pixels
 from fgrn.record import PROTOCOLS, Figures, Input, Record, Settings
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
 from lab.benchmark.archive import Collected, Source

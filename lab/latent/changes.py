@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fgrn.metrics import format_score, psnr_y
-from fgrn.pipeline import Pixels
+from fgrn.pixels import Pixels
 from lab.asked import RequestError
 from lab.files import Store
 from lab.latent import views

@@ -23,7 +23,8 @@ from fgrn.images import encode_png, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import psnr_y
-from fgrn.pipeline import Pixels, RescaleError, Rescaler, Result, rescale
+from fgrn.pipeline import RescaleError, Rescaler, Result, rescale
+from fgrn.pixels import Pixels
 from fgrn.record import sha256
 from lab.asked import NO_MEMORY, RequestError, check_scale, open_picture
 from lab.files import Store, stem

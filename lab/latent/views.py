@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fgrn.pipeline import Pixels
+from fgrn.pixels import Pixels
 
 CHANNELS = {"rgb": (0, 1, 2), "r": (0,), "g": (1,), "b": (2,)}
 GREY = 128  # of a difference of zero

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter, features
 
-from fgrn.pipeline import Pixels
+from fgrn.pixels import Pixels
 
 NOISE_SEED = 0  # the same noise for every method and every run
 

@@ -16,7 +16,8 @@ from fgrn import metrics
 from fgrn.images import encode_png
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import Pixels, RescaleError
+from fgrn.pipeline import RescaleError
+from fgrn.pixels import Pixels
 from lab.asked import NO_MEMORY, RequestError, check_names, open_picture, rescalers
 from lab.models import Interrupted, Models
 from lab.progress import STARTING, Clock, Progress

@@ -23,9 +23,10 @@ import torch
 
 from fgrn.files import write_atomic
 from fgrn.methods import SCALES
-from fgrn.pipeline import Pixels, Rescaler, load
+from fgrn.pipeline import Rescaler, load
+from fgrn.pixels import Pixels
 from tests.photos import make_photo
-from training.train import device_name
+from training.environment import device_name
 
 SIZES = ((397, 601), (722, 283), (511, 513))  # of the pictures: height, width
 TILES = (64, 100)  # LR pixels

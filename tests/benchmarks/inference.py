@@ -41,8 +41,8 @@ from fgrn.models import IRN, RescalingNet
 from fgrn.pipeline import default_device
 from tests.benchmarks.timing import CLOCKS, Ceiling, Timer
 from tests.reference_irn import PublishedIRN
+from training.environment import device_name
 from training.speed_tables import floor_table, side_by_side_table
-from training.train import device_name
 
 FULL_HD = (1080, 1920)
 SIDE = 512  # of the picture for the comparison with IRN

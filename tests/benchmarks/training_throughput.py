@@ -34,11 +34,11 @@ from fgrn.files import write_atomic
 from fgrn.ops import require_float32
 from tests.benchmarks.timing import CLOCKS, Ceiling, Timer
 from training.data import Images, PatchSampler, read_images
+from training.environment import device_name
 from training.markdown import markdown
 from training.recipes import RECIPES, ObjectiveName, Recipe, Stage
 from training.state import RunState
 from training.step import Step
-from training.train import device_name
 
 MEASURED = ("fgrn_x4", "fgrn_x2", "irn_x4", "irn_x2")
 # F switches autocast off for the sake of its inverse: its ceiling is float32 everywhere.

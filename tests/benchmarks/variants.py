@@ -29,9 +29,10 @@ from fgrn.memory import keep_freed_memory
 from fgrn.methods import SCALES
 from fgrn.metrics import psnr_y
 from fgrn.models import FGRN
-from fgrn.pipeline import Pixels, Rescaler, default_device
+from fgrn.pipeline import Rescaler, default_device
+from fgrn.pixels import Pixels
 from tests.photos import make_photo
-from training.train import device_name
+from training.environment import device_name
 
 Around = Callable[[], AbstractContextManager[Any]]
 

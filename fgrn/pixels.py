@@ -1,0 +1,20 @@
+"""8-bit pictures as arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
+
+
+def pad_to_multiple(pixels: Pixels, scale: int) -> Pixels:
+    """(H, W, 3), padded by reflection at the bottom and on the right until both sides are multiples of `scale`."""
+    bottom, right = -pixels.shape[0] % scale, -pixels.shape[1] % scale
+    return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+
+
+def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:
+    """(H, W, 3), cut at the bottom and on the right until both sides are multiples of `scale`."""
+    height, width = pixels.shape[:2]
+    return pixels[: height - height % scale, : width - width % scale]
