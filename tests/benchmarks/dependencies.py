@@ -86,6 +86,8 @@ def audit(names: set[str]) -> tuple[list[dict[str, Any]], int, str]:
     told = [answer for answer in answers if "skip_reason" not in answer]
     skipped = {answer["skip_reason"] for answer in answers if "skip_reason" in answer}
     reasons = sorted({re.sub(r": .*", "", reason) for reason in skipped})
+    if not told:  # what it then says of each package, such as that torch is unknown, is not so
+        return [], 0, "pip-audit could not reach its data"
     vulnerable = [answer for answer in told if answer.get("vulns")]
     return vulnerable, len(told), "; ".join(reasons)
 
