@@ -21,23 +21,39 @@ def results(datasets: dict[str, Any], weights: dict[str, str], **changes: Any) -
     return {**content, "skipped": {name: {} for name in datasets}, **changes}
 
 
-OLD = results({"Set5": {"bicubic": 1, "irn": 2, "fgrn": 3}, "Set14": {"irn": 4}}, {"irn": "a", "fgrn": "b"})
+def entry(value: int, date: str | None = None) -> dict[str, Any]:
+    """Figures of a method on a set; of an older evaluation, if there is a date."""
+    return {"mean": value} | ({"environment": {"date": date}} if date else {})
+
+
+OLD = results(
+    {"Set5": {"bicubic": entry(1), "irn": entry(2), "fgrn": entry(3, "c")}, "Set14": {"irn": entry(4)}},
+    {"irn": "a", "fgrn": "b"},
+)
+NEW = {"environment": {"date": "e"}}
 
 
 def test_another_set_joins_the_others() -> None:
-    merged = merge(OLD, results({"BSD100": {"fgrn": 5}}, {"fgrn": "b"}))
-    assert merged["datasets"] == OLD["datasets"] | {"BSD100": {"fgrn": 5}}
+    merged = merge(OLD, results({"BSD100": {"fgrn": entry(5)}}, {"fgrn": "b"}, **NEW))
+    assert merged["datasets"] == {
+        "Set5": {"bicubic": entry(1, "d"), "irn": entry(2, "d"), "fgrn": entry(3, "c")},
+        "Set14": {"irn": entry(4, "d")},
+        "BSD100": {"fgrn": entry(5)},
+    }
     assert merged["weights"] == OLD["weights"] and set(merged["skipped"]) == {"Set5", "Set14", "BSD100"}
+    assert merged["environment"] == {"date": "e"}
 
 
 def test_new_figures_replace_old_ones() -> None:
-    merged = merge(OLD, results({"Set5": {"irn": 6}}, {"irn": "a"}))
-    assert merged["datasets"] == {"Set5": {"bicubic": 1, "irn": 6, "fgrn": 3}, "Set14": {"irn": 4}}
+    merged = merge(OLD, results({"Set5": {"irn": entry(6)}}, {"irn": "a"}, **NEW))
+    expected = {"bicubic": entry(1, "d"), "irn": entry(6), "fgrn": entry(3, "c")}
+    assert merged["datasets"] == {"Set5": expected, "Set14": {"irn": entry(4, "d")}}
 
 
 def test_figures_of_other_weights_go() -> None:
-    merged = merge(OLD, results({"Set5": {"irn": 6}}, {"irn": "new"}))
-    assert merged["datasets"] == {"Set5": {"bicubic": 1, "irn": 6, "fgrn": 3}}
+    merged = merge(OLD, results({"Set5": {"irn": entry(6)}}, {"irn": "new"}, **NEW))
+    expected = {"bicubic": entry(1, "d"), "irn": entry(6), "fgrn": entry(3, "c")}
+    assert merged["datasets"] == {"Set5": expected}
     assert merged["weights"]["irn"] == {"sha256": "new"}
 
 

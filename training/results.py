@@ -40,8 +40,13 @@ def merge(kept: Json, new: Json) -> Json:
         for name in new["weights"]
         if kept["weights"].get(name, {}).get("sha256") != new["weights"][name]["sha256"]
     }
+    # Each keeps the environment that it was measured in: what is outside of the entries is that of the last evaluation.
     datasets = {
-        dataset: {name: entry for name, entry in methods.items() if name not in outdated}
+        dataset: {
+            name: {"environment": kept["environment"], **entry}
+            for name, entry in methods.items()
+            if name not in outdated
+        }
         for dataset, methods in kept["datasets"].items()
     }
     for dataset, methods in new["datasets"].items():

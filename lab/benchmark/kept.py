@@ -40,7 +40,9 @@ def load(dataset: str, scale: int) -> Bench | None:
         figures={name: {m: _scores(measured[m]["images"][name]) for m in methods} for name in pictures},
         done=pictures,
         weights={method: card.digest if (card := here[method]) else "" for method in methods},
-        progress=Progress(f"{dataset} ×{scale}: measured beforehand ({_where(content)})", active=False),
+        progress=Progress(
+            f"{dataset} ×{scale}: measured beforehand ({_where(content, dataset, methods)})", active=False
+        ),
     )
 
 
@@ -54,9 +56,13 @@ def _methods(content: dict[str, Any], dataset: str, here: dict[str, Card | None]
     )
 
 
-def _where(content: dict[str, Any]) -> str:
-    environment = content["environment"]
-    return f"{environment['machine']}, {environment['date']}"
+def _where(content: dict[str, Any], dataset: str, methods: tuple[str, ...]) -> str:
+    """The machine and the date; several, if the methods were not measured together."""
+    entries = [content["datasets"][dataset][method] for method in methods]
+    environments = [entry.get("environment", content["environment"]) for entry in entries]
+    return "; ".join(
+        dict.fromkeys(f"{environment['machine']}, {environment['date']}" for environment in environments)
+    )
 
 
 def _scores(row: dict[str, float | None]) -> Scores:
