@@ -70,7 +70,12 @@ def test_every_table_stands_in_one_document_once() -> None:
     names = [re.findall(r"<!-- table (\S+) -->", text) for text in texts]
     assert sorted(names[0] + names[1]) == sorted(report.TABLES)
     assert {"study-guidance", "study-latent"} <= set(names[0])
-    own = {"flow-blend", "flow-blend-x4", "rescaling-blend-x2", "rescaling-blend-x4", "rounding"}
+    own = {
+        "flow-blend",
+        "flow-blend-x4",
+        "rounding",
+        *(f"rescaling-blend-{x}" for x in ("x2", "x4", "x4-gpu")),
+    }
     assert set(names[1]) == STUDY_NAMES - {"study-guidance", "study-latent"} | own
     assert all(text.count("<!-- table") == text.count("<!-- /table -->") for text in texts)
 

@@ -152,6 +152,7 @@ TABLES: dict[str, tuple[str, Table]] = {
     "rounding": ("rounding.json", partial(_alone, rounding_table)),
     "rescaling-blend-x2": ("rescaling_blend_x2.json", partial(_alone, rescaling_blend_table)),
     "rescaling-blend-x4": ("rescaling_blend_x4.json", partial(_alone, rescaling_blend_table)),
+    "rescaling-blend-x4-gpu": ("rescaling_blend_x4_gpu.json", partial(_alone, rescaling_blend_table)),
     "flow-blend": ("flow_blend.json", partial(_alone, blend_table)),
     "flow-blend-x4": ("flow_blend_x4.json", partial(_alone, blend_table)),
     **{name: (file, partial(_alone, table)) for name, (file, table) in SPEED_TABLES.items()},
