@@ -833,6 +833,7 @@ def test_views_of_files_that_were_cleaned_up_say_so(
     visitor.tab("Latent x")
     expect(page.locator("#latent-status [role=status]")).to_have_text("soon_gone, FGRN ×4")
     shown = page.locator("#latent-pair img").first.get_attribute("src") or ""
+    page.wait_for_function("[...document.images].every(image => image.complete)")  # before its file goes
     stored = Path(unquote(shown.split("file=")[1])).parent.parent
     for file in stored.glob("*/soon_gone_fgrn_x4*"):
         file.unlink()
