@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import shutil
 import socket
@@ -94,6 +95,22 @@ def use_tiny_weights(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """As `tiny_weights`, and the program uses them as its own during the test (child processes too)."""
     monkeypatch.setenv("FGRN_WEIGHTS", str(tiny_weights))
     return tiny_weights
+
+
+@pytest.fixture
+def lock_folder(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`lock_folder(name)`: from now on no folder of that name can be read. By permissions nobody locks out root."""
+    scandir = os.scandir
+
+    def lock(name: str) -> None:
+        def locked(path: str) -> object:
+            if Path(path).name == name:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", locked)
+
+    return lock
 
 
 @pytest.fixture(scope="session")

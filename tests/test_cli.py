@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -13,6 +12,7 @@ import sys
 import time
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -164,17 +164,10 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_others_done(
     command: str,
     folder: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    lock_folder: Callable[[str], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    scandir = os.scandir
-
-    def locked(path: str) -> object:
-        if Path(path).name == "day.1":
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", locked)  # nobody is locked out as root
+    lock_folder("day.1")
     option = ("-o", tmp_path / "out", "--method") if command == "downscale" else ("--methods",)
     assert run(command, folder, *option, "bicubic") == 1
     captured = capsys.readouterr()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +51,11 @@ def test_broken_and_small_images_are_named_and_skipped(
 
 
 def test_folders_that_cannot_be_read_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, lock_folder: Callable[[str], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "locked").mkdir()
     Image.new("RGB", (40, 40)).save(tmp_path / "good.png")
-    scandir = os.scandir
-
-    def locked(path: str) -> object:
-        if Path(path).name == "locked":
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", locked)  # nobody is locked out as root
+    lock_folder("locked")
     assert list_images(tmp_path) == [tmp_path / "good.png"]
     assert "Permission denied" in caplog.text and "locked" in caplog.text
 

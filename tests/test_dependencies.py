@@ -44,6 +44,11 @@ def test_audit_tells_known_unknown_and_foreign_packages_apart(monkeypatch: pytes
     assert audit({"pillow", "numpy", "torch"}) == ([vulnerable], 2, "not found")
 
 
+def test_audit_that_knows_no_package_did_not_reach_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, {"dependencies": [{"name": "torch", "skip_reason": "not found: torch (2.11)"}]})
+    assert audit({"torch"}) == ([], 0, "pip-audit could not reach its data")
+
+
 @pytest.mark.parametrize("answer", ["", "{}", subprocess.TimeoutExpired("pip_audit", 1)])
 def test_audit_without_an_answer_is_no_clean_bill(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
     answering(monkeypatch, answer)

@@ -14,6 +14,7 @@ from fgrn.ops import (
     channels_last,
     grey_levels,
     haar,
+    in_autocast_precision,
     in_float32,
     inverse_haar,
     quantise,
@@ -139,6 +140,15 @@ def test_quantise_gradient_hand_computed() -> None:
 def test_quantise_refuses_types_that_cannot_hold_256_levels(dtype: torch.dtype) -> None:
     with pytest.raises(TypeError, match="float32"):
         quantise(torch.zeros(3, dtype=dtype))
+
+
+def test_in_autocast_precision_follows_the_region() -> None:
+    features = torch.randn(2, 3)
+    assert in_autocast_precision(features) is features
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert in_autocast_precision(features).equal(features.bfloat16())
+        with torch.autocast("cpu", enabled=False):
+            assert in_autocast_precision(features) is features
 
 
 def test_in_float32_leaves_autocast_and_converts() -> None:

@@ -21,8 +21,6 @@ from training.data import held_out
 from training.state import STATE, has_state
 from training.validate import validate
 
-MULTIPLE = 4  # pixels: the smallest image that every scale takes
-
 
 def exact_weights(run: Path) -> RescalingNet:
     """The averaged weights of a run's last checkpoint, as float32.
