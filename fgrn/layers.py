@@ -16,6 +16,10 @@ from fgrn.tiles import in_patches
 
 INITIAL_GAIN = 0.1  # residual branches start small, as in the published IRN: deep stacks train from step one
 NARROW = 10  # output channels: below, kernels that compute 8 or 16 of them at a time waste most of their work
+LEAK = 0.2  # slope of dense blocks' activations below 0, as in the published IRN
+TENSOR_CORE_CHANNELS = (
+    8  # 16-bit kernels of GPUs take channels in multiples of it; else they first copy everything
+)
 
 
 def convolution(in_channels: int, out_channels: int, gain: float | None = None) -> nn.Conv2d:
@@ -55,7 +59,8 @@ class ResidualBlock(nn.Module):
     `act` is the identity above 0 and multiplies by `leak` below. The paper's is ReLU, leak 0; in long trainings some of
     its channels end up below 0 everywhere, and then neither do nor learn anything.
 
-    Outside of training, large pictures are computed in strips, so that what is inside needs little memory.
+    Outside of training, a CPU computes large pictures in strips, so that what is inside stays in its caches. On a GPU
+    that would be three times as many small kernels.
     """
 
     REACH = 2  # pixels
@@ -69,7 +74,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, channels, H, W) -> (B, channels, H, W)."""
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or features.is_cuda:
             return self._residual(features)
         strip = (self.STRIP, features.shape[-1])
         return in_patches(self._residual, features, size=strip, reach=self.REACH)
@@ -83,8 +88,8 @@ class ResidualBlock(nn.Module):
 class DenseBlock(nn.Module):
     """Five densely connected 3 x 3 convolutions, zero at the start (IRN's `DenseBlock`; paper, section 3.3).
 
-    Inside it has many more channels than outside. Outside of training, large pictures are computed in patches, so that
-    this memory stays bounded.
+    Inside it has many more channels than outside. Outside of training, a CPU computes large pictures in patches, so
+    that this memory stays bounded, and a GPU in one piece: there the tiles become smaller instead (`fgrn.compute`).
     """
 
     DEPTH = 5
@@ -104,19 +109,60 @@ class DenseBlock(nn.Module):
         features = in_autocast_precision(features)
         if torch.is_grad_enabled():
             return self.dense(channels_last(features))  # always in one layout: `dense` may be compiled for it
+        if features.is_cuda:
+            return self.in_one_buffer(features)
         return in_patches(self.dense, features, size=self.PATCH, reach=self.REACH)
 
     def dense(self, features: Tensor) -> Tensor:
         """`forward`, for pictures of any size in one piece."""
+        if features.is_cuda and features.dtype in (torch.bfloat16, torch.float16):
+            return self.in_even_channels(features)
         features = channels_last(features)
         *inner, fourth, last = self.convs
         for conv in inner:
             features = torch.cat([features, _activated(conv(features))], dim=1)
         return convolve_parts(cast(nn.Conv2d, last), [features, _activated(fourth(features))])
 
+    def in_even_channels(self, features: Tensor) -> Tensor:
+        """`dense`, with channels of zeros that bring all their numbers to multiples of TENSOR_CORE_CHANNELS."""
+        count = features.shape[1]
+        gap = -count % TENSOR_CORE_CHANNELS
+        features = channels_last(functional.pad(features, (0, 0, 0, 0, 0, gap)))
+        *inner, last = (cast(nn.Conv2d, conv) for conv in self.convs)
+        for conv in inner:
+            weight = _with_gap(conv.weight, count, gap)
+            grown = functional.conv2d(features, weight, conv.bias, padding=1)
+            features = torch.cat([features, functional.leaky_relu(grown, LEAK)], dim=1)
+        more = -last.out_channels % TENSOR_CORE_CHANNELS
+        weight = functional.pad(_with_gap(last.weight, count, gap), (0, 0, 0, 0, 0, 0, 0, more))
+        bias = functional.pad(cast(Tensor, last.bias), (0, more))
+        return functional.conv2d(features, weight, bias, padding=1)[:, : last.out_channels]
+
+    def in_one_buffer(self, features: Tensor) -> Tensor:
+        """`dense` without concatenations, for layouts in planes: the first ones of a single picture are a tensor."""
+        batch, count, height, width = features.shape
+        *inner, last = (cast(nn.Conv2d, conv) for conv in self.convs)
+        buffer = features.new_empty(batch, last.in_channels, height, width)
+        buffer[:, :count] = features
+        for conv in inner:
+            grown = conv(buffer[:, :count])
+            end = count + conv.out_channels
+            torch.ops.aten.leaky_relu.out(grown, LEAK, out=buffer[:, count:end])
+            count = end
+        result: Tensor = last(buffer)
+        return result
+
+
+def _with_gap(weight: Tensor, at: int, gap: int) -> Tensor:
+    """The weight of a convolution with zeros for `gap` inputs that come after the first `at`."""
+    if not gap:
+        return weight
+    zeros = weight.new_zeros(weight.shape[0], gap, *weight.shape[2:])
+    return torch.cat([weight[:, :at], zeros, weight[:, at:]], dim=1)
+
 
 def _activated(features: Tensor) -> Tensor:
-    return functional.leaky_relu(features, negative_slope=0.2, inplace=True)
+    return functional.leaky_relu(features, LEAK, inplace=True)
 
 
 class AffineCoupling(nn.Module):

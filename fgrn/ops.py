@@ -29,6 +29,11 @@ def channels_last(features: Tensor) -> Tensor:
     return moved.copy_(features)
 
 
+def memory_format(device: torch.device) -> torch.memory_format:
+    """The layout in which convolutions in float32 are fastest: cuDNN turns channels that come last back to planes."""
+    return torch.contiguous_format if device.type == "cuda" else torch.channels_last
+
+
 def squeeze(image: Tensor, scale: int) -> Tensor:
     """Move each `scale` x `scale` block of pixels into channels (paper, Figure 2a).
 

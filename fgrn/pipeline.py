@@ -16,7 +16,7 @@ from fgrn.images import LoadedImage, LRInfo
 from fgrn.memory import limit_gpu_memory
 from fgrn.methods import METHODS, load_net
 from fgrn.models import IRN, RescalingNet
-from fgrn.ops import grey_levels, require_float32
+from fgrn.ops import grey_levels, memory_format, require_float32
 from fgrn.pixels import Pixels, pad_to_multiple
 
 ImageLike = Pixels | Image.Image | LoadedImage | str | Path
@@ -156,7 +156,7 @@ def load(
     net, card = load_net(method, scale, weights)
     place = torch.device(device) if device is not None else default_device()
     limit_gpu_memory(place)
-    net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.to(place, memory_format=memory_format(place))  # type: ignore[call-overload]
     return Rescaler(method, scale, net, card.digest if card else "", place, latent_seed)
 
 

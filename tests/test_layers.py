@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from fgrn.layers import NARROW, AffineCoupling, DenseBlock, ResidualBlock, convolution, convolve_parts
+from fgrn.layers import (
+    NARROW,
+    TENSOR_CORE_CHANNELS,
+    AffineCoupling,
+    DenseBlock,
+    ResidualBlock,
+    convolution,
+    convolve_parts,
+)
 
 SPLITS = [(1, 2), (3, 9), (3, 45)]  # FGRN's flow cell, IRN's two levels
 
@@ -137,6 +146,38 @@ def test_dense_block_sees_all_features_before() -> None:
     assert image.grad is not None
     reached = (image.grad != 0).any(dim=1)[0]
     assert reached[2:13, 2:13].all() and reached.sum() == 11 * 11  # five 3 x 3 convolutions
+
+
+@pytest.mark.parametrize("split", [(1, 2), (3, 9), (45, 3), (16, 8)])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_ways_of_a_gpu_give_what_the_plain_way_gives(split: tuple[int, int], batch: int) -> None:
+    """Zero channels between the others, and one buffer for all: values; of the former, which trains, gradients too."""
+    block = random_weights(DenseBlock(*split, growth=8)).double()
+    assert isinstance(block, DenseBlock)
+    features = torch.rand(batch, split[0], 7, 6, generator=seeded(1), dtype=torch.float64, requires_grad=True)
+    plain, even = block.dense(features), block.in_even_channels(features)
+    torch.testing.assert_close(even, plain)
+    with torch.inference_mode():
+        torch.testing.assert_close(block.in_one_buffer(features), plain)
+    for_result = torch.rand(plain.shape, generator=seeded(2), dtype=torch.float64)
+    sources = [features, *block.parameters()]
+    gradients = torch.autograd.grad(even, sources, for_result)
+    torch.testing.assert_close(gradients, torch.autograd.grad(plain, sources, for_result))
+
+
+def test_even_channels_are_even(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tensor cores get: multiples of 8 channels in and out, of every convolution."""
+    seen: list[int] = []
+    convolve = torch.nn.functional.conv2d
+
+    def noting(features: Tensor, weight: Tensor, *others: Any, **more: Any) -> Tensor:
+        seen.extend(weight.shape[:2])
+        return convolve(features, weight, *others, **more)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", noting)
+    result = DenseBlock(3, 9, growth=32).in_even_channels(random_features(3, dtype=torch.float32))
+    assert result.shape[1] == 9
+    assert len(seen) == 10 and all(channels % TENSOR_CORE_CHANNELS == 0 for channels in seen)
 
 
 def test_residual_block() -> None:

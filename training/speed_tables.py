@@ -12,13 +12,17 @@ Json = dict[str, Any]
 NETWORKS = {"fgrn": "FGRN", "irn": "IRN", "plain irn": "IRN, published code"}
 
 
+def _seconds(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+
+
 def floor_table(figures: Json) -> str:
     """FGRN's way down and up of one picture against the arithmetic of its networks."""
     rows = [
         [
             f"x{row['scale']}, {row['width']} x {row['height']}",
-            f"{row['seconds_down']:.2f}",
-            f"{row['seconds_up']:.2f}",
+            _seconds(row["seconds_down"]),
+            _seconds(row["seconds_up"]),
             f"{row['gflop']:.0f}",
             f"{row['ceiling_gflops']:.0f}",
             f"{row['times_floor']:.2f}",
@@ -36,8 +40,8 @@ def side_by_side_table(figures: Json) -> str:
     rows = [
         [
             f"x{row['scale']}, {names[row['network']]}",
-            f"{row['seconds_down']:.2f}",
-            f"{row['seconds_up']:.2f}",
+            _seconds(row["seconds_down"]),
+            _seconds(row["seconds_up"]),
             f"{row['times_as_fast_as_plain_irn']:.2f}",
             f"{keeping['times_as_fast_as_plain_irn']:.2f}",
         ]

@@ -38,6 +38,7 @@ from fgrn.files import write_atomic
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import SCALES
 from fgrn.models import IRN, RescalingNet
+from fgrn.ops import memory_format
 from fgrn.pipeline import default_device
 from tests.benchmarks.timing import CLOCKS, Ceiling, Timer
 from tests.reference_irn import PublishedIRN
@@ -109,7 +110,7 @@ def against_the_floor(scale: int, timer: Timer, rounds: int, size: tuple[int, in
     picture = np.random.default_rng(2021).integers(0, 256, (*size, 3), dtype=np.uint8)
     lr = rescaler.downscale(picture)
     total = gflop(rescaler.net) * lr.shape[0] * lr.shape[1]
-    ceiling = Ceiling(1, CEILING_SIDE, torch.float32, timer.device)
+    ceiling = Ceiling(1, CEILING_SIDE, torch.float32, timer.device, memory_format(timer.device))
     repeats = timer.repeats(ceiling.forward, least)
     bounds, downs, ups = [], [], []
     for _ in range(rounds):

@@ -41,13 +41,20 @@ class Timer:
 class Ceiling:
     """The convolution that bounds a stage: forward, and the gradients of features, weights and bias."""
 
-    def __init__(self, batch: int, side: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self,
+        batch: int,
+        side: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        memory_format: torch.memory_format = torch.channels_last,
+    ) -> None:
         shape = (batch, CHANNELS, side, side)
         layer = nn.Conv2d(CHANNELS, CHANNELS, kernel_size=3, padding=1)
-        self.layer = layer.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.layer = layer.to(device, dtype, memory_format=memory_format)  # type: ignore[call-overload]
         features, gradient = (torch.randn(shape, device=device, dtype=dtype) for _ in range(2))
-        self.features = features.contiguous(memory_format=torch.channels_last).requires_grad_()
-        self.gradient = gradient.contiguous(memory_format=torch.channels_last)
+        self.features = features.contiguous(memory_format=memory_format).requires_grad_()
+        self.gradient = gradient.contiguous(memory_format=memory_format)
         self.forward_gflop = 2 * 9 * CHANNELS**2 * batch * side**2 / 1e9
         self.gflop = 3 * self.forward_gflop
 
