@@ -322,6 +322,19 @@ def test_one_stage_alone() -> None:
         RECIPES["du_none_x4"].only("flow")
 
 
+def test_annealed_from_the_start() -> None:
+    """One stage of each kind, over the whole of their budget, whose learning rate falls at once."""
+    first, second, last = RECIPES["fgrn_x4"].stages
+    rescaling, flow = RECIPES["fgrn_x4"].annealed().stages
+    assert rescaling == replace(second, share=first.share + second.share, decay="cosine")
+    assert flow == replace(last, decay="cosine")
+    rates = [learning_rate(rescaling, progress, 1000, 100) for progress in (0, 0.1, 0.5, 1)]
+    assert rates[0] == second.learning_rate
+    assert rates == sorted(set(rates), reverse=True)
+    coarse, fine = RECIPES["irn_x4"].annealed().stages
+    assert (coarse.objective, fine.objective) == ("irn-coarse", "irn")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

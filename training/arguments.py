@@ -51,6 +51,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--schedule", choices=SCHEDULES, default="staged", help="default: staged; see training/README.md")
     add("--optimizer", choices=OPTIMIZERS, help="adam also lowers the learning rates (default: the recipe's)")
     add("--only", metavar="STAGE", help="only this stage of the recipe, such as flow; best with --init")
+    add(
+        "--anneal", action="store_true", help="let the learning rate fall from the start on; best with --init"
+    )
     # one value, or one for each stage; default: the recipe's
     add(
         "--batch-size",
@@ -111,12 +114,15 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
         recipe = replace(recipe, optimizer=arguments.optimizer)
     if arguments.only:
         recipe = recipe.only(arguments.only)
+    if arguments.anneal:
+        recipe = recipe.annealed()
     changes = {name: getattr(arguments, name) for name in ("batch_size", "patch", "learning_rate")}
     recipe = recipe.with_stages(**changes)
     overrides = {name: getattr(arguments, name) for name in ("gamma", "exactness", "bicubic_weight", "seed")}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     chosen = {"optimizer": arguments.optimizer, "schedule": arguments.schedule}
-    given = {**chosen, "only": arguments.only, **changes, **overrides, "halves": arguments.halves or None}
+    flags = {name: getattr(arguments, name) or None for name in ("anneal", "halves")}
+    given = {**chosen, "only": arguments.only, **changes, **overrides, **flags}
     stated = [f"{name} {_written(value)}" for name, value in given.items() if value not in (None, "staged")]
     return recipe, ", ".join(stated)
 

@@ -115,6 +115,16 @@ class Recipe:
         total = sum(stage.share for stage in stages)
         return replace(self, stages=tuple(replace(stage, share=stage.share / total) for stage in stages))
 
+    def annealed(self) -> Recipe:
+        """This recipe with a learning rate that falls from the start on: of each objective the last stage alone.
+
+        For weights that have been annealed before: a level rate only leads them back up (training/README.md).
+        """
+        last = {stage.objective: stage for stage in self.stages}
+        shares = {name: sum(s.share for s in self.stages if s.objective == name) for name in last}
+        stages = (replace(stage, share=shares[name], decay="cosine") for name, stage in last.items())
+        return replace(self, stages=tuple(stages))
+
     def with_stages(self, **values: Sequence[float] | None) -> Recipe:
         """This recipe with other patches, batches or learning rates: fields of `Stage` by name.
 
