@@ -116,14 +116,14 @@ class DenseBlock(nn.Module):
     def dense(self, features: Tensor) -> Tensor:
         """`forward`, for pictures of any size in one piece."""
         if features.is_cuda and features.dtype in (torch.bfloat16, torch.float16):
-            return self.in_even_channels(features)
+            return self.in_aligned_channels(features)
         features = channels_last(features)
         *inner, fourth, last = self.convs
         for conv in inner:
             features = torch.cat([features, _activated(conv(features))], dim=1)
         return convolve_parts(cast(nn.Conv2d, last), [features, _activated(fourth(features))])
 
-    def in_even_channels(self, features: Tensor) -> Tensor:
+    def in_aligned_channels(self, features: Tensor) -> Tensor:
         """`dense`, with channels of zeros that bring all their numbers to multiples of TENSOR_CORE_CHANNELS."""
         count = features.shape[1]
         gap = -count % TENSOR_CORE_CHANNELS

@@ -155,17 +155,17 @@ def test_ways_of_a_gpu_give_what_the_plain_way_gives(split: tuple[int, int], bat
     block = random_weights(DenseBlock(*split, growth=8)).double()
     assert isinstance(block, DenseBlock)
     features = torch.rand(batch, split[0], 7, 6, generator=seeded(1), dtype=torch.float64, requires_grad=True)
-    plain, even = block.dense(features), block.in_even_channels(features)
-    torch.testing.assert_close(even, plain)
+    plain, aligned = block.dense(features), block.in_aligned_channels(features)
+    torch.testing.assert_close(aligned, plain)
     with torch.inference_mode():
         torch.testing.assert_close(block.in_one_buffer(features), plain)
     for_result = torch.rand(plain.shape, generator=seeded(2), dtype=torch.float64)
     sources = [features, *block.parameters()]
-    gradients = torch.autograd.grad(even, sources, for_result)
+    gradients = torch.autograd.grad(aligned, sources, for_result)
     torch.testing.assert_close(gradients, torch.autograd.grad(plain, sources, for_result))
 
 
-def test_even_channels_are_even(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aligned_channels_are_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
     """What tensor cores get: multiples of 8 channels in and out, of every convolution."""
     seen: list[int] = []
     convolve = torch.nn.functional.conv2d
@@ -175,7 +175,7 @@ def test_even_channels_are_even(monkeypatch: pytest.MonkeyPatch) -> None:
         return convolve(features, weight, *others, **more)
 
     monkeypatch.setattr(torch.nn.functional, "conv2d", noting)
-    result = DenseBlock(3, 9, growth=32).in_even_channels(random_features(3, dtype=torch.float32))
+    result = DenseBlock(3, 9, growth=32).in_aligned_channels(random_features(3, dtype=torch.float32))
     assert result.shape[1] == 9
     assert len(seen) == 10 and all(channels % TENSOR_CORE_CHANNELS == 0 for channels in seen)
 
