@@ -17,9 +17,7 @@ from fgrn.tiles import in_patches
 INITIAL_GAIN = 0.1  # residual branches start small, as in the published IRN: deep stacks train from step one
 NARROW = 10  # output channels: below, kernels that compute 8 or 16 of them at a time waste most of their work
 LEAK = 0.2  # slope of dense blocks' activations below 0, as in the published IRN
-TENSOR_CORE_CHANNELS = (
-    8  # 16-bit kernels of GPUs take channels in multiples of it; else they first copy everything
-)
+TENSOR_CORE_CHANNELS = 8  # 16-bit kernels of GPUs want multiples of it; else they copy everything first
 
 
 def convolution(in_channels: int, out_channels: int, gain: float | None = None) -> nn.Conv2d:
@@ -124,7 +122,10 @@ class DenseBlock(nn.Module):
         return convolve_parts(cast(nn.Conv2d, last), [features, _activated(fourth(features))])
 
     def in_aligned_channels(self, features: Tensor) -> Tensor:
-        """`dense`, with channels of zeros that bring all their numbers to multiples of TENSOR_CORE_CHANNELS."""
+        """`dense`, with channels of zeros that bring all their numbers to multiples of TENSOR_CORE_CHANNELS.
+
+        (B, in_channels, H, W) -> (B, out_channels, H, W), with gradients as those of `dense`.
+        """
         count = features.shape[1]
         gap = -count % TENSOR_CORE_CHANNELS
         features = channels_last(functional.pad(features, (0, 0, 0, 0, 0, gap)))
@@ -139,7 +140,10 @@ class DenseBlock(nn.Module):
         return functional.conv2d(features, weight, bias, padding=1)[:, : last.out_channels]
 
     def in_one_buffer(self, features: Tensor) -> Tensor:
-        """`dense` without concatenations, for layouts in planes: the first ones of a single picture are a tensor."""
+        """`dense` without concatenations, for layouts in planes: the first ones of a single picture are a tensor.
+
+        (B, in_channels, H, W) -> (B, out_channels, H, W). Not for training: nothing is kept for gradients.
+        """
         batch, count, height, width = features.shape
         *inner, last = (cast(nn.Conv2d, conv) for conv in self.convs)
         buffer = features.new_empty(batch, last.in_channels, height, width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from fgrn.models import FGRN, IRN, FGRNConfig, IRNConfig
 from fgrn.ops import quantise
 from fgrn.resize import bicubic_downscale, bicubic_upscale
+from training.arguments import parse_arguments, recipe_of
 from training.losses import (
     FlowObjective,
     IRNObjective,
@@ -333,6 +335,17 @@ def test_annealed_from_the_start() -> None:
     assert rates == sorted(set(rates), reverse=True)
     coarse, fine = RECIPES["irn_x4"].annealed().stages
     assert (coarse.objective, fine.objective) == ("irn-coarse", "irn")
+
+
+def test_annealed_on_the_command_line(tmp_path: Path) -> None:
+    """One rate is enough where there were two stages, and the card will say so."""
+    folders = ["--data", f"{tmp_path}", "--out", f"{tmp_path}"]
+    changes = ["--only", "rescaling", "--anneal", "--learning-rate", "1e-4"]
+    recipe, notes = recipe_of(parse_arguments(["--recipe", "fgrn_x4", *folders, *changes]))
+    (stage,) = recipe.stages
+    assert (stage.objective, stage.decay, stage.learning_rate) == ("rescaling", "cosine", 1e-4)
+    assert stage.share == pytest.approx(1)
+    assert notes == "only rescaling, learning_rate 0.0001, anneal True"
 
 
 @pytest.mark.parametrize(

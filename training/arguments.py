@@ -51,9 +51,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--schedule", choices=SCHEDULES, default="staged", help="default: staged; see training/README.md")
     add("--optimizer", choices=OPTIMIZERS, help="adam also lowers the learning rates (default: the recipe's)")
     add("--only", metavar="STAGE", help="only this stage of the recipe, such as flow; best with --init")
-    add(
-        "--anneal", action="store_true", help="let the learning rate fall from the start on; best with --init"
-    )
+    add("--anneal", action="store_true", help="learning rates fall from the start on; best with --init")
     # one value, or one for each stage; default: the recipe's
     add(
         "--batch-size",

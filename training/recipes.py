@@ -118,7 +118,7 @@ class Recipe:
     def annealed(self) -> Recipe:
         """This recipe with a learning rate that falls from the start on: of each objective the last stage alone.
 
-        For weights that have been annealed before: a level rate only leads them back up (training/README.md).
+        For weights that have been annealed before, which gain little at a level rate (training/README.md).
         """
         last = {stage.objective: stage for stage in self.stages}
         shares = {name: sum(s.share for s in self.stages if s.objective == name) for name in last}

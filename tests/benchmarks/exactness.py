@@ -78,11 +78,9 @@ def by_device(method: str, scale: int, device: str) -> list[dict[str, Any]]:
         start = chain(here, make_photo(height, width, seed=seed))
         expected = steps(here, start)
         kinds["single steps"] += differences(steps(there, start), expected)
-        whole = {
-            "reconstruction": expected["reconstruction"]
-        }  # from `start["lr"]`, by way of what it recovers
         restored = {"reconstruction": there.upscale(start["lr"], (height, width))}
-        kinds["LR to picture"] += differences(restored, whole)
+        # here it was restored from `start["lr"]` too, by way of what that recovers
+        kinds["LR to picture"] += differences(restored, {"reconstruction": expected["reconstruction"]})
     return counted(method, scale, kinds)
 
 
