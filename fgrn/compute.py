@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fgrn.memory import release_freed_memory
 from fgrn.ops import GREY_LEVELS, grey_levels
-from fgrn.pixels import Pixels
+from fgrn.pixels import Levels, Pixels
 from fgrn.tiles import in_tiles
 
 TensorFunction = Callable[[Tensor], Tensor]
@@ -20,7 +20,7 @@ TensorFunction = Callable[[Tensor], Tensor]
 SMALLEST_TILE = 96  # LR pixels on a side
 
 
-def as_tensor(pixels: Pixels, device: torch.device) -> Tensor:
+def as_tensor(pixels: Pixels | Levels, device: torch.device) -> Tensor:
     """(H, W, 3) -> (1, 3, H, W), float32 in [0, 1], on `device`."""
     copy = np.array(pixels, order="C")  # pictures may be read-only, which torch warns about
     return torch.from_numpy(copy).to(device).permute(2, 0, 1)[None].float() / GREY_LEVELS
@@ -34,7 +34,7 @@ def as_array(image: Tensor) -> NDArray[Any]:
 
 def compute(
     function: TensorFunction,
-    pixels: Pixels,
+    pixels: Pixels | Levels,
     *,
     device: torch.device,
     side: int,
@@ -49,7 +49,7 @@ def compute(
     what is wanted: 8-bit pixels, uint8, by default.
     """
 
-    def of_tile(tile: Pixels) -> NDArray[Any]:
+    def of_tile(tile: Pixels | Levels) -> NDArray[Any]:
         with torch.inference_mode():
             return as_array(finish(function(as_tensor(tile, device))))
 

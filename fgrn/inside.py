@@ -5,17 +5,13 @@ Values are grey levels, 0..255 for a picture; here they are neither rounded nor 
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fgrn.compute import as_array, as_tensor, compute
 from fgrn.ops import GREY_LEVELS
 from fgrn.pipeline import Rescaler
-from fgrn.pixels import Pixels, pad_to_multiple
-
-Levels = NDArray[np.float32]  # (H, W, 3), RGB
+from fgrn.pixels import Levels, Pixels, pad_to_multiple
 
 
 def unrounded_x(rescaler: Rescaler, hr: Pixels) -> Levels:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 GREY_LEVELS = 255
+UNDECIDED = 1 / 8  # grey levels: values so near the middle of two are no more of one than of the other
 
 
 def channels_last(features: Tensor) -> Tensor:
@@ -102,6 +103,21 @@ def quantise(image: Tensor) -> Tensor:
 def grey_levels(image: Tensor) -> Tensor:
     """The grey levels 0 to 255 to which `quantise` rounds, as uint8; without gradients, and in little memory."""
     return image.clamp(0, 1).mul_(GREY_LEVELS).round_().byte()
+
+
+def nearly_quantise(image: Tensor) -> Tensor:
+    """The grey levels 0 to 255 to which `quantise` rounds, but for values in the middle of two, which stay in between.
+
+    Over the UNDECIDED part of a level around the middle the result goes evenly from the one to the other. This is for x
+    as it comes back from LR, most of which is exact when rounded. Where rounding LR has made it undecided, half a level
+    wrong for certain costs G_u less than a whole one half of the time; and where another device adds in another order,
+    x moves a little instead of by a level. The paper does not say what G_u gets; ours was trained on rounded x.
+
+    Returns float levels of the shape of `image`; rounded they are `grey_levels(image)`.
+    """
+    levels = image.clamp(0, 1).mul_(GREY_LEVELS)
+    lower = levels.floor()
+    return lower.add_(levels.sub_(lower).sub_(0.5).div_(UNDECIDED).add_(0.5).clamp_(0, 1))
 
 
 def in_float32(function: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:

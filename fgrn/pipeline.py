@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from fgrn import images
@@ -16,8 +18,8 @@ from fgrn.images import LoadedImage, LRInfo
 from fgrn.memory import limit_gpu_memory
 from fgrn.methods import METHODS, load_net
 from fgrn.models import IRN, RescalingNet
-from fgrn.ops import grey_levels, memory_format, require_float32
-from fgrn.pixels import Pixels, pad_to_multiple
+from fgrn.ops import grey_levels, memory_format, nearly_quantise, require_float32
+from fgrn.pixels import Levels, Pixels, pad_to_multiple, rounded
 
 ImageLike = Pixels | Image.Image | LoadedImage | str | Path
 
@@ -39,7 +41,7 @@ class Result:
     hr: Pixels
     x: Pixels  # the representation, rounded to 8 bit; LR itself for methods without a flow
     lr: Pixels
-    x_recovered: Pixels  # round(F^-1(LR))
+    x_recovered: Pixels  # round(F^-1(LR)); the decoder gets it as `Rescaler.from_lr` has it
     reconstruction: Pixels
     x_exact: float  # share of the values of x that came back exactly, 0 to 1
     seconds_down: float
@@ -92,17 +94,21 @@ class Rescaler:
         """x -> LR through F."""
         return self._apply(self.net.to_lr, x, self.net.reach.flow)
 
-    def from_lr(self, lr: ImageLike) -> Pixels:
-        """LR -> x through the inverse of F."""
+    def from_lr(self, lr: ImageLike) -> Levels:
+        """LR -> x through the inverse of F, rounded as far as it is decided (`fgrn.ops.nearly_quantise`).
+
+        `fgrn.pixels.rounded` makes a picture of it. Without a flow it is LR.
+        """
         pixels = as_pixels(lr)
         if min(pixels.shape[:2]) * self.scale < MIN_SIDE:
             raise RescaleError(
                 f"The LR image is {pixels.shape[1]} x {pixels.shape[0]} pixels; x{self.scale} needs at least "
                 f"{-(-MIN_SIDE // self.scale)} on each side: choose the LR PNG that was downloaded."
             )
-        return self._apply(self.net.from_lr, pixels, self.net.reach.flow)
+        levels: Levels = self._apply(self.net.from_lr, pixels, self.net.reach.flow, finish=nearly_quantise)
+        return levels
 
-    def decode(self, x: Pixels, size: tuple[int, int] | None = None) -> Pixels:
+    def decode(self, x: Pixels | Levels, size: tuple[int, int] | None = None) -> Pixels:
         """x -> HR, cropped to `size` = (height, width) if it is given."""
         height, width = size or (x.shape[0] * self.scale, x.shape[1] * self.scale)
         if (-(-height // self.scale), -(-width // self.scale)) != x.shape[:2]:
@@ -122,8 +128,14 @@ class Rescaler:
         return LRInfo(self.method, self.scale, *size, self.digest)
 
     def _apply(
-        self, function: TensorFunction, pixels: Pixels, reach: int, zoom_in: int = 1, zoom_out: int = 1
-    ) -> Pixels:
+        self,
+        function: TensorFunction,
+        pixels: Pixels | Levels,
+        reach: int,
+        zoom_in: int = 1,
+        zoom_out: int = 1,
+        finish: TensorFunction = grey_levels,
+    ) -> NDArray[Any]:
         return compute(
             function,
             pixels,
@@ -132,6 +144,7 @@ class Rescaler:
             reach=reach,
             zoom_in=zoom_in,
             zoom_out=zoom_out,
+            finish=finish,
         )
 
 
@@ -169,7 +182,7 @@ def default_device() -> torch.device:
 
 
 def rescale(rescaler: Rescaler, image: ImageLike) -> Result:
-    """Shrink and restore a picture (paper, Figure 1b), every step rounded to 8 bit.
+    """Shrink and restore a picture (paper, Figure 1b); x, LR and the reconstruction are rounded to 8 bit.
 
     Raises:
         RescaleError: if a side is below 16 pixels.
@@ -180,9 +193,10 @@ def rescale(rescaler: Rescaler, image: ImageLike) -> Result:
     x = rescaler.encode(hr)
     lr = rescaler.to_lr(x)
     middle = time.perf_counter()
-    x_recovered = rescaler.from_lr(lr)
-    reconstruction = rescaler.decode(x_recovered, size)
+    levels = rescaler.from_lr(lr)
+    reconstruction = rescaler.decode(levels, size)
     end = time.perf_counter()
+    x_recovered = rounded(levels)
     return Result(
         method=rescaler.method,
         scale=rescaler.scale,
@@ -284,7 +298,7 @@ def as_pixels(image: ImageLike) -> Pixels:
     return image
 
 
-def _decode_drawn(net: IRN, seed: int, x: Pixels, device: torch.device) -> Pixels:
+def _decode_drawn(net: IRN, seed: int, x: Pixels | Levels, device: torch.device) -> Pixels:
     """Never in tiles: z belongs to the whole picture."""
     generator = torch.Generator().manual_seed(seed)
     with torch.inference_mode():

@@ -6,12 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
+Levels = NDArray[np.float32]  # (H, W, 3), RGB: grey levels, 0 to 255 for a picture, that need not be whole
 
 
 def pad_to_multiple(pixels: Pixels, scale: int) -> Pixels:
     """(H, W, 3), padded by reflection at the bottom and on the right until both sides are multiples of `scale`."""
     bottom, right = -pixels.shape[0] % scale, -pixels.shape[1] % scale
     return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+
+
+def rounded(levels: Levels) -> Pixels:
+    """The nearest whole grey levels of values from 0 to 255."""
+    return np.rint(levels).astype(np.uint8)
 
 
 def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:

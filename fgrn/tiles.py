@@ -16,8 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fgrn.pixels import Pixels
-
 Value = TypeVar("Value", bound=np.generic)
 
 
@@ -53,8 +51,8 @@ def windows(length: int, side: int, reach: int) -> list[Window]:
 
 
 def in_tiles(
-    function: Callable[[Pixels], NDArray[Value]],
-    pixels: Pixels,
+    function: Callable[[Any], NDArray[Value]],
+    pixels: NDArray[Any],
     *,
     side: int,
     reach: int,

@@ -15,10 +15,11 @@ from functools import cache
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from fgrn.methods import METHODS
 from fgrn.pipeline import ImageLike, Rescaler, as_pixels, load
-from fgrn.pixels import Pixels
+from fgrn.pixels import Levels, Pixels
 from lab.models import Models
 
 SECONDS = 30  # the most that one step may take; a visitor's quota has to be this large
@@ -50,30 +51,33 @@ class BorrowingRescaler(Rescaler):
     on_gpu: Task = None  # type: ignore[assignment]  # a field after others with defaults
 
     def encode(self, hr: ImageLike) -> Pixels:
-        return self._borrow("encode", as_pixels(hr))
+        x: Pixels = self._borrow("encode", as_pixels(hr))
+        return x
 
     def to_lr(self, x: Pixels) -> Pixels:
-        return self._borrow("to_lr", x)
+        lr: Pixels = self._borrow("to_lr", x)
+        return lr
 
-    def from_lr(self, lr: ImageLike) -> Pixels:
-        return self._borrow("from_lr", as_pixels(lr))
+    def from_lr(self, lr: ImageLike) -> Levels:
+        x: Levels = self._borrow("from_lr", as_pixels(lr))
+        return x
 
-    def decode(self, x: Pixels, size: tuple[int, int] | None = None) -> Pixels:
-        return self._borrow("decode", x, size)
+    def decode(self, x: Pixels | Levels, size: tuple[int, int] | None = None) -> Pixels:
+        hr: Pixels = self._borrow("decode", x, size)
+        return hr
 
-    def _borrow(self, name: str, *arguments: Any) -> Pixels:
-        answer = self.on_gpu(self.method, self.scale, name, *arguments)
+    def _borrow(self, name: str, *arguments: Any) -> NDArray[Any]:
+        answer: NDArray[Any] | Exception = self.on_gpu(self.method, self.scale, name, *arguments)
         if isinstance(answer, Exception):
             raise answer
-        pixels: Pixels = answer
-        return pixels
+        return answer
 
 
-def step(method: str, scale: int, name: str, *arguments: Any) -> Pixels | Exception:
+def step(method: str, scale: int, name: str, *arguments: Any) -> NDArray[Any] | Exception:
     """In the worker: the step `name` of a rescaler. An error is returned, because `spaces` would forget its message."""
     try:
-        pixels: Pixels = getattr(_on_device(method, scale), name)(*arguments)
-        return pixels
+        result: NDArray[Any] = getattr(_on_device(method, scale), name)(*arguments)
+        return result
     except (ValueError, MemoryError, torch.OutOfMemoryError) as error:
         return error
 

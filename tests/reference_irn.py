@@ -1,10 +1,16 @@
 """IRN restated from its published description, as plainly as possible, to compare `fgrn.models.IRN` with.
 
 Names of the parameters follow the published weight files: `operations.N.haar_weights`, and
-`operations.N.{F,G,H}.conv{1..5}.{weight,bias}`. Nothing here uses code of the package.
+`operations.N.{F,G,H}.conv{1..5}.{weight,bias}`. Nothing here uses code of the package. If the environment variable
+IRN_REPO names a checkout of the published code, `published_code` gives its network.
 """
 
 from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +112,21 @@ class PublishedIRN(nn.Module):
             assert isinstance(operation, HaarLevel | CouplingBlock)
             lr_and_z = operation.up(lr_and_z)
         return lr_and_z
+
+
+def published_code(scale: int, blocks: int = 8) -> nn.Module | None:
+    """The network of the published code, or None without a checkout of it: `net(hr)` and `net(lr_and_z, rev=True)`."""
+    checkout = os.environ.get("IRN_REPO")
+    if not checkout:
+        return None
+    folder = str(Path(checkout) / "codes")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    subnet = importlib.import_module("models.modules.Subnet_constructor").subnet
+    make = importlib.import_module("models.modules.Inv_arch").InvRescaleNet
+    levels = scale.bit_length() - 1
+    net: nn.Module = make(3, 3, subnet("DBNet", "xavier"), [blocks] * levels, levels)
+    return net.eval()
 
 
 def randomised(net: PublishedIRN, seed: int = 0, size: float = 0.05) -> PublishedIRN:

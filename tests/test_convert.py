@@ -15,9 +15,9 @@ from torch import Tensor
 from fgrn import checkpoint
 from fgrn.checkpoint import CheckpointError
 from fgrn.convert import convert, main, net_from_published
-from fgrn.methods import load_net
+from fgrn.methods import SCALES, load_net
 from fgrn.models import IRN, IRNConfig
-from tests.reference_irn import PublishedIRN, randomised
+from tests.reference_irn import PublishedIRN, published_code, randomised
 
 
 def half_rounded(net: PublishedIRN) -> PublishedIRN:
@@ -61,6 +61,26 @@ def test_full_size(tmp_path: Path) -> None:
     net, card = checkpoint.load(convert(tmp_path / "IRN_x2.pth", tmp_path))
     assert card.config == IRNConfig(2) and card.parameters == 1_667_952
     assert_same_function(published, net)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_published_code_itself(scale: int, tmp_path: Path) -> None:
+    """With a checkout of it: weights that it has saved are read, and both it and our restatement agree with our net."""
+    published = published_code(scale)
+    if published is None:
+        pytest.skip("IRN_REPO names no checkout of the published code")
+    restated = half_rounded(randomised(PublishedIRN(scale), seed=scale, size=0.02))
+    published.load_state_dict(restated.state_dict())
+    torch.save(published.state_dict(), tmp_path / f"IRN_x{scale}.pth")
+    net, _ = checkpoint.load(convert(tmp_path / f"IRN_x{scale}.pth", tmp_path))
+    assert isinstance(net, IRN)
+    assert_same_function(restated, net)
+    hr = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        lr, z = net(hr)
+        lr_and_z = published(hr)
+        assert (torch.cat([lr, z], 1) - lr_and_z).abs().max() < 1e-5
+        assert (net.inverse(lr, z) - published(lr_and_z, rev=True)).abs().max() < 1e-5
 
 
 Wrap = Callable[[dict[str, Tensor]], Any]

@@ -18,6 +18,7 @@ from PIL import Image
 from fgrn import metrics
 from fgrn.pipeline import load, rescale
 from tests.conftest import ROOT, Photo
+from tests.test_pipeline import picture, rescaler_of
 from training import evaluate
 
 
@@ -108,6 +109,19 @@ def test_figures_follow_the_protocol(folders: list[Path], tmp_path: Path) -> Non
     assert row["psnr_y"] == pytest.approx(metrics.psnr_y(restored, hr, crop=4))
     assert row["ssim_y"] == pytest.approx(metrics.ssim_y(restored, hr, crop=4))
     assert row["megapixels"] == pytest.approx(44 * 48 / 1e6)
+
+
+def test_direct_figure_is_of_x_that_never_went_through_the_flow() -> None:
+    """`cost of the round trip` in the README is the difference of the two."""
+    rescaler = rescaler_of("fgrn", 4)  # of random weights: F loses some of x
+    hr = picture(48, 64)
+    result = rescale(rescaler, hr)
+    scores = evaluate.measure(
+        result, rescaler, load("bicubic", 4, device="cpu").downscale(hr), no_reference=False
+    )
+    direct = metrics.psnr_y(rescaler.decode(result.x), hr, crop=4)
+    assert scores["psnr_y_direct"].value == direct
+    assert direct != scores["psnr_y"].value == metrics.psnr_y(result.reconstruction, hr, crop=4)
 
 
 def test_missing_data_and_weights_are_errors(

@@ -11,12 +11,14 @@ from torch.nn import functional
 
 from fgrn.ops import (
     GREY_LEVELS,
+    UNDECIDED,
     channels_last,
     grey_levels,
     haar,
     in_autocast_precision,
     in_float32,
     inverse_haar,
+    nearly_quantise,
     quantise,
     squeeze,
     unsqueeze,
@@ -159,3 +161,28 @@ def test_in_float32_leaves_autocast_and_converts() -> None:
         assert in_float32(lambda x: x @ weight, torch.randn(4, 4).bfloat16()).dtype == torch.float32
         assert (torch.randn(4, 4) @ weight).dtype == torch.bfloat16
     assert in_float32(lambda x: x, torch.zeros(1, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_nearly_quantise_leaves_whole_levels_alone_and_rounds_what_is_decided() -> None:
+    levels = torch.arange(256.0)
+    assert nearly_quantise(levels / GREY_LEVELS).equal(levels)
+    decided = levels[:, None] + torch.linspace(-0.5 + UNDECIDED / 2, 0.5 - UNDECIDED / 2, 21) * 0.999
+    assert nearly_quantise(decided / GREY_LEVELS).equal(levels[:, None].expand_as(decided))
+    assert nearly_quantise(torch.tensor([-3.0, 7.0])).tolist() == [0, 255]
+
+
+@settings(deadline=None, max_examples=100)
+@given(value=st.floats(-0.2, 1.2), step=st.floats(0, 1e-3))
+def test_nearly_quantise_agrees_with_rounding_and_does_not_jump(value: float, step: float) -> None:
+    image = torch.tensor([value, value + step], dtype=torch.float64)
+    before = image.clone()
+    low, high = nearly_quantise(image).tolist()
+    assert image.equal(before), "the input is left alone"
+    exact = image[0].clamp(0, 1).item() * GREY_LEVELS
+    assert abs(low - exact) <= 0.5 and (abs(exact % 1 - 0.5) < 1e-9 or round(low) == round(exact))
+    assert 0 <= high - low <= step * GREY_LEVELS / UNDECIDED + 1e-9
+
+
+def test_nearly_quantise_is_in_the_middle_where_the_value_is() -> None:
+    middle = torch.tensor([7.5 - UNDECIDED / 4, 7.5, 7.5 + UNDECIDED / 4], dtype=torch.float64) / GREY_LEVELS
+    assert nearly_quantise(middle).tolist() == pytest.approx([7.25, 7.5, 7.75])

@@ -15,7 +15,9 @@ from PIL import Image
 import fgrn
 from fgrn.images import LRInfo, encode_png, read_image
 from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
+from fgrn.ops import UNDECIDED
 from fgrn.pipeline import RescaleError, Rescaler, as_pixels, load, rescale, restore, source_of
+from fgrn.pixels import rounded
 
 CPU = torch.device("cpu")
 
@@ -75,6 +77,22 @@ def test_lr_png_alone_restores_the_same_picture(method: str, scale: int) -> None
     source = source_of(file)
     assert (source.method, source.scale) == (method, scale)
     assert np.array_equal(restore(rescaler, file, source), result.reconstruction)
+
+
+def test_decoder_gets_recovered_x_between_levels_where_it_is_undecided() -> None:
+    """With an F that does something: what the decoder gets, rounded, is what `Result` shows, but not the same."""
+    rescaler = rescaler_of("fgrn", 2)
+    result = rescale(rescaler, picture(64, 64))
+    levels = rescaler.from_lr(result.lr)
+    lr = torch.from_numpy(result.lr).permute(2, 0, 1)[None] / 255
+    exact = 255 * rescaler.net.from_lr(lr)[0].permute(1, 2, 0).detach().clamp(0, 1).numpy()
+    assert np.array_equal(rounded(levels), result.x_recovered) and result.x_exact < 1
+    assert np.array_equal(rounded(exact), result.x_recovered)
+    between = levels != result.x_recovered
+    assert 0.01 < between.mean() < 0.3
+    assert np.abs(exact % 1 - 0.5)[between].max() <= UNDECIDED / 2 + 1e-4
+    assert np.array_equal(rescaler.decode(levels), result.reconstruction)
+    assert not np.array_equal(rescaler.decode(result.x_recovered), result.reconstruction)
 
 
 def test_lr_png_is_the_same_bytes_every_time() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fgrn import inside
@@ -82,17 +84,20 @@ def test_tiles_make_no_difference(name: str, height: int, width: int) -> None:
     net = NETS[name]()
     whole, tiled = rescaler_of(net, TILE), rescaler_of(net, 7)
     result = rescale(whole, random_pixels(height, width))
-    pairs = {  # step by step: a grey level less in x would be another picture to restore
+    levels = whole.from_lr(result.lr)
+    pairs: dict[
+        str, tuple[NDArray[Any], NDArray[Any]]
+    ] = {  # step by step: a grey level less in x would be another picture to restore
         "x": (tiled.encode(result.hr), result.x),
         "LR": (tiled.to_lr(result.x), result.lr),
-        "recovered x": (tiled.from_lr(result.lr), result.x_recovered),
-        "reconstruction": (tiled.decode(result.x_recovered, (height, width)), result.reconstruction),
+        "recovered x": (tiled.from_lr(result.lr), levels),
+        "reconstruction": (tiled.decode(levels, (height, width)), result.reconstruction),
     }
     for name, (one, other) in pairs.items():
-        difference = np.abs(one.astype(int) - other.astype(int))
+        difference = np.abs(one.astype(np.float32) - other)
         # Convolutions may add in another order for another size; a value at a boundary then falls the other way.
         assert one.shape == other.shape and difference.max() <= 1, name
-        assert np.mean(difference > 0) < 1e-3, name
+        assert np.mean(difference > 0.01) < 1e-3, name
 
 
 def test_a_tile_without_its_surroundings_would_differ() -> None:

@@ -1,13 +1,18 @@
-"""The quick look during training: figures of images without any error are no numbers."""
+"""The quick look during training: its figures are those of the pipeline; without any error there is no number."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+import pytest
 import torch
 
+from fgrn.metrics import psnr_y
 from fgrn.models import Bicubic
-from training.validate import validate
+from fgrn.pipeline import load, rescale
+from tests.test_pipeline import picture, rescaler_of
+from training.validate import CROP, validate
 
 
 def test_an_image_without_an_error_leaves_the_mean_of_the_others() -> None:
@@ -19,3 +24,24 @@ def test_an_image_without_an_error_leaves_the_mean_of_the_others() -> None:
     alone = validate(net, [noise])
     assert math.isfinite(alone["psnr_y"]) and validate(net, [white, noise])["psnr_y"] == alone["psnr_y"]
     assert validate(net, [white]) == {"x_exact": 1.0}
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_figures_are_those_of_the_pipeline(scale: int) -> None:
+    rescaler = rescaler_of("fgrn", scale)  # of random weights: F loses some of x
+    whole = picture(CROP + 16, CROP + 24)
+    hr = whole[8 : 8 + CROP, 12 : 12 + CROP]
+    result = rescale(rescaler, hr)
+    found = validate(rescaler.net, [torch.from_numpy(whole.copy()).permute(2, 0, 1)])
+    bicubic = load("bicubic", scale, device="cpu").downscale(hr)
+    assert found == pytest.approx(
+        {
+            "psnr_y": psnr_y(result.reconstruction, hr, scale),
+            "psnr_y_direct": psnr_y(rescaler.decode(result.x), hr, scale),
+            "lr_psnr_y": psnr_y(result.lr, bicubic, 0),
+            "x_exact": result.x_exact,
+        },
+        abs=1e-3,
+    )
+    assert found["psnr_y"] != found["psnr_y_direct"] and 0 < found["x_exact"] < 1
+    assert not np.array_equal(result.reconstruction, rescaler.decode(result.x_recovered))

@@ -141,8 +141,8 @@ def measure_file(path: Path, rescalers: dict[str, Rescaler], *, no_reference: bo
 def measure(result: Result, rescaler: Rescaler, bicubic_lr: Pixels, *, no_reference: bool) -> Scores:
     """The figures of one image through one rescaler: what the page and the CLI show, and three more."""
     height, width = result.hr.shape[:2]
-    exact = result.x_exact == 1  # always so without a flow: then the direct way is the same picture
-    direct = result.reconstruction if exact else rescaler.decode(result.x, (height, width))
+    without_flow = rescaler.net.reach.flow == 0  # then the direct way is the same
+    direct = result.reconstruction if without_flow else rescaler.decode(result.x, (height, width))
     scores = comparison.measure(result, bicubic_lr, no_reference=no_reference)
     scores["psnr_y_direct"] = comparison.as_score(metrics.psnr_y(direct, result.hr, crop=result.scale))
     scores["megapixels"] = Score(height * width / 1e6)

@@ -128,7 +128,8 @@ class JointObjective(nn.Module):
 class RoundTripObjective(nn.Module):
     """What is used in the end: L1 between y and G_u(round(F^-1(round(F(round(G_d(y))))))), plus L_guide.
 
-    Trains all three. The gradient of L1 reaches F and G_d through the whole way; that of L_guide only F, as ever.
+    Trains all three. The gradient of L1 reaches F and G_d through the whole way, all of x being rounded (the few values
+    that `nearly_quantise` leaves in between have no use here); that of L_guide only F, as ever.
     Not in the paper.
     """
 

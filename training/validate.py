@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fgrn.metrics import psnr_y
 from fgrn.models import RescalingNet
-from fgrn.ops import grey_levels, quantise
+from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise, quantise
 from fgrn.resize import bicubic_downscale
 
 CROP = 160  # pixels a side: a check every few minutes must not cost minutes
@@ -31,17 +31,17 @@ def validate(net: RescalingNet, images: Sequence[Tensor]) -> dict[str, float]:
     for image in images:
         side = min(CROP, *image.shape[1:]) // net.scale * net.scale
         top, left = (image.shape[1] - side) // 2, (image.shape[2] - side) // 2
-        hr = image[None, :, top : top + side, left : left + side].to(device).float() / 255
+        hr = image[None, :, top : top + side, left : left + side].to(device).float() / GREY_LEVELS
         x = quantise(net.encode(hr))
         lr = quantise(net.to_lr(x))
-        recovered = quantise(net.from_lr(lr))
+        recovered = nearly_quantise(net.from_lr(lr)) / GREY_LEVELS
         crop = net.scale
         rows.append(
             {
                 "psnr_y": psnr_y(_pixels(net.decode(recovered)), _pixels(hr), crop),
                 "psnr_y_direct": psnr_y(_pixels(net.decode(x)), _pixels(hr), crop),
                 "lr_psnr_y": psnr_y(_pixels(lr), _pixels(bicubic_downscale(hr, net.scale)), 0),
-                "x_exact": float(((recovered - x).abs() < 0.5 / 255).float().mean()),
+                "x_exact": float(((recovered - x).abs() < 0.5 / GREY_LEVELS).float().mean()),
             }
         )
     finite = {name: [row[name] for row in rows if math.isfinite(row[name])] for name in rows[0]}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fgrn.metrics import format_score, psnr_y
-from fgrn.pixels import Pixels
+from fgrn.pixels import Pixels, rounded
 from lab.asked import RequestError
 from lab.files import Store
 from lab.latent import views
@@ -74,8 +74,9 @@ def perturb(
     changed = change.apply(lr)
     count = lr.shape[0] * lr.shape[1]
     with networks(models, of.method, of.scale) as rescaler, models.running(_work(of), count, stop):
-        x = rescaler.from_lr(changed)
-        restored = rescaler.decode(x, of.size)
+        levels = rescaler.from_lr(changed)
+        restored = rescaler.decode(levels, of.size)
+    x = rounded(levels)
     pictures = {
         "lr": changed,
         "x": x,

@@ -24,7 +24,7 @@ from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import psnr_y
 from fgrn.pipeline import RescaleError, Rescaler, Result, rescale
-from fgrn.pixels import Pixels
+from fgrn.pixels import Levels, Pixels
 from fgrn.record import sha256
 from lab.asked import NO_MEMORY, RequestError, check_scale, open_picture
 from lab.files import Store, stem
@@ -106,10 +106,10 @@ class Study:
         with _files_needed():
             return read_image(self.files[key]).pixels
 
-    def levels(self, path: str) -> inside.Levels:
+    def levels(self, path: str) -> Levels:
         """The levels of a step, or of x before rounding; raises as `pixels`."""
         with _files_needed():
-            array: inside.Levels = np.load(path)
+            array: Levels = np.load(path)
             return array
 
     def unrounded_levels(self, key: str) -> NDArray[Any]:
@@ -215,8 +215,8 @@ def _saved(
     source: str,
     notices: tuple[str, ...],
     result: Result,
-    unrounded: inside.Levels,
-    path: list[inside.Levels],
+    unrounded: Levels,
+    path: list[Levels],
     bicubic: Pixels,
 ) -> Study:
     name = stem(source)
@@ -272,7 +272,7 @@ def _saved(
     )
 
 
-def _save_levels(store: Store, levels: inside.Levels, name: str) -> str:
+def _save_levels(store: Store, levels: Levels, name: str) -> str:
     buffer = io.BytesIO()
     np.save(buffer, levels)
     return store.save(buffer.getvalue(), name)

@@ -16,11 +16,9 @@ this program's own time alone. Pictures are seeded noise: no data is needed.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import platform
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import fgrn
@@ -41,7 +39,7 @@ from fgrn.models import IRN, RescalingNet
 from fgrn.ops import memory_format
 from fgrn.pipeline import default_device
 from tests.benchmarks.timing import CLOCKS, Ceiling, Timer
-from tests.reference_irn import PublishedIRN
+from tests.reference_irn import PublishedIRN, published_code
 from training.environment import device_name
 from training.speed_tables import floor_table, side_by_side_table
 
@@ -84,15 +82,11 @@ def _up(net: RescalingNet, lr: Tensor) -> Tensor:
 
 def plain_irn(irn: IRN, device: torch.device) -> tuple[TensorFunction, TensorFunction]:
     """The published IRN of the same shape: from a checkout if there is one, else as we restate it."""
-    levels, blocks = irn.config.scale.bit_length() - 1, irn.config.blocks
-    checkout = os.environ.get("IRN_REPO")
-    if not checkout:
-        plain = PublishedIRN(irn.config.scale, blocks, irn.config.growth).to(device)
+    published = published_code(irn.config.scale, irn.config.blocks)
+    if published is None:
+        plain = PublishedIRN(irn.config.scale, irn.config.blocks, irn.config.growth).to(device)
         return plain.down, plain.up
-    sys.path.insert(0, str(Path(checkout) / "codes"))
-    subnet = importlib.import_module("models.modules.Subnet_constructor").subnet
-    make = importlib.import_module("models.modules.Inv_arch").InvRescaleNet
-    net: nn.Module = make(3, 3, subnet("DBNet", "xavier"), [blocks] * levels, levels).to(device).eval()
+    net = published.to(device)
     return net, lambda lr_and_z: net(lr_and_z, rev=True)
 
 
