@@ -16,7 +16,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from fgrn.files import write_atomic
+from fgrn.files import json_bytes, write_together
 from fgrn.models import FGRN, IRN, Config, architecture_of, build, config_from_dict, config_to_dict
 
 CARD_FORMAT = 1
@@ -66,7 +66,7 @@ class Card:
 
 
 def save(net: FGRN | IRN, path: Path, provenance: Provenance) -> Card:
-    """Write `net` as float16 to `path` (`*.safetensors`) and its card to `path` with `.json`, each atomically.
+    """Write `net` as float16 to `path` (`*.safetensors`) and its card to `path` with `.json`, together.
 
     Raises:
         CheckpointError: if a weight is not finite in float16.
@@ -78,13 +78,11 @@ def save(net: FGRN | IRN, path: Path, provenance: Provenance) -> Card:
     data = safetensors.torch.save(tensors)
     card = Card(net.config, provenance, hashlib.sha256(data).hexdigest())
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, data)
-    write_card(path.with_suffix(".json"), card)
+    write_together({path: data, path.with_suffix(".json"): _card_json(card)})
     return card
 
 
-def write_card(path: Path, card: Card) -> None:
-    """Write a card as JSON."""
+def _card_json(card: Card) -> bytes:
     content = {
         "format": CARD_FORMAT,
         "architecture": architecture_of(card.config),
@@ -92,13 +90,7 @@ def write_card(path: Path, card: Card) -> None:
         "sha256": card.sha256,
         "provenance": asdict(card.provenance),
     }
-    write_json(path, content)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, (json.dumps(content, indent=2) + "\n").encode())
+    return json_bytes(content)
 
 
 def read_card(path: Path) -> Card:

@@ -15,9 +15,10 @@ from PIL import Image
 
 from fgrn import __version__, comparison
 from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan
-from fgrn.checkpoint import CheckpointError, write_json
+from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
-from fgrn.images import ImageError, encode_png, read_image, write_atomic
+from fgrn.files import write_atomic, write_json
+from fgrn.images import ImageError, encode_png, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import METRICS

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that readers see the old content or all of the new. Raises OSError; leaves nothing behind."""
-    path = Path(path)
-    temporary = (
-        path.parent / f".{secrets.token_hex(8)}.tmp"
-    )  # same folder: os.replace cannot cross file systems
-    try:  # from before the file is there: Ctrl-C may come at any moment
-        # Not mkstemp: its files are 0600 whatever the umask says.
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write files that belong together: each as `write_atomic`, and none takes its place before all are on the disk.
+
+    Raises OSError; then all are as they were, unless one of them could not even be renamed.
+    """
+    # In the same folder: os.replace cannot cross file systems.
+    temporaries = {path: path.parent / f".{secrets.token_hex(8)}.tmp" for path in map(Path, files)}
+    try:  # from before the files are there: Ctrl-C may come at any moment
+        for path, temporary in temporaries.items():
+            # Not mkstemp: its files are 0600 whatever the umask says.
+            with temporary.open("xb") as stream:
+                stream.write(files[path])
+                stream.flush()
+                os.fsync(stream.fileno())
+        for path, temporary in temporaries.items():
+            os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
         raise
+
+
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """JSON as it is stored: indented, with a newline at the end."""
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON atomically, and its folder if there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json_bytes(content))

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from fgrn.files import write_atomic as write_atomic
 from fgrn.pixels import Pixels
 from fgrn.srgb import ImageError as ImageError
 from fgrn.srgb import raw_mode, to_8_bits, to_rgb, turn_upright

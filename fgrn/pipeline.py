@@ -159,7 +159,9 @@ def load(
     """Load a method: "bicubic", "irn", "fgrn", "du_none" or "du_bic", at scale 2 or 4.
 
     `weights` is a `*.safetensors` file with its card, or `org/name@revision` on the Hugging Face Hub; by default the
-    repository's own. `device` defaults to what Accelerate finds: a GPU if there is one, else the CPU.
+    repository's own. `device` defaults to what Accelerate finds: a GPU if there is one, else the CPU. Bicubic is always
+    computed on the CPU: it takes less time there than the way to a GPU, and its LR, which all others are compared with,
+    is the same everywhere.
 
     Raises:
         ValueError: for an unknown method or scale, and for FGRN_GPU_MEMORY that is no number of gigabytes.
@@ -167,6 +169,8 @@ def load(
     """
     require_float32()
     net, card = load_net(method, scale, weights)
+    if not METHODS[method].trained:
+        device = "cpu"
     place = torch.device(device) if device is not None else default_device()
     limit_gpu_memory(place)
     net.to(place, memory_format=memory_format(place))  # type: ignore[call-overload]

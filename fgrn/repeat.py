@@ -89,6 +89,7 @@ def locate(wanted: Sequence[Input], inputs: Sequence[str], reporter: Reporter) -
             digests.setdefault(record.sha256(path.read_bytes()), path)
         except OSError as error:
             reporter.fail(f"{path} cannot be read: {error.strerror or error}")
+            continue
         names.setdefault(path.name, path)
     found = {}
     for entry in wanted:

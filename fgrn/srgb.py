@@ -17,6 +17,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and one of its values
+
 
 class ImageError(ValueError):
     """A picture (or its LR note) cannot be used; the message says what, why and what next."""
@@ -41,6 +43,8 @@ def to_8_bits(image: Image.Image, layout: str, name: str, notices: list[str]) ->
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         peak = 4095 if ";12" in layout else 65535
         samples = np.asarray(image).astype(np.uint32)
+        if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+            samples = peak - np.minimum(samples, peak)  # of 8 bit Pillow turns over by itself
         grey = ((np.minimum(samples, peak) * 255 + peak // 2) // peak).astype(np.uint8)
         reduced = Image.fromarray(grey)
         reduced.info = {key: value for key, value in image.info.items() if key != "transparency"}
@@ -90,7 +94,8 @@ def to_rgb(image: Image.Image, name: str, notices: list[str]) -> Image.Image:
     alpha: Image.Image | None = None
     if image.has_transparency_data:
         rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        alpha, image = rgba.getchannel("A"), rgba.convert("RGB")
+        grey = image.mode in ("L", "LA", "La", "1")  # and stays so: a profile for grey is for one channel
+        alpha, image = rgba.getchannel("A"), rgba.getchannel("R") if grey else rgba.convert("RGB")
     elif image.mode in ("P", "YCbCr", "HSV", "RGBX"):
         image = image.convert("RGB")
     elif image.mode == "1":

@@ -7,14 +7,16 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from fgrn.images import write_atomic
+from fgrn.files import write_atomic
 
 DAY = 86_400.0  # seconds
 MOST = 8_000_000_000  # bytes of one store; a study of 16 megapixels leaves 0.3 GB
@@ -27,6 +29,7 @@ _LOCKS: list[IO[str]] = []  # of the temporary folders of this process, held unt
 class _Swept:
     at: float = 0.0  # seconds since the epoch
     written: int = 0  # bytes since then
+    lock: threading.Lock = field(default_factory=threading.Lock)  # nothing is swept that is being written
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,15 @@ class Store:
 
     def save(self, data: bytes, name: str) -> str:
         """Write `data` unless it is there already; the absolute path."""
-        self._sweep(len(data))
         folder = self.folder / hashlib.sha256(data).hexdigest()[:_DIGITS]
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / name
-        try:
-            os.utime(path)  # what is used again is as good as new
-        except FileNotFoundError:
-            write_atomic(path, data)
+        with self._swept.lock:
+            self._sweep(len(data))
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                os.utime(path)  # what is used again is as good as new
+            except FileNotFoundError:
+                write_atomic(path, data)
         return str(path.resolve())
 
     def _sweep(self, size: int) -> None:
@@ -62,12 +66,12 @@ class Store:
             return
         swept.at, swept.written = now, 0
         # Gradio leaves an empty file for each file that a request hands over.
-        empty = [path for path in self.folder.glob("tmp*") if path.is_file() and not path.stat().st_size]
         found = []
-        for path in [*self.folder.glob("[0-9a-f]" * _DIGITS + "/*"), *empty]:
+        for path in [*self.folder.glob("[0-9a-f]" * _DIGITS + "/*"), *self.folder.glob("tmp*")]:
             with suppress(OSError):  # gone already
                 state = path.stat()
-                found.append((state.st_mtime, state.st_size, path))
+                if path.parent != self.folder or (stat.S_ISREG(state.st_mode) and not state.st_size):
+                    found.append((state.st_mtime, state.st_size, path))
         left = sum(size for _, size, _ in found)
         for written, size, path in sorted(found):
             if now - written <= self.keep and left <= self.most * 0.9:

@@ -67,12 +67,17 @@ class Reader:
     def warm_up(self) -> None:
         """Start one process, so that the first picture does not wait for it."""
         process = self._idle.get()
-        self._idle.put(process or _start(self._seconds, self._memory))
+        try:
+            process = process or _start(self._seconds, self._memory)
+        finally:
+            self._idle.put(process)
 
     def close(self) -> None:
         """End the idle processes."""
-        for _ in range(self._idle.qsize()):
-            process = self._idle.get()
+        idle = [
+            self._idle.get() for _ in range(self._idle.qsize())
+        ]  # all first: what is put back comes out next
+        for process in idle:
             if process is not None:
                 _end(process)
             self._idle.put(None)

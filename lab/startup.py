@@ -170,16 +170,16 @@ class Showcase:
         return self._cache / f"{self._picture.stem}_x{self._scale}" if self._cache else None
 
     def _key(self) -> str:
-        digests = self._models.digests(self._scale)
-        return example_cache.make_key(
-            self._picture, self._scale, {name: digests[name] for name in self._methods if name in digests}
-        )
+        return self._key_of(self._models.digests(self._scale))
+
+    def _key_of(self, digests: Mapping[str, str]) -> str:
+        shown = {name: digests[name] for name in self._methods if name in digests}
+        return example_cache.make_key(self._picture, self._scale, shown)
 
     def _runs(self) -> Iterator[Run]:
         """The snapshots of a run, which is then kept."""
         available = self._models.available(self._scale)
         methods = [method for method in self._methods if method in available]
-        key = self._key()
         computed = None
         picture = str(self._picture)
         for computed in compare(
@@ -192,6 +192,9 @@ class Showcase:
             if run.active and self._abandoned():
                 return
         if self._folder and run and all(outcome.state is State.DONE for outcome in run.outcomes):
+            # What ran are the networks in memory, whatever lies in the folder of weights by now.
+            ran = {outcome.method: outcome.digest for outcome in run.outcomes}
+            key = self._key_of(self._models.digests(self._scale) | ran)
             with suppress(OSError):  # a full or read-only disk: the next start computes it again
                 example_cache.save(self._folder, key, run)
 

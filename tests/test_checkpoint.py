@@ -340,13 +340,18 @@ def test_nothing_is_written_if_a_weight_overflows_float16(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-def test_failed_write_keeps_the_old_file(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("room", [0, 1])
+def test_failed_write_keeps_the_old_pair(weights: Path, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the weights nor their card: one without the other could not be loaded."""
     before = {path.name: path.read_bytes() for path in weights.parent.iterdir()}
+    written: list[int] = []
 
     def full_disk(descriptor: int) -> None:
-        raise OSError("No space left on device")
+        written.append(descriptor)
+        if len(written) > room:
+            raise OSError("No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full_disk)  # the last step before the new file takes the old one's place
+    monkeypatch.setattr(os, "fsync", full_disk)  # the last step before new files take the place of old ones
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(random_net(seed=1), weights, PROVENANCE)
     monkeypatch.undo()

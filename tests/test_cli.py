@@ -697,6 +697,22 @@ def test_a_picture_that_differs_or_is_gone_is_named(
     assert captured.out.startswith("Equal: 1 of 3 pictures, 15 figures")
 
 
+def test_a_picture_that_cannot_be_read_is_reported_once(
+    recorded: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_bytes
+
+    def locked(path: Path) -> bytes:
+        if path.name == "a.png":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", locked)
+    assert run("repeat", recorded, folder) == 1
+    err = capsys.readouterr().err
+    assert "a.png cannot be read: Permission denied" in err and "another file" not in err
+
+
 def test_other_weights_are_refused(
     recorded: Path,
     folder: Path,

@@ -193,6 +193,16 @@ def test_a_sample_depends_on_seed_and_number_only() -> None:
     assert not PatchSampler(images, 8, 12, seed=5).batch(112, CPU).equal(whole)
 
 
+def test_graphics_are_a_share_of_the_samples_and_leave_the_others_alone() -> None:
+    images = Images.from_tensors([numbered(40, 50)])
+    photos = PatchSampler(images, 8, 400, seed=5).batch(40, CPU)
+    mixed = PatchSampler(images, 8, 400, seed=5, graphics=0.25).batch(40, CPU)
+    drawn = (photos != mixed).flatten(1).any(dim=1)
+    assert 70 < drawn.sum() < 130  # 100 +- 8.7; stripes of one colour may be what is there
+    parts = [PatchSampler(images, 8, 100, seed=5, graphics=0.25).batch(40 + 100 * i, CPU) for i in range(4)]
+    assert torch.cat(parts).equal(mixed), "a sample depends on seed and number only"
+
+
 def test_patches_are_flipped_and_rotated_windows_of_the_picture() -> None:
     """Rows and columns step by one in one of the eight orientations; all eight and all positions occur."""
     sampler = PatchSampler(Images.from_tensors([numbered(20, 24)]), patch=6, batch_size=64, seed=1)

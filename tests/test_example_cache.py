@@ -9,8 +9,10 @@ from typing import Any
 
 import gradio as gr
 import pytest
+import torch
 
 import app
+from fgrn import checkpoint
 from fgrn.images import encode_png, read_image
 from lab import example_cache, handlers, startup
 from lab.compare import Run, State, compare, measure
@@ -128,6 +130,22 @@ def test_a_second_start_runs_no_network(picture: Path, tmp_path: Path) -> None:
         second = startup.Showcase(models, Store(tmp_path / "b"), picture, 4, METHODS, tmp_path / "cache")
         shown = list(second.watch())
     assert [nameless(run) for run in shown] == [nameless(computed)]
+
+
+def test_what_weights_in_memory_made_is_not_kept_as_that_of_new_ones(
+    use_tiny_weights: Path, picture: Path, tmp_path: Path
+) -> None:
+    models = Models()
+    first = startup.Showcase(models, Store(tmp_path / "a"), picture, 4, METHODS, tmp_path / "cache")
+    loaded = {status.method: status.digest for status in models.status(4)}
+    net, card = checkpoint.load(use_tiny_weights / "fgrn_x4.safetensors")
+    with torch.no_grad():
+        next(net.parameters()).add_(0.5)
+    checkpoint.save(net, use_tiny_weights / "fgrn_x4.safetensors", card.provenance)
+    shown = list(first.watch())[-1]
+    assert {outcome.method: outcome.digest for outcome in shown.outcomes}["fgrn"] == loaded["fgrn"]
+    second = startup.Showcase(Models(), Store(tmp_path / "b"), picture, 4, METHODS, tmp_path / "cache")
+    assert second.recall() is None, "the new weights have computed nothing yet"
 
 
 @pytest.mark.usefixtures("use_tiny_weights")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -46,6 +47,29 @@ def test_it_is_not_looked_for_at_every_file(tmp_path: Path) -> None:
     store._swept.at -= files._SWEPT_EVERY
     store.save(b"third", "a")
     assert not first.exists()
+
+
+def test_nothing_is_swept_that_another_thread_is_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is used again is not deleted between the look at its age and the use."""
+    store = Store(tmp_path, keep=DAY)
+    path = Path(store.save(b"used", "a"))
+    age(path, DAY + 60)
+    sweeper = threading.Thread(target=store.save, args=(b"another", "b"))
+    used_again = os.utime
+
+    def slowly(of: Path) -> None:
+        if Path(of) == path and not sweeper.ident:
+            store._swept.at = 0.0  # due
+            sweeper.start()
+            sweeper.join(0.3)
+        used_again(of)
+
+    monkeypatch.setattr(os, "utime", slowly)
+    assert store.save(b"used", "a") == str(path)
+    sweeper.join(20)
+    assert path.read_bytes() == b"used" and not sweeper.is_alive()
 
 
 def test_beyond_its_bytes_the_oldest_files_go(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
+from fgrn.files import write_atomic
 from fgrn.images import (
     ImageError,
     LoadedImage,
@@ -26,7 +27,6 @@ from fgrn.images import (
     format_info,
     parse_info,
     read_image,
-    write_atomic,
 )
 
 INFO = LRInfo("fgrn", 4, 341, 257, "0123456789abcdef")
@@ -234,6 +234,18 @@ def test_two_pictures_in_one_jpeg() -> None:
     one_notice(loaded, "first")
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiff_whose_zero_is_white_is_no_negative(dtype: type[np.unsignedinteger[Any]]) -> None:
+    values = np.array([[0, 7, 128, 255]], dtype=dtype)
+    file = saved(Image.fromarray(values * np.array(np.iinfo(dtype).max // 255, dtype)), "TIFF")
+    assert (read_image(file).pixels[..., 0] == values).all()
+    photometric = struct.pack("<HHI", 262, 3, 1)
+    assert file.count(photometric) == 1
+    at = file.index(photometric) + len(photometric)
+    white_is_zero = file[:at] + b"\0\0" + file[at + 2 :]
+    assert (read_image(white_is_zero).pixels[..., 0] == 255 - values).all()
+
+
 def test_srgb_profile_leaves_pixels_alone() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     loaded = read_image(saved(Image.fromarray(RGB), "PNG", icc_profile=profile))
@@ -254,6 +266,20 @@ def swapped_profile() -> bytes:
     return bytes(out)
 
 
+def linear_grey_profile() -> bytes:
+    """A profile of one channel whose values are proportional to light."""
+    white = struct.pack(">3i", *(round(value * 65536) for value in (0.9642, 1.0, 0.8249)))
+    tags = {b"wtpt": b"XYZ \0\0\0\0" + white, b"kTRC": b"curv" + bytes(8)}
+    table, body = struct.pack(">I", len(tags)), b""
+    start = 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        table += name + struct.pack(">2I", start + len(body), len(data))
+        body += data
+    head = struct.pack(">I4x4s4s4s4s", start + len(body), b"\x02\x10\0\0", b"mntr", b"GRAY", b"XYZ ")
+    head += struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + white
+    return head.ljust(128, b"\0") + table + body
+
+
 def test_other_profile_is_converted() -> None:
     loaded = read_image(saved(Image.fromarray(RGB), "PNG", icc_profile=swapped_profile()))
     assert np.abs(loaded.pixels.astype(int) - RGB[..., ::-1]).max() <= 2
@@ -262,6 +288,19 @@ def test_other_profile_is_converted() -> None:
     alpha = Image.fromarray(RGB).convert("RGBA")
     alpha.putalpha(0)
     assert (read_image(saved(alpha, "PNG", icc_profile=swapped_profile())).pixels == 255).all()
+
+
+def test_profile_for_grey_holds_with_transparency_too() -> None:
+    """A grey profile is for one channel; an alpha channel or a transparent value beside it changes no colour."""
+    profile = linear_grey_profile()
+    grey = Image.fromarray(RGB[..., 0])
+    expected = read_image(saved(grey, "PNG", icc_profile=profile)).pixels
+    assert np.abs(expected[..., 0].astype(int) - RGB[..., 0]).max() > 20
+    opaque = grey.convert("LA")
+    assert np.array_equal(read_image(saved(opaque, "PNG", icc_profile=profile)).pixels, expected)
+    loaded = read_image(saved(grey, "PNG", icc_profile=profile, transparency=int(RGB[0, 0, 0])))
+    shown = RGB[..., 0] != RGB[0, 0, 0]
+    assert np.array_equal(loaded.pixels[shown], expected[shown]) and (loaded.pixels[~shown] == 255).all()
 
 
 def test_unusable_profile_is_a_notice() -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fgrn.images import ImageError, LRInfo, encode_png, read_image
 from lab import reader as module
-from lab.reader import Reader
+from lab.reader import Reader, _start
 from tests import crafted
 from tests.conftest import Photo
 
@@ -54,6 +54,21 @@ def test_refusals_are_the_same_too(reader: Reader, tmp_path: Path) -> None:
         with pytest.raises(ImageError) as here:
             read_image(source, max_pixels=300)
         assert str(apart.value) == str(here.value)
+
+
+def test_closing_ends_all_processes() -> None:
+    reader = Reader(processes=2)
+    taken = [reader._idle.get() for _ in range(2)]
+    assert taken == [None, None]
+    started = [_start(5, 2**30) for _ in range(2)]
+    for process in started:
+        reader._idle.put(process)
+    reader.close()
+    assert all(process.poll() is not None for process in started)
+    assert ids(reader) == []
+    reader.read(crafted.saved(crafted.SMALL, "PNG"), max_pixels=1000)  # and it starts anew when it is asked
+    assert len(ids(reader)) == 1
+    reader.close()
 
 
 def test_one_process_reads_many(reader: Reader) -> None:

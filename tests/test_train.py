@@ -302,6 +302,35 @@ def test_init_with_other_shape_is_refused(data: Path, tmp_path: Path) -> None:
     assert train.main(line) == 2
 
 
+@pytest.mark.parametrize("options", [("--gamma", "0.5"), ("--exactness", "8")])
+def test_what_would_have_no_effect_is_refused(
+    options: tuple[str, ...], data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert train.main([*arguments("tiny_irn", data, tmp_path, samples=4), *options]) == 2
+    rescaling = ("--only", "rescaling")
+    assert train.main([*arguments("tiny_fgrn", data, tmp_path, samples=4), *rescaling, *options]) == 2
+    assert caplog.text.count(f"{options[0]} has no effect: no stage trains F") == 2
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_graphics_are_a_share(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = arguments("tiny_fgrn", data, tmp_path, samples=4)
+    with pytest.raises(SystemExit):
+        train.main([*line, "--graphics", "1.5"])
+    assert "--graphics 1.5 is no share" in capsys.readouterr().err
+    assert train.main([*line, "--graphics", "0.5"]) == 0
+    assert "graphics 0.5" in checkpoint.read_card(tmp_path / "tiny_fgrn.json").provenance.notes
+
+
+def test_a_brake_is_for_what_was_trained_when_it_was_pulled() -> None:
+    position = Position()
+    position.roll_back()
+    position.enter_next_stage(same_objective=True)
+    assert (position.stage, position.rate_factor) == (1, 0.5)
+    position.enter_next_stage(same_objective=False)
+    assert (position.stage, position.rate_factor, position.rollbacks) == (2, 1.0, 1)
+
+
 def test_a_run_is_not_begun_over_another(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -322,6 +351,8 @@ def test_a_run_is_not_begun_over_another(
         ("tiny_fgrn", ("--seed", "5"), "seed 2021, not 5"),
         ("tiny_fgrn", ("--hold-out", "2"), "hold_out 1, not 2"),
         ("tiny_fgrn", ("--halves",), "halves False, not True"),
+        ("tiny_fgrn", ("--graphics", "0.2"), "graphics 0.0, not 0.2"),
+        ("tiny_fgrn", ("--precision", "bf16"), "precision float32, not bf16"),
         ("tiny_fgrn", ("--only", "flow"), "stages.0.objective rescaling, not flow"),
         ("tiny_irn", (), "name tiny_fgrn, not tiny_irn"),
     ],
@@ -343,7 +374,7 @@ def test_a_checkpoint_from_before_a_field_was_there_is_resumed(data: Path, tmp_p
     line = arguments("tiny_fgrn", data, tmp_path, samples=4)
     train.main(line)
     state = torch.load(tmp_path / "state.pt", weights_only=True)
-    del state["identity"]["exactness"], state["identity"]["config"]["leak"]
+    del state["identity"]["exactness"], state["identity"]["graphics"], state["identity"]["config"]["leak"]
     torch.save(state, tmp_path / "state.pt")
     assert train.main([*line, "--resume", "--exactness", "1"]) == 2
     assert train.main([*line, "--resume"]) == 0

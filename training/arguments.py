@@ -84,6 +84,13 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--init", type=Path, help="start from these weights (*.safetensors)")
     add("--revive", action="store_true", help="of --init: give channels that are never above 0 a new start")
     add("--halves", action="store_true", help="also train on large pictures at half their size")
+    add(
+        "--graphics",
+        type=_FROM_ZERO,
+        default=0.0,
+        metavar="SHARE",
+        help="of the patches, to be drawn or recoloured: what photographs lack (default: 0)",
+    )
     add("--hold-out", type=_COUNT, default=8, help="images kept for validation (default: 8)")
     add("--checkpoint-minutes", type=_FROM_ZERO, default=3.0, help="time between checkpoints (default: 3)")
     add("--precision", choices=PRECISIONS, help="of the insides of the blocks (default: bf16 on a GPU)")
@@ -100,6 +107,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.revive and not arguments.init:
         parser.error("--revive is about the weights that --init names")
+    if arguments.graphics > 1:
+        parser.error(f"--graphics {arguments.graphics:g} is no share: give a number from 0 to 1")
     return arguments
 
 
@@ -118,9 +127,20 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
     recipe = recipe.with_stages(**changes)
     overrides = {name: getattr(arguments, name) for name in ("gamma", "exactness", "bicubic_weight", "seed")}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
+    flow = any(stage.objective in ("flow", "joint", "round-trip") for stage in recipe.stages)
+    for name in ("gamma", "exactness"):
+        if overrides[name] is not None and not flow:
+            raise ValueError(f"--{name} has no effect: no stage trains F")
     chosen = {"optimizer": arguments.optimizer, "schedule": arguments.schedule}
-    flags = {name: getattr(arguments, name) or None for name in ("anneal", "halves")}
-    given = {**chosen, "only": arguments.only, **changes, **overrides, **flags}
+    flags = {name: getattr(arguments, name) or None for name in ("anneal", "halves", "graphics")}
+    given = {
+        **chosen,
+        "precision": arguments.precision,
+        "only": arguments.only,
+        **changes,
+        **overrides,
+        **flags,
+    }
     stated = [f"{name} {_written(value)}" for name, value in given.items() if value not in (None, "staged")]
     return recipe, ", ".join(stated)
 

@@ -23,7 +23,8 @@ import torch
 
 from fgrn import checkpoint
 from fgrn.batch import UsageError
-from fgrn.checkpoint import Card, write_json
+from fgrn.checkpoint import Card
+from fgrn.files import write_json
 from fgrn.models import FGRN
 from training.data import held_out
 from training.validate import validate

@@ -28,6 +28,7 @@ from fgrn.batch import SUFFIXES, pictures_below
 from fgrn.files import write_atomic
 from fgrn.images import ImageError, read_image
 from fgrn.pipeline import MIN_SIDE
+from training.graphics import NUMBERS, drawn
 
 logger = logging.getLogger(__name__)
 
@@ -247,6 +248,7 @@ class PatchSampler:
     patch: int
     batch_size: int
     seed: int
+    graphics: float = 0.0  # share of the samples that are drawn or recoloured (training/graphics.py)
 
     def batch(self, first: int, device: torch.device) -> Tensor:
         """Samples first, ..., first + batch_size - 1: (batch_size, 3, patch, patch), float32 in [0, 1], on `device`."""
@@ -264,7 +266,12 @@ class PatchSampler:
         place = _orientations(self.patch, source)[turned[:, 0, 0]]  # (batch_size, patch, patch)
         index = corner + place // self.patch * width + place % self.patch
         patches = self.images.pixels[index].permute(0, 3, 1, 2)
-        return patches.to(device, non_blocking=True).float() / 255
+        patches = patches.to(device, non_blocking=True).float() / 255
+        if not self.graphics:
+            return patches
+        # A stream of its own: with and without graphics, the others are the same.
+        random = np.random.Generator(np.random.Philox(key=[self.seed, 1], counter=first * (NUMBERS // 4)))
+        return drawn(patches, torch.from_numpy(random.random((self.batch_size, NUMBERS))), self.graphics)
 
 
 @lru_cache

@@ -36,11 +36,12 @@ from accelerate.utils import gather_object, parse_flag_from_env
 from tqdm import tqdm
 
 from fgrn import comparison, metrics
-from fgrn.checkpoint import CheckpointError, write_json
+from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
+from fgrn.files import write_json
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
-from fgrn.methods import METHODS, load_card
+from fgrn.methods import METHODS, SCALES, load_card
 from fgrn.metrics import METRICS, Score
 from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, Result, load, rescale
 from fgrn.pixels import Pixels, crop_to_multiple
@@ -172,7 +173,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--data", required=True, nargs="+", type=Path, help="folders of HR images, one per set")
-    add("--scale", required=True, type=int, choices=(2, 4))
+    add("--scale", required=True, type=int, choices=SCALES)
     add("--methods", nargs="+", default=["bicubic", "irn", "fgrn"], choices=METHODS)
     add("--weights", type=Path, help="weights (*.safetensors) for the one method that is named")
     add("--json", type=Path, help="where to write the figures")

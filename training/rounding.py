@@ -15,7 +15,7 @@ import torch
 
 from fgrn import checkpoint
 from fgrn.batch import UsageError
-from fgrn.checkpoint import write_json
+from fgrn.files import write_json
 from fgrn.models import RescalingNet, build
 from training.data import held_out
 from training.state import STATE, has_state

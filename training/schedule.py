@@ -55,9 +55,11 @@ class Position:
     rate_factor: float = 1.0
     rollbacks: int = 0
 
-    def enter_next_stage(self) -> None:
-        """Start the next stage: its own clock and its own idea of a normal loss."""
+    def enter_next_stage(self, *, same_objective: bool) -> None:
+        """Start the next stage: its own clock, its own idea of a normal loss, and no brake by what others trained."""
         self.stage += 1
+        if not same_objective:
+            self.rate_factor = 1.0
         self.stage_step, self.stage_samples, self.stage_minutes = 0, 0, 0.0
         self.loss_mean, self.best_loss_mean, self.skips_in_a_row = 0.0, math.inf, 0
 

@@ -22,8 +22,8 @@ from training.schedule import Position
 STATE = "state.pt"
 """In the folder of a run: everything that `--resume` needs."""
 
-# Fields that are newer than some checkpoints, and what they were before they were there.
-ADDED = {"exactness": 0.0, "config.leak": 0.0}  # not of samples: nobody knows what they were
+# Fields that are newer than some checkpoints, and what they were before they were there; of others nobody knows it.
+ADDED = {"exactness": 0.0, "config.leak": 0.0, "graphics": 0.0}
 
 
 def has_state(run: Path) -> bool:
@@ -35,10 +35,10 @@ class RunState:
     """The state of a run and its folder. Samples and random numbers follow from the position and the recipe's seed."""
 
     def __init__(
-        self, name: str, recipe: Recipe, out: Path, samples: Mapping[str, Any] | None = None
+        self, name: str, recipe: Recipe, out: Path, decides: Mapping[str, Any] | None = None
     ) -> None:
-        """`samples` says what decides the samples beside the recipe: a run that goes on has to see the same ones."""
-        self.name, self.recipe, self.out, self.samples = name, recipe, out, dict(samples or {})
+        """`decides` says what decides the losses beside the recipe: a run that goes on must not have it otherwise."""
+        self.name, self.recipe, self.out, self.decides = name, recipe, out, dict(decides or {})
         torch.manual_seed(recipe.seed)
         self.net = build(recipe.config)
         self.averaged_net = copy.deepcopy(self.net)
@@ -53,7 +53,7 @@ class RunState:
     @property
     def _identity(self) -> dict[str, Any]:
         """What a run that goes on must have in common with its checkpoint: all but how long it lasts."""
-        return {"name": self.name, **self.samples, **asdict(self.recipe)}
+        return {"name": self.name, **self.decides, **asdict(self.recipe)}
 
     @property
     def averaging_share(self) -> float:

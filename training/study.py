@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from fgrn import checkpoint
-from fgrn.checkpoint import write_json
+from fgrn.files import write_json
 from fgrn.methods import METHODS
 from fgrn.models import FGRN
 from fgrn.pipeline import Rescaler, load

@@ -76,6 +76,7 @@ class Run:
         precision: str | None = None,
         compiled: bool = False,
         halves: bool = False,
+        graphics: float = 0.0,
         notes: str = "",
     ) -> None:
         self.name, self.recipe, self.data, self.out, self.budget = name, recipe, data, out, budget
@@ -92,8 +93,15 @@ class Run:
             images = read_images(training, largest, cache or out, memory_limit, halves=halves)
         self.images = images.to(self.accelerator.device)
         self.validation_images = held_out(data, hold_out)
-        samples = {"pictures": _digest(files), "hold_out": hold_out, "halves": halves}
-        self.state = RunState(name, recipe, out, samples)
+        decides = {
+            "pictures": _digest(files),
+            "hold_out": hold_out,
+            "halves": halves,
+            "graphics": graphics,
+            "processes": self.accelerator.num_processes,
+            "precision": precision,
+        }
+        self.state = RunState(name, recipe, out, decides)
         if compiled:
             torch._dynamo.config.recompile_limit = DENSE_SHAPES
             for block in self.state.net.modules():
@@ -101,6 +109,7 @@ class Run:
                     block.compile(dynamic=False)
                 elif isinstance(block, DenseBlock):
                     block.dense = torch.compile(block.dense, dynamic=False)  # type: ignore[method-assign]
+        self.graphics = graphics
         self.notes = notes
         self.metrics: dict[str, float] = {}
         self.stop_requested = False  # of this process, by a signal
@@ -130,7 +139,7 @@ class Run:
         recipe, state, accelerator = self.recipe, self.state, self.accelerator
         position, device = state.position, accelerator.device
         step = Step(accelerator, state, recipe.objective(state.net, stage), stage, recipe.optimizer)
-        sampler = PatchSampler(self.images, stage.patch, stage.batch_size, recipe.seed)
+        sampler = PatchSampler(self.images, stage.patch, stage.batch_size, recipe.seed, self.graphics)
         samples_per_step = stage.batch_size * accelerator.num_processes
         last_checkpoint, clock = position.minutes, time.monotonic()
         bar = tqdm(total=100, unit="%", desc=f"{self.name} {stage.objective}", disable=not self._speaks)
@@ -164,7 +173,8 @@ class Run:
         if self.stopping:
             self.save(step.optimizer.state_dict())
         else:
-            position.enter_next_stage()
+            following = recipe.stages[position.stage + 1 : position.stage + 2]
+            position.enter_next_stage(same_objective=any(s.objective == stage.objective for s in following))
             self.save(None)
 
     @property
@@ -288,6 +298,7 @@ def main(argv: list[str] | None = None) -> int:
             precision=arguments.precision,
             compiled=arguments.compile,
             halves=arguments.halves,
+            graphics=arguments.graphics,
             notes=notes,
         )
         if has_state(arguments.out):

@@ -43,8 +43,8 @@ class IRNConfig:
 class IRN(RescalingNet):
     """Invertible net with z = 0 on the way up, the stronger and deterministic variant (paper, section 4.5).
 
-    Under autocast, which only training uses, the insides of the dense blocks have its precision; LR, z and what couples
-    them stay float32, since what is rounded to 8 bit needs it.
+    Under autocast, which only training uses, the insides of the dense blocks have its precision; LR and z stay
+    float32, since what is rounded to 8 bit needs it.
     """
 
     def __init__(self, config: IRNConfig) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fgrn.checkpoint import write_json
+from fgrn.files import write_json
 from fgrn.images import read_image
 from fgrn.methods import METHODS, cards
 from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE

@@ -1,0 +1,73 @@
+"""What photographs lack: each kind is what its name says, in whole grey levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from training.graphics import KINDS, LUMA, NUMBERS, drawn
+
+SIDE = 24
+MANY = 200
+
+
+def patches() -> Tensor:
+    levels = np.random.default_rng(3).integers(0, 256, (MANY, 3, SIDE, SIDE))
+    return torch.from_numpy(levels).float() / 255
+
+
+def all_of(kind: str, seed: int = 0) -> Tensor:
+    """Patches that are all drawn in one way."""
+    number = [k.__name__ for k in KINDS].index(f"_{kind}")
+    numbers = torch.from_numpy(np.random.default_rng(seed).random((MANY, NUMBERS)))
+    numbers[:, 0] = (number + 0.5) / len(KINDS)
+    return drawn(patches(), numbers, 1.0)
+
+
+@pytest.mark.parametrize("kind", [k.__name__[1:] for k in KINDS])
+def test_all_are_pictures_in_grey_levels_and_follow_their_numbers(kind: str) -> None:
+    found = all_of(kind)
+    assert found.shape == (MANY, 3, SIDE, SIDE) and found.dtype == torch.float32
+    assert 0 <= found.min() and found.max() <= 1
+    assert ((found * 255).round() / 255).equal(found)
+    assert found.equal(all_of(kind)) and (kind == "grey" or not found.equal(all_of(kind, seed=1)))
+
+
+def test_flat_ones_are_flat_and_half_of_their_channels_saturated() -> None:
+    colours = all_of("flat")
+    assert (colours == colours[:, :, :1, :1]).all()
+    channels = colours[:, :, 0, 0]
+    assert 0.4 < ((channels == 0) | (channels == 1)).float().mean() < 0.6
+
+
+def test_stripes_are_of_two_colours() -> None:
+    counts = [len(patch.flatten(1).T.unique(dim=0)) for patch in all_of("stripes")]
+    assert set(counts) == {1, 2} and counts.count(2) > MANY // 2
+
+
+def test_gradients_and_waves_are_smooth() -> None:
+    gradients, waves = all_of("gradient"), all_of("waves")
+    for found, steepest in ((gradients, 0.5 + 1 / 255), (waves, np.pi / 4 + 1 / 255)):
+        steps = torch.cat([found.diff(dim=2).abs().flatten(), found.diff(dim=3).abs().flatten()])
+        assert 0 < steps.max() <= steepest
+    grey = (waves[:, 0] - waves[:, 1]).abs().flatten(1).amax(dim=1)
+    assert (grey > 0.02).float().mean() > 0.9, "each channel has a wave of its own"
+
+
+def test_grey_ones_keep_the_luma_and_vivid_ones_double_the_colours() -> None:
+    def luma(images: Tensor) -> Tensor:
+        return (images * torch.tensor(LUMA)[:, None, None]).sum(dim=1, keepdim=True)
+
+    grey = all_of("grey")
+    assert (grey[:, :1] == grey).all() and (grey[:, :1] - luma(patches())).abs().max() <= 0.5 / 255 + 1e-6
+    distance: Callable[[Tensor], Tensor] = lambda images: (images - luma(images)).abs().mean()  # noqa: E731
+    assert distance(all_of("vivid")) > 1.3 * distance(patches())
+
+
+def test_without_a_share_nothing_is_drawn() -> None:
+    numbers = torch.zeros(MANY, NUMBERS)
+    assert drawn(patches(), numbers, 0.0).equal(patches())
