@@ -76,6 +76,8 @@ def load_net(method: str, scale: int, weights: str | Path | None = None) -> tupl
     path = weights_path(method, scale)
     if weights is not None:
         path = locate(weights, path.name)
+    elif reason := _only_elsewhere(method, scale):
+        raise CheckpointError(reason)
     net, card = checkpoint.load(path)
     if not METHODS[method].matches(card.config) or card.config.scale != scale:
         raise CheckpointError(
@@ -101,6 +103,18 @@ def cards(scale: int) -> dict[str, Card | None]:
     return {method: load_card(method, scale) for method in METHODS if not unavailable(method, scale)}
 
 
+def _only_elsewhere(method: str, scale: int) -> str:
+    """That a method has weights, but for other scales alone; "" if not."""
+    here, others = weights_path(method, scale), [s for s in SCALES if weights_path(method, s).exists()]
+    if not others or here.exists() or here.with_suffix(".json").exists():
+        return ""
+    known = " and ".join(f"x{other}" for other in others)
+    return (
+        f"{METHODS[method].label} has weights for {known} only: choose {known}, or train {here.name} "
+        "(training/README.md)"
+    )
+
+
 def _describe(config: Config) -> str:
     name = _METHOD_OF_GUIDANCE[config.guidance] if isinstance(config, FGRNConfig) else "irn"
     return f"{METHODS[name].label} x{config.scale}"
@@ -110,6 +124,8 @@ def unavailable(method: str, scale: int) -> str:
     """Why a method cannot be used: "" if it can. Reads the card only, not the weights."""
     if not METHODS[method].trained:
         return ""
+    if reason := _only_elsewhere(method, scale):
+        return reason
     path = weights_path(method, scale)
     try:
         config = checkpoint.read_card(path.with_suffix(".json")).config

@@ -42,7 +42,7 @@ class Request(NamedTuple):
 
 def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Request:
     """Build the tab inside the current `gr.Tab` and wire it; its address decides how it opens."""
-    ticket, seen = gr.State(Ticket()), gr.State(Shown())
+    ticket, seen, hidden = gr.State(Ticket()), gr.State(Shown()), gr.State([])
     # a State has no value in the browser
     linked, address, refusal = (
         gr.Checkbox(visible=False),
@@ -76,9 +76,9 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
             with gr.Row():
                 start = gr.Button("Run", variant="primary", elem_id="run", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=80)
-            outdated = html(elem_id="outdated")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             first = page.first_view()
+            outdated = html(elem_id="outdated")
             status = html(first.status, elem_id="status")
             shots = viewer.component(value=first.viewer, elem_id="viewer")
             numbers = html(first.table, elem_id="numbers")
@@ -110,6 +110,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
         None, linked, None, js=OPENED
     )
     address.change(None, address, None, js=SHOW_ADDRESS)
-    scale.input(page.choices, [scale, methods], [methods, missing], queue=False, **QUIET)
+    ticked = [methods, missing, hidden]
+    scale.input(page.rechoose, [scale, methods, hidden], ticked, queue=False, **QUIET)
     image.change(page.describe, [image, scale], facts, concurrency_limit=4, **QUIET)
     return Request(image, scale, methods, seen)

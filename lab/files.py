@@ -11,6 +11,7 @@ import stat
 import tempfile
 import threading
 import time
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,8 +107,9 @@ def private_folder(prefix: str) -> Path:
 
 
 def stem(path: str) -> str:
-    """The name of an uploaded file without its ending, reduced to letters, digits, "-" and "_"."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(path).stem).strip("_-")
+    """The name of an uploaded file without its ending, reduced to letters and digits of any script, "-" and "_"."""
+    whole = unicodedata.normalize("NFC", Path(path).stem)  # some systems take letters and their accents apart
+    name = re.sub(r"[^\w-]+", "_", whole).strip("_-")
     return name[:40] or "picture"
 
 

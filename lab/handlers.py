@@ -200,6 +200,13 @@ class Handlers:
             [(s.label, s.reason) for s in statuses if s.reason]
         )
 
+    def rechoose(
+        self, scale: int, chosen: Sequence[str], hidden: Sequence[str]
+    ) -> tuple[Any, str, list[str]]:
+        """`choices` at another scale; `hidden` are ticked methods that the scale before did not have."""
+        box, missing = self.choices(scale, wanted := [*chosen, *hidden])
+        return box, missing, [name for name in wanted if name not in box.value]
+
     def opened(self, request: gr.Request) -> tuple[Any, ...]:
         """Badge, picture, scale, methods, tab, and whether to run, when the page opens: as its address says."""
         link = links.read(links.query_of(request), EXAMPLES)

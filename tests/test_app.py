@@ -179,6 +179,25 @@ def test_methods_without_sound_weights_are_not_offered(
     assert page.choices(4, None)[1] == ""
 
 
+def test_methods_of_another_scale_come_back_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = make_tiny_weights(tmp_path / "weights")
+    for path in weights.glob("du_*_x2.*"):
+        path.unlink()
+    monkeypatch.setenv("FGRN_WEIGHTS", str(weights))
+    page = handlers.Handlers()
+    box, missing, hidden = page.rechoose(2, ["bicubic", "du_none"], [])
+    assert (box.value, hidden) == (["bicubic"], ["du_none"])
+    assert "DU_none has weights for x4 only: choose x4, or train du_none_x2.safetensors" in missing
+    box, missing, hidden = page.rechoose(4, ["fgrn"], hidden)  # bicubic was unticked meanwhile
+    assert (box.value, missing, hidden) == (["fgrn", "du_none"], "", [])
+
+
+def test_names_of_files_keep_letters_of_any_script() -> None:
+    assert stem("/tmp/e\u0301te\u0301 foto (1).jpg") == "été_foto_1"
+    assert stem("照片.png") == "照片"
+    assert stem("../..\\<b>&.png") == "b" and stem("?.png") == "picture"
+
+
 def test_stop_keeps_what_is_there(store: Store, picture: str) -> None:
     runs = compare.compare(Models(), store, picture, 4, ["bicubic", "irn", "fgrn"])
     run = compare.stopped(next(runs))
@@ -643,7 +662,7 @@ def test_every_number_has_an_arrow_and_a_line_of_help() -> None:
     ("name", "expected"),
     [
         ("a/b/photo.jpg", "photo"),
-        ("ä ö.png", "picture"),
+        ("ä ö.png", "ä_ö"),
         ("../../x y.png", "x_y"),
         ("", "picture"),
         ("a" * 99, "a" * 40),
@@ -714,7 +733,7 @@ def test_no_more_sessions_are_remembered_than_fit(
 def test_methods_are_listed_with_reasons(client: Client) -> None:
     rows = {(row["method"], row["scale"]): row for row in client.predict(api_name="/methods")}
     assert rows["fgrn", 4]["available"] and rows["fgrn", 4]["weights"] == fgrn.load("fgrn", 4).digest
-    assert not rows["du_none", 2]["available"] and "missing" in rows["du_none", 2]["reason"]
+    assert not rows["du_none", 2]["available"] and "for x4 only" in rows["du_none", 2]["reason"]
 
 
 @pytest.mark.parametrize("method", ["bicubic", "irn", "fgrn"])
@@ -766,7 +785,7 @@ def test_the_api_explains_bad_files(kind: str, client: Client, tmp_path: Path) -
 def test_the_api_refuses_unknown_methods_and_missing_weights(client: Client, picture: str) -> None:
     with pytest.raises(AppError, match="no method 'best'"):
         client.predict(handle_file(picture), "best", 4, api_name="/downscale")
-    with pytest.raises(AppError, match="du_none_x2.json is missing"):
+    with pytest.raises(AppError, match="DU_none has weights for x4 only"):
         client.predict(handle_file(picture), "du_none", 2, api_name="/downscale")
 
 

@@ -420,7 +420,7 @@ def test_an_upload_that_was_cleaned_up_is_named(folder: Path) -> None:
 
 
 def test_missing_weights_are_said_before_anything_runs(folder: Path) -> None:
-    with pytest.raises(RequestError, match="du_none_x2.json is missing"):
+    with pytest.raises(RequestError, match="DU_none has weights for x4 only"):
         next(runs.benchmark(Models(), Settings(2, ("du_none",)), archive.collect(paths(folder))))
 
 

@@ -75,7 +75,7 @@ def test_opens_with_a_computed_example(visitor: Visitor) -> None:
     reasons = page.locator("#missing li")
     expect(reasons).to_have_count(0)  # at x4 all have weights
     page.get_by_label("×2").check()
-    expect(page.locator("#missing")).to_contain_text("du_none_x2.json is missing")
+    expect(page.locator("#missing")).to_contain_text("DU_none has weights for x4 only")
     expect(page.locator("#methods label")).to_have_count(3)
 
 

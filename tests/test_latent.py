@@ -481,7 +481,7 @@ def test_a_run_can_be_stopped(store: Store, picture: str) -> None:
         ("best", 4, "'best'"),
         (None, 4, "No method"),
         ("fgrn", 3, "Scale 3"),
-        ("du_none", 2, "du_none_x2.json is missing"),
+        ("du_none", 2, "DU_none has weights for x4 only"),
     ],
 )
 def test_bad_requests_say_what_is_wrong(
@@ -657,7 +657,7 @@ def test_the_endpoint_changes_the_lr_picture_as_the_page_does(
 
 @pytest.mark.parametrize(
     ("method", "scale", "words"),
-    [("irn", 4, "no x of its own"), ("du_none", 2, "du_none_x2.json is missing")],
+    [("irn", 4, "no x of its own"), ("du_none", 2, "DU_none has weights for x4 only")],
 )
 def test_the_endpoint_explains_itself(
     method: str, scale: int, words: str, client: Client, picture: str
@@ -814,7 +814,7 @@ def test_the_scale_decides_which_methods_there_are(browser: Browser, url: str) -
     page = visitor.open()
     page.locator("#scale").get_by_label("2").check()
     visitor.tab("Latent x")
-    expect(page.locator("#latent-missing")).to_contain_text("du_none_x2.json is missing")
+    expect(page.locator("#latent-missing")).to_contain_text("DU_none has weights for x4 only")
     expect(page.locator("#latent-method input")).to_have_count(1)
     visitor.finish()
 

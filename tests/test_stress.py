@@ -232,7 +232,7 @@ def test_requests_that_cannot_be_served() -> None:
     with pytest.raises(RequestError, match="No damage is chosen"):
         runs.check_kinds([])
     assert runs.check_kinds(["noise", "jpeg", "noise"]) == ["jpeg", "noise"]
-    with pytest.raises(RequestError, match="du_none_x2.json is missing"):
+    with pytest.raises(RequestError, match="DU_none has weights for x4 only"):
         next(runs.stress(Models(), np.zeros((32, 32, 3), np.uint8), 2, ["du_none"], ["jpeg"]))
 
 
@@ -287,6 +287,20 @@ def test_bytes_stop_between_codecs(hr: np.ndarray) -> None:
     assert len(seen) == 5 and seen[-1].progress.active
 
 
+def test_a_run_that_another_breaks_off_says_so(tmp_path: Path, photo: Photo) -> None:
+    path = str(tmp_path / "a.png")
+    Path(path).write_bytes(encode_png(photo(48, 64)))
+    tab = StressHandlers(Models())
+    half = replace(stress_run([26.0] * 9, [27.0] * 4), progress=Progress("JPEG", 13, 18))
+    _, _, _, _, sentences, *_ = tab.begin(path, 4, ["bicubic"], None, Ticket(), half)
+    assert "Broken off after 13 of 18 steps by another run" in sentences
+    rates = RateRun(4, ("bicubic",), (), progress=Progress("WebP", 3, 55))
+    *_, sentences, _ = tab.begin(path, 4, ["bicubic"], ["jpeg"], Ticket(), rates)
+    assert "Broken off after 3 of 55 steps by another run" in sentences
+    whole = replace(half, progress=Progress("Finished", 18, 18, active=False))
+    assert tab.begin(path, 4, ["bicubic"], None, Ticket(), whole)[4] is SKIP
+
+
 # Sentences
 
 
@@ -304,8 +318,11 @@ def test_the_crossing_is_the_first_amount_below_bicubic() -> None:
     flat = [26.0] * 9
     falling = [30.0, 29, 28, 27, 25, 24, 23, 22, 21]
     [text] = verdicts.crossings(stress_run(flat, falling))
-    assert "FGRN is below bicubic from quality 70 on (25.00 against 26.00 dB)" in text
-    assert "stays above" in verdicts.crossings(stress_run(flat, [27.0] * 9))[0]
+    assert "FGRN is below bicubic from quality 70 down (25.00 against 26.00 dB)" in text
+    assert "never falls below" in verdicts.crossings(stress_run(flat, [27.0] * 9))[0]
+    assert "never falls below" in verdicts.crossings(stress_run(flat, [25.96] * 9))[0], "nobody sees that"
+    last = [27.0] * 8 + [20.0]
+    assert "at quality 30, the most that was tried (20.00" in verdicts.crossings(stress_run(flat, last))[0]
     [text] = verdicts.crossings(stress_run(flat, [30.0, 29, 28, 27, 25, 24, 23, 27, 21]))
     assert "at quality 70, but not at all that follow (25.00 against 26.00 dB)" in text
     assert verdicts.crossings(stress_run(flat, falling[:5])) == [], "not before the curve is whole"

@@ -352,7 +352,6 @@ def test_a_run_is_not_begun_over_another(
         ("tiny_fgrn", ("--hold-out", "2"), "hold_out 1, not 2"),
         ("tiny_fgrn", ("--halves",), "halves False, not True"),
         ("tiny_fgrn", ("--graphics", "0.2"), "graphics 0.0, not 0.2"),
-        ("tiny_fgrn", ("--precision", "bf16"), "precision float32, not bf16"),
         ("tiny_fgrn", ("--only", "flow"), "stages.0.objective rescaling, not flow"),
         ("tiny_irn", (), "name tiny_fgrn, not tiny_irn"),
     ],
@@ -368,6 +367,19 @@ def test_resuming_what_is_another_run_is_refused(
     train.main(arguments("tiny_fgrn", data, tmp_path, samples=4))
     assert train.main([*arguments(recipe, data, tmp_path, samples=8), "--resume", *options]) == 2
     assert words in caplog.text and "--init" in caplog.text
+
+
+@pytest.mark.parametrize(("key", "before", "now"), [("precision", "bf16", "float32"), ("processes", 2, 1)])
+def test_a_run_goes_on_as_it_was_computed(
+    key: str, before: object, now: object, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = arguments("tiny_fgrn", data, tmp_path, samples=4)
+    train.main(line)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["identity"][key] == now
+    torch.save(state | {"identity": {**state["identity"], key: before}}, tmp_path / "state.pt")
+    assert train.main([*line, "--resume"]) == 2
+    assert f"{key} {before}, not {now}" in caplog.text
 
 
 def test_a_checkpoint_from_before_a_field_was_there_is_resumed(data: Path, tmp_path: Path) -> None:

@@ -86,6 +86,12 @@ class StressHandlers:
                     drawn._replace(run=None, sentences="", plots=(gone,) * len(KINDS)),
                     ("", gone),
                 )
+            elif run and run.progress.active:
+                done = f"Broken off after {run.progress.done} of {run.progress.total} steps by another run."
+                if isinstance(run, StressRun):
+                    drawn = drawn._replace(sentences=_listed([*verdicts.crossings(run), done], HELP))
+                else:
+                    rates = (_listed([done], BYTES_HELP), SKIP)
         return granted, *drawn.values(), *rates
 
     def first(self, run: StressRun | RateRun | None, ticket: Ticket) -> Any:

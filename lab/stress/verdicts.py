@@ -12,6 +12,8 @@ from lab.files import readable_size
 from lab.stress.damage import CODECS, KINDS
 from lab.stress.runs import RatePoint, RateRun, StressRun
 
+TIE = 0.05  # dB: less than anybody sees
+
 
 def crossings(run: StressRun) -> list[str]:
     """For every kind of damage that is measured whole: from where on a method is worse than bicubic."""
@@ -24,7 +26,7 @@ def crossings(run: StressRun) -> list[str]:
         for method in run.methods:
             if method == "bicubic":
                 continue
-            worse = [a for a in amounts if values[method, a] < values["bicubic", a]]
+            worse = [a for a in amounts if values[method, a] < values["bicubic", a] - TIE]
             lines.append(
                 _crossing(kind, method, worse, values, onwards=worse == list(amounts)[-len(worse) :])
             )
@@ -71,14 +73,15 @@ def _crossing(
     label = METHODS[method].label
     head = f"{KINDS[kind].label}: {label}"
     if not worse:
-        return f"{head} stays above bicubic throughout."
+        return f"{head} never falls below bicubic."
     first = worse[0]
     ours, bicubic = (format_score(values[name, first]) for name in (method, "bicubic"))
-    where = (
-        f"from {_amount(kind, first)} on"
-        if onwards
-        else f"at {_amount(kind, first)}, but not at all that follow"
-    )
+    if not onwards:
+        where = f"at {_amount(kind, first)}, but not at all that follow"
+    elif len(worse) == 1:
+        where = f"at {_amount(kind, first)}, the most that was tried"
+    else:
+        where = f"from {_amount(kind, first)} {'down' if kind in CODECS else 'on'}"
     return f"{head} is below bicubic {where} ({ours} against {bicubic} dB)."
 
 
