@@ -10,7 +10,7 @@ import gradio as gr
 from fgrn.methods import METHODS, SCALES
 from lab import table, viewer
 from lab.at_once import complain
-from lab.components import html, pictures, upload
+from lab.components import NamedChoices, html, pictures, upload
 from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers
 from lab.queues import METRIC, QUIET, shown_waiting
 from lab.shown import Shown
@@ -69,7 +69,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
             scale = gr.Radio(
                 [(f"×{s}", s) for s in SCALES], value=FIRST_SCALE, label="Scale", elem_id="scale"
             )
-            methods = gr.CheckboxGroup(
+            methods = NamedChoices(
                 [(METHODS["bicubic"].label, "bicubic")], value=["bicubic"], label="Methods", elem_id="methods"
             )
             missing = html(elem_id="missing")

@@ -59,6 +59,19 @@ with no_stub_files():
                 return None
             return payload.path
 
+    class NamedChoices(gr.CheckboxGroup):
+        """Checkboxes that hand over what was ticked, whatever can be ticked by now.
+
+        gr.CheckboxGroup refuses what is no choice any more, with a message of its own, when an event was sent just
+        before another changed the choices. Handlers check names themselves (`asked.check_names`).
+        """
+
+        is_template = True  # for the browser it is a checkbox group
+
+        def preprocess(self, payload: list[Any]) -> list[Any]:
+            """The names that were sent."""
+            return [name for name in payload if isinstance(name, str)] if isinstance(payload, list) else []
+
 
 def upload(**options: Any) -> UploadedImage:
     """An input for a picture file; `lab.reader` reads it."""

@@ -20,7 +20,7 @@ from lab import asked, cards, compare, example_cache, links, reader, region, tab
 from lab.ahead import Ahead
 from lab.at_once import AtOnce
 from lab.compare import AT_ONCE, Run
-from lab.components import inert, picture_value, shown_errors
+from lab.components import NamedChoices, inert, picture_value, shown_errors
 from lab.files import DAY, Store, private_folder, readable_size
 from lab.models import Models
 from lab.queues import in_own_threads
@@ -196,7 +196,7 @@ class Handlers:
         names = [name for _, name in usable]
         ticked = [name for name in names if name in (chosen or FIRST_METHODS)]
         ticked = ticked or [name for name in names if name in FIRST_METHODS]
-        return gr.CheckboxGroup(choices=usable, value=ticked), cards.missing(
+        return NamedChoices(choices=usable, value=ticked), cards.missing(
             [(s.label, s.reason) for s in statuses if s.reason]
         )
 
@@ -204,8 +204,8 @@ class Handlers:
         self, scale: int, chosen: Sequence[str], hidden: Sequence[str]
     ) -> tuple[Any, str, list[str]]:
         """`choices` at another scale; `hidden` are ticked methods that the scale before did not have."""
-        box, missing = self.choices(scale, wanted := [*chosen, *hidden])
-        return box, missing, [name for name in wanted if name not in box.value]
+        wanted, here = [*chosen, *hidden], self.models.available(scale)
+        return *self.choices(scale, wanted), [name for name in wanted if name not in here]
 
     def opened(self, request: gr.Request) -> tuple[Any, ...]:
         """Badge, picture, scale, methods, tab, and whether to run, when the page opens: as its address says."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from fgrn.pipeline import load, rescale
+from training import on_graphics
 from training.graphics import KINDS, LUMA, NUMBERS, drawn
 
 SIDE = 24
@@ -22,13 +27,13 @@ def patches() -> Tensor:
 
 def all_of(kind: str, seed: int = 0) -> Tensor:
     """Patches that are all drawn in one way."""
-    number = [k.__name__ for k in KINDS].index(f"_{kind}")
+    number = list(KINDS).index(kind)
     numbers = torch.from_numpy(np.random.default_rng(seed).random((MANY, NUMBERS)))
     numbers[:, 0] = (number + 0.5) / len(KINDS)
     return drawn(patches(), numbers, 1.0)
 
 
-@pytest.mark.parametrize("kind", [k.__name__[1:] for k in KINDS])
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_all_are_pictures_in_grey_levels_and_follow_their_numbers(kind: str) -> None:
     found = all_of(kind)
     assert found.shape == (MANY, 3, SIDE, SIDE) and found.dtype == torch.float32
@@ -71,3 +76,18 @@ def test_grey_ones_keep_the_luma_and_vivid_ones_double_the_colours() -> None:
 def test_without_a_share_nothing_is_drawn() -> None:
     numbers = torch.zeros(MANY, NUMBERS)
     assert drawn(patches(), numbers, 0.0).equal(patches())
+
+
+def test_figures_on_graphics(use_tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_graphics, "measure", partial(on_graphics.measure, 2, 32))
+    assert on_graphics.main(["--json", str(tmp_path / "out.json")]) == 0
+    figures = json.loads((tmp_path / "out.json").read_text())
+    rows = {(row["method"], row["scale"]): row["psnr"] for row in figures["rows"]}
+    assert set(rows) == {(method, scale) for method in ("bicubic", "irn", "fgrn") for scale in (2, 4)}
+    assert rows["bicubic", 4]["flat"] is None, "bicubic leaves a flat colour as it is"
+    waves = on_graphics.pictures(KINDS["waves"], 2, 32)
+    rescaler = load("fgrn", 4)
+    errors = [rescale(rescaler, hr).reconstruction.astype(float) - hr for hr in waves]
+    assert rows["fgrn", 4]["waves"] == pytest.approx(10 * np.log10(255**2 / np.mean(np.square(errors))))
+    table = on_graphics.graphics_table(figures)
+    assert "| exact |" in table and f"{rows['fgrn', 4]['waves']:.2f}" in table

@@ -14,6 +14,7 @@ from torch import Tensor
 
 NUMBERS = 16  # random numbers that a patch takes
 SHORTEST, LONGEST = 4.0, 160.0  # pixels: periods of waves and stripes
+Kind = Callable[[Tensor, list[float]], Tensor]
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 MOST_VIVID = 4.0  # times the distance of a colour from grey
 
@@ -24,10 +25,10 @@ def drawn(patches: Tensor, numbers: Tensor, share: float) -> Tensor:
     `patches` (B, 3, P, P), float32 in [0, 1]; `numbers` (B, NUMBERS) in [0, 1) decide everything, the first of each
     row whether and what is drawn. Whatever is drawn is rounded to grey levels, as pictures are.
     """
-    result = patches.clone()
+    kinds, result = list(KINDS.values()), patches.clone()
     for i, row in enumerate(numbers.tolist()):
         if row[0] < share:
-            draw = KINDS[int(row[0] / share * len(KINDS))]
+            draw = kinds[int(row[0] / share * len(kinds))]
             result[i] = draw(patches[i], row[1:]).clamp(0, 1).mul(255).round().div(255)
     return result
 
@@ -84,11 +85,12 @@ def _vivid(patch: Tensor, n: list[float]) -> Tensor:
     return torch.lerp(_grey(patch, n), patch, 1 + (MOST_VIVID - 1) * n[0])
 
 
-KINDS: tuple[Callable[[Tensor, list[float]], Tensor], ...] = (
-    _flat,
-    _gradient,
-    _waves,
-    _stripes,
-    _grey,
-    _vivid,
-)
+KINDS: dict[str, Kind] = {
+    "flat": _flat,
+    "gradient": _gradient,
+    "waves": _waves,
+    "stripes": _stripes,
+    "grey": _grey,
+    "vivid": _vivid,
+}
+"""How a patch (3, P, P) and NUMBERS - 1 numbers in [0, 1) become another patch, not yet rounded, by name."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from fgrn.methods import METHODS, SCALES
 from training.markdown import Rows, markdown
+from training.on_graphics import graphics_table
 from training.speed_tables import SPEED_TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -149,6 +150,7 @@ TABLES: dict[str, tuple[str, Table]] = {
             ("lr", partial(_alone, lr_table)),
         )
     },
+    "graphics": ("graphics.json", partial(_alone, graphics_table)),
     "rounding": ("rounding.json", partial(_alone, rounding_table)),
     "rescaling-blend-x2": ("rescaling_blend_x2.json", partial(_alone, rescaling_blend_table)),
     "rescaling-blend-x4": ("rescaling_blend_x4.json", partial(_alone, rescaling_blend_table)),

@@ -16,7 +16,7 @@ from lab.benchmark import archive, kept, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
 from lab.cards import Page, outdated
-from lab.components import html, picture_value, pictures, shown_errors
+from lab.components import NamedChoices, html, picture_value, pictures, shown_errors
 from lab.files import stem
 from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
 from lab.progress import Progress
@@ -70,7 +70,7 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
             scale = gr.Radio(
                 [(f"×{s}", s) for s in SCALES], value=FIRST_SCALE, label="Scale", elem_id="bench-scale"
             )
-            methods = gr.CheckboxGroup(
+            methods = NamedChoices(
                 [(METHODS["bicubic"].label, "bicubic")],
                 value=["bicubic"],
                 label="Methods",
