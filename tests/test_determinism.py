@@ -14,7 +14,11 @@ import pytest
 import torch
 
 import fgrn
+from fgrn.compute import as_tensor
 from fgrn.images import encode_png
+from fgrn.methods import SCALES
+from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise
+from fgrn.pipeline import load
 from tests import server as servers
 from tests.benchmarks.client import Client
 from tests.conftest import ROOT, Photo
@@ -84,3 +88,18 @@ def test_threads_and_tiles_make_no_difference_to_the_shipped_networks(
                 assert difference.max() <= 1
                 values, different = values + difference.size, different + int(np.count_nonzero(difference))
     assert different <= 1e-5 * values
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_other_ways_to_add_move_the_restored_picture_by_a_level_at_most(scale: int) -> None:
+    """Another device, imitated by double precision: x that falls between two levels must not jump with the last bit."""
+    rescaler, other = load("fgrn", scale, device="cpu"), load("fgrn", scale, device="cpu")
+    other.net.double()
+    lr = rescaler.downscale(make_photo(256, 256, seed=1))
+    restored = []
+    for rescaled, dtype in ((rescaler, torch.float32), (other, torch.float64)):
+        with torch.inference_mode():
+            x = nearly_quantise(rescaled.net.from_lr(as_tensor(lr, rescaler.device).to(dtype))) / GREY_LEVELS
+            restored.append(grey_levels(rescaled.net.decode(x)).int())
+    difference = (restored[0] - restored[1]).abs()
+    assert difference.max() <= 1 and (difference > 0).float().mean() < 1e-3
