@@ -20,7 +20,7 @@ from lab.files import Store
 from lab.models import Models
 from lab.shown import Shown
 from lab.ticket import Ticket
-from tests.conftest import Photo
+from tests.conftest import Photo, make_tiny_weights
 
 METHODS = ("bicubic", "fgrn")
 
@@ -133,15 +133,17 @@ def test_a_second_start_runs_no_network(picture: Path, tmp_path: Path) -> None:
 
 
 def test_what_weights_in_memory_made_is_not_kept_as_that_of_new_ones(
-    use_tiny_weights: Path, picture: Path, tmp_path: Path
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    weights = make_tiny_weights(tmp_path / "weights") / "fgrn_x4.safetensors"
+    monkeypatch.setenv("FGRN_WEIGHTS", str(weights.parent))
     models = Models()
     first = startup.Showcase(models, Store(tmp_path / "a"), picture, 4, METHODS, tmp_path / "cache")
     loaded = {status.method: status.digest for status in models.status(4)}
-    net, card = checkpoint.load(use_tiny_weights / "fgrn_x4.safetensors")
+    net, card = checkpoint.load(weights)
     with torch.no_grad():
         next(net.parameters()).add_(0.5)
-    checkpoint.save(net, use_tiny_weights / "fgrn_x4.safetensors", card.provenance)
+    checkpoint.save(net, weights, card.provenance)
     shown = list(first.watch())[-1]
     assert {outcome.method: outcome.digest for outcome in shown.outcomes}["fgrn"] == loaded["fgrn"]
     second = startup.Showcase(Models(), Store(tmp_path / "b"), picture, 4, METHODS, tmp_path / "cache")

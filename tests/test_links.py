@@ -136,7 +136,7 @@ def test_a_link_to_methods_without_weights_runs_the_others_and_says_why(
         said.clear()
         methods = page.opened(visit(f"scale=2&methods={asked}"))[3]
         assert methods.value == ticked
-        assert len(said) == 1 and "at ×2" in said[0] and "is missing" in said[0]
+        assert len(said) == 1 and "at ×2" in said[0] and "has weights for x4 only" in said[0]
 
 
 # Chromium
