@@ -21,7 +21,7 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     Raises OSError; then all are as they were, unless one of them could not even be renamed.
     """
     # In the same folder: os.replace cannot cross file systems.
-    temporaries = {path: path.parent / f".{secrets.token_hex(8)}.tmp" for path in map(Path, files)}
+    temporaries = {path: path.parent / f".{secrets.token_hex(8)}.tmp" for path in files}
     try:  # from before the files are there: Ctrl-C may come at any moment
         for path, temporary in temporaries.items():
             # Not mkstemp: its files are 0600 whatever the umask says.

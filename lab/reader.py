@@ -74,9 +74,8 @@ class Reader:
 
     def close(self) -> None:
         """End the idle processes."""
-        idle = [
-            self._idle.get() for _ in range(self._idle.qsize())
-        ]  # all first: what is put back comes out next
+        # All of them first: what is put back comes out next.
+        idle = [self._idle.get() for _ in range(self._idle.qsize())]
         for process in idle:
             if process is not None:
                 _end(process)

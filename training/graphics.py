@@ -12,11 +12,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from fgrn.ops import quantise
+
 NUMBERS = 16  # random numbers that a patch takes
 SHORTEST, LONGEST = 4.0, 160.0  # pixels: periods of waves and stripes
-Kind = Callable[[Tensor, list[float]], Tensor]
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 MOST_VIVID = 4.0  # times the distance of a colour from grey
+
+Kind = Callable[[Tensor, list[float]], Tensor]
+"""Makes of a patch (3, P, P) and NUMBERS - 1 numbers in [0, 1) another patch, not yet clamped or rounded."""
 
 
 def drawn(patches: Tensor, numbers: Tensor, share: float) -> Tensor:
@@ -29,7 +33,7 @@ def drawn(patches: Tensor, numbers: Tensor, share: float) -> Tensor:
     for i, row in enumerate(numbers.tolist()):
         if row[0] < share:
             draw = kinds[int(row[0] / share * len(kinds))]
-            result[i] = draw(patches[i], row[1:]).clamp(0, 1).mul(255).round().div(255)
+            result[i] = quantise(draw(patches[i], row[1:]))
     return result
 
 
@@ -93,4 +97,4 @@ KINDS: dict[str, Kind] = {
     "grey": _grey,
     "vivid": _vivid,
 }
-"""How a patch (3, P, P) and NUMBERS - 1 numbers in [0, 1) become another patch, not yet rounded, by name."""
+"""Every kind by its name."""

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from fgrn.compute import as_array, as_tensor
 from fgrn.files import write_json
 from fgrn.images import read_image
 from fgrn.methods import METHODS, SCALES, load_card
+from fgrn.ops import GREY_LEVELS, grey_levels
 from fgrn.pipeline import Rescaler, load, rescale
 from fgrn.pixels import Pixels
 from training.graphics import KINDS, NUMBERS, Kind
@@ -38,12 +40,9 @@ def pictures(kind: Kind, count: int = COUNT, side: int = SIDE) -> list[Pixels]:
     for i in range(count):
         photo = photos[i % len(photos)]
         top, left = (int(random.random() * (length - side)) for length in photo.shape[:2])
-        patch = (
-            torch.from_numpy(photo[top : top + side, left : left + side].copy()).permute(2, 0, 1).float()
-            / 255
-        )
-        levels = kind(patch, random.random(NUMBERS).tolist()).clamp(0, 1).mul(255).round().byte()
-        drawn.append(np.ascontiguousarray(levels.permute(1, 2, 0).numpy()))
+        patch = as_tensor(photo[top : top + side, left : left + side], torch.device("cpu"))[0]
+        levels = grey_levels(kind(patch, random.random(NUMBERS).tolist()))
+        drawn.append(as_array(levels[None]))
     return drawn
 
 
@@ -51,7 +50,7 @@ def psnr(rescaler: Rescaler, hrs: list[Pixels]) -> float | None:
     """PSNR of RGB in dB over all pixels of all pictures; None if all come back as they were."""
     squares = [np.square(rescale(rescaler, hr).reconstruction.astype(np.float64) - hr).mean() for hr in hrs]
     mean = float(np.mean(squares))
-    return 10 * math.log10(255**2 / mean) if mean else None
+    return 10 * math.log10(GREY_LEVELS**2 / mean) if mean else None
 
 
 def measure(count: int = COUNT, side: int = SIDE) -> dict[str, Any]:
