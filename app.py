@@ -85,7 +85,7 @@ def _add_api(page: Handlers) -> None:
         named = gr.Textbox("", label="Method, if the file does not name it")
         scale = gr.Number(FIRST_SCALE, precision=0, label="Scale, one of " + ", ".join(map(str, SCALES)))
         named_scale = gr.Number(0, precision=0, label="Scale, if the file does not name it")
-        several = gr.JSON([], label="Names of methods; empty for all that are available")
+        several = gr.JSON([], label="Names of methods; empty for all but the refined")
         box = gr.JSON(
             None, label="Region as [left, top, width, height] in pixels; none for the whole picture"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from fgrn.pixels import Levels, Pixels
 from fgrn.tiles import in_tiles
 
 TensorFunction = Callable[[Tensor], Tensor]
+T = TypeVar("T")
 
 SMALLEST_TILE = 96  # LR pixels on a side
 
@@ -53,12 +54,20 @@ def compute(
         with torch.inference_mode():
             return as_array(finish(function(as_tensor(tile, device))))
 
+    def in_tiles_of(side: int) -> NDArray[Any]:
+        return in_tiles(of_tile, pixels, side=side, reach=reach, zoom_in=zoom_in, zoom_out=zoom_out)
+
+    return with_room(in_tiles_of, side, SMALLEST_TILE)
+
+
+def with_room(work: Callable[[int], T], side: int, smallest: int) -> T:
+    """`work(side)`, with half of the side and so on down to `smallest` as long as a GPU's memory is not enough."""
     while True:
         try:
-            return in_tiles(of_tile, pixels, side=side, reach=reach, zoom_in=zoom_in, zoom_out=zoom_out)
+            return work(side)
         except torch.OutOfMemoryError:
-            if side <= SMALLEST_TILE:
+            if side <= smallest:
                 raise
-            side = max(side // 2, SMALLEST_TILE)
+            side = max(side // 2, smallest)
         finally:
             release_freed_memory()

@@ -11,6 +11,7 @@ from fgrn.checkpoint import Card, CheckpointError
 from fgrn.hub import locate
 from fgrn.models import Bicubic, Config, FGRNConfig, IRNConfig, RescalingNet
 
+REFINING_STEPS = 20
 WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights"
 SCALES = (2, 4)
 
@@ -24,12 +25,18 @@ class Method:
     summary: str
     trained: bool = True
     slow: bool = False  # on a CPU it takes many times as long as the others: they go first
+    refined: str = ""  # the method whose x is refined, and whose weights these are
+
+    @property
+    def weights(self) -> str:
+        """The method that its weights are named after, and that its LR files say: what restores them."""
+        return self.refined or self.name
 
     def matches(self, config: Config) -> bool:
         """Whether weights of `config` are weights of this method."""
         if isinstance(config, IRNConfig):
-            return self.name == "irn"
-        return self.name == _METHOD_OF_GUIDANCE[config.guidance]
+            return self.weights == "irn"
+        return self.weights == _METHOD_OF_GUIDANCE[config.guidance]
 
 
 _METHOD_OF_GUIDANCE = {"flow": "fgrn", "bicubic": "du_bic", "none": "du_none"}
@@ -41,11 +48,22 @@ METHODS: dict[str, Method] = {
         Method("irn", "IRN", "one invertible network, down and up (z = 0)", slow=True),
         Method("fgrn", "FGRN", "free encoder and decoder, LR image by invertible flow guidance"),
         Method(
+            "fgrn_refined",
+            "FGRN refined",
+            f"FGRN, its x fitted to the picture in {REFINING_STEPS} gradient steps; restored as any FGRN",
+            slow=True,
+            refined="fgrn",
+        ),
+        Method(
             "du_none", "DU_none", "FGRN's encoder and decoder without any guidance: x itself is the LR image"
         ),
         Method("du_bic", "DU_bic", "FGRN's encoder and decoder, x held to the bicubic image by a loss"),
     )
 }
+
+
+RESTORING = tuple(name for name, method in METHODS.items() if not method.refined)
+"""The methods that LR files name, one for all with the same weights."""
 
 
 def weights_folder() -> Path:
@@ -55,7 +73,9 @@ def weights_folder() -> Path:
 
 def weights_path(method: str, scale: int, folder: Path | None = None) -> Path:
     """Where the weights of a method lie: METHOD_xSCALE.safetensors in `folder`, by default `weights_folder()`."""
-    return (weights_folder() if folder is None else folder) / f"{method}_x{scale}.safetensors"
+    return (
+        weights_folder() if folder is None else folder
+    ) / f"{METHODS[method].weights}_x{scale}.safetensors"
 
 
 def load_net(method: str, scale: int, weights: str | Path | None = None) -> tuple[RescalingNet, Card | None]:

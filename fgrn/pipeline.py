@@ -16,10 +16,11 @@ from fgrn import images
 from fgrn.compute import TensorFunction, as_array, as_tensor, compute
 from fgrn.images import LoadedImage, LRInfo
 from fgrn.memory import limit_gpu_memory
-from fgrn.methods import METHODS, load_net
+from fgrn.methods import METHODS, REFINING_STEPS, load_net
 from fgrn.models import IRN, RescalingNet
 from fgrn.ops import grey_levels, memory_format, nearly_quantise, require_float32
 from fgrn.pixels import Levels, Pixels, pad_to_multiple, rounded
+from fgrn.refine import refine
 
 ImageLike = Pixels | Image.Image | LoadedImage | str | Path
 
@@ -80,7 +81,7 @@ class Rescaler:
         return self.decode(self.from_lr(lr), size)
 
     def encode(self, hr: ImageLike) -> Pixels:
-        """HR -> x, padded by reflection to the next multiple of the scale."""
+        """HR -> x, padded by reflection to the next multiple of the scale; refined, if the method is for that."""
         pixels = as_pixels(hr)
         if min(pixels.shape[:2]) < MIN_SIDE:
             raise RescaleError(
@@ -88,7 +89,10 @@ class Rescaler:
                 f"{MIN_SIDE}: choose a larger picture."
             )
         padded = pad_to_multiple(pixels, self.scale)
-        return self._apply(self.net.encode, padded, self.net.reach.encode, zoom_in=self.scale)
+        x = self._apply(self.net.encode, padded, self.net.reach.encode, zoom_in=self.scale)
+        if not METHODS[self.method].refined:
+            return x
+        return refine(self.net, padded, x, steps=REFINING_STEPS, device=self.device)
 
     def to_lr(self, x: Pixels) -> Pixels:
         """x -> LR through F."""
@@ -125,7 +129,7 @@ class Rescaler:
 
     def info(self, size: tuple[int, int]) -> LRInfo:
         """What the LR PNG of an original of `size` = (height, width) has to carry."""
-        return LRInfo(self.method, self.scale, *size, self.digest)
+        return LRInfo(METHODS[self.method].weights, self.scale, *size, self.digest)
 
     def _apply(
         self,
@@ -156,7 +160,7 @@ def load(
     weights: str | Path | None = None,
     latent_seed: int | None = None,
 ) -> Rescaler:
-    """Load a method: "bicubic", "irn", "fgrn", "du_none" or "du_bic", at scale 2 or 4.
+    """Load a method: one of `fgrn.methods.METHODS`, at scale 2 or 4.
 
     `weights` is a `*.safetensors` file with its card, or `org/name@revision` on the Hugging Face Hub; by default the
     repository's own. `device` defaults to what Accelerate finds: a GPU if there is one, else the CPU. Bicubic is always
@@ -173,6 +177,7 @@ def load(
         device = "cpu"
     place = torch.device(device) if device is not None else default_device()
     limit_gpu_memory(place)
+    net.requires_grad_(False)
     net.to(place, memory_format=memory_format(place))  # type: ignore[call-overload]
     return Rescaler(method, scale, net, card.digest if card else "", place, latent_seed)
 

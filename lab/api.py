@@ -79,7 +79,7 @@ class Api:
         """
         with shown_errors():
             number = check_scale(scale)
-            names = check_methods(methods or self.models.available(number))
+            names = check_methods(methods or self.models.usual(number))
             part: Region | None = None
             for run in self._runs(image, number, names):
                 if box:

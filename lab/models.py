@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from fgrn.checkpoint import CheckpointError
-from fgrn.methods import METHODS, SCALES, cards
+from fgrn.methods import METHODS, RESTORING, SCALES, cards
 from fgrn.pipeline import Rescaler, default_device, load
 from lab.pace import Pace
 
@@ -120,11 +120,19 @@ class Models:
         """Names of the methods that can be used at a scale."""
         return [status.method for status in self.status(scale) if not status.reason]
 
+    def usual(self, scale: int) -> list[str]:
+        """`available`, without those whose x is refined: they take several times as long, for who asks for them."""
+        return [name for name in self.available(scale) if name in RESTORING]
+
     def summary(self) -> tuple[str, dict[str, list[int]]]:
         """The device in words, and for every trained method the scales that have sound weights."""
         name = self._device or _device_name()
         sound = {scale: self.available(scale) for scale in SCALES}
-        scales = {m.label: [s for s in SCALES if m.name in sound[s]] for m in METHODS.values() if m.trained}
+        scales = {
+            METHODS[name].label: [s for s in SCALES if name in sound[s]]
+            for name in RESTORING
+            if METHODS[name].trained
+        }
         return name, scales
 
 

@@ -20,6 +20,7 @@ COLOURS = {
     "bicubic": "#7f7f7f",
     "irn": "#d55e00",
     "fgrn": "#0b7bc1",
+    "fgrn_refined": "#00878f",
     "du_none": "#b85c94",
     "du_bic": "#8a7a00",
     "jpeg": "#009270",
@@ -31,6 +32,7 @@ MARKERS = {
     "bicubic": "circle",
     "irn": "square",
     "fgrn": "diamond",
+    "fgrn_refined": "diamond-tall",
     "du_none": "triangle-up",
     "du_bic": "triangle-down",
 }

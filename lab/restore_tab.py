@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from fgrn.methods import METHODS, SCALES
+from fgrn.methods import METHODS, RESTORING, SCALES
 from fgrn.pipeline import notices_of
 from lab import cards, restore
 from lab.asked import RequestError
@@ -27,7 +27,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State) -> None:
     When it is opened for the first time it restores the LR picture of Compare.
     """
     tab = RestoreTab(page)
-    methods = [("As the file says", restore.FROM_FILE), *((m.label, name) for name, m in METHODS.items())]
+    methods = [("As the file says", restore.FROM_FILE), *((METHODS[name].label, name) for name in RESTORING)]
     scales = [("As the file says", restore.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
     ticket = gr.State(Ticket())
     with gr.Row():

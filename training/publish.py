@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fgrn.checkpoint import Card, CheckpointError, read_card
-from fgrn.methods import METHODS, SCALES, WEIGHTS, load_net, weights_folder, weights_path
+from fgrn.methods import METHODS, RESTORING, SCALES, WEIGHTS, load_net, weights_folder, weights_path
 from training import report
 from training.markdown import markdown
 
@@ -117,7 +117,7 @@ def read_weights(folder: Path) -> list[Weights]:
     """
     found = []
     with TemporaryDirectory() as copies:
-        for method, scale in product((name for name in METHODS if METHODS[name].trained), SCALES):
+        for method, scale in product((name for name in RESTORING if METHODS[name].trained), SCALES):
             copy = weights_path(method, scale, Path(copies))
             names = [name for name in (copy.name, f"{copy.stem}.json") if (folder / name).exists()]
             for name in names:  # what is checked is what is sent: a run may be writing to the folder

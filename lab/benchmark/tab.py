@@ -254,7 +254,7 @@ class BenchmarkTab:
         """
         with shown_errors():
             number = check_scale(scale)
-            names = methods or self.page.models.available(number)
+            names = methods or self.page.models.usual(number)
             settings, collected = _checked(dataset or UPLOAD, files, number, names, protocol, no_reference)
             for bench in runs.benchmark(self.page.models, settings, collected, dataset or ""):
                 paths = [] if bench.progress.active else self.downloads(bench).files
@@ -266,7 +266,7 @@ def _add_api(tab: BenchmarkTab) -> None:
         files = gr.File(label="Pictures or ZIPs", file_count="multiple")
         dataset = gr.Textbox("", label="Name of a picture set of the server; empty for the files")
         scale = gr.Number(FIRST_SCALE, precision=0, label="Scale")
-        methods = gr.JSON([], label="Names of methods; empty for all that are available")
+        methods = gr.JSON([], label="Names of methods; empty for all but the refined")
         protocol = gr.Textbox("paper", label="Protocol, one of " + ", ".join(PROTOCOLS))
         blind = gr.Checkbox(False, label="NIQE and PIQE of the LR pictures")
         rows, summary = gr.JSON(label="Rows"), gr.JSON(label="Summary")

@@ -136,7 +136,8 @@ def check_method(method: str | None) -> str:
         raise RequestError(f"There is no method {method!r}. Choose among {', '.join(STUDIED)}.")
     if method not in STUDIED:
         label = METHODS[method].label
-        raise RequestError(f"{label} has no x of its own: its x is its LR picture. Choose {STUDIED[0]!r}.")
+        why = "its encoder is that of FGRN" if METHODS[method].refined else "its x is its LR picture"
+        raise RequestError(f"{label} has no x of its own: {why}. Choose {STUDIED[0]!r}.")
     return method
 
 

@@ -29,7 +29,7 @@ class StressApi:
         what was left out.
         """
         with shown_errors():
-            names = methods or self._available(scale)
+            names = methods or self._usual(scale)
             for run in stress(self.models, image, scale, names, kinds or list(KINDS)):
                 yield (
                     [
@@ -54,7 +54,7 @@ class StressApi:
         in dB and ssim_y.
         """
         with shown_errors():
-            names = methods or self._available(scale)
+            names = methods or self._usual(scale)
             for run in rate(self.models, image, scale, names):
                 yield (
                     [
@@ -71,5 +71,5 @@ class StressApi:
                     list(run.notices),
                 )
 
-    def _available(self, scale: float) -> list[str]:
-        return self.models.available(asked.check_scale(scale))
+    def _usual(self, scale: float) -> list[str]:
+        return self.models.usual(asked.check_scale(scale))

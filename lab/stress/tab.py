@@ -88,7 +88,7 @@ def _add_api(api: StressApi) -> None:
     with gr.Group(visible=False):
         image = upload(label="Picture")
         scale = gr.Number(FIRST_SCALE, precision=0, label="Scale")
-        methods = gr.JSON([], label="Names of methods; empty for all that are available")
+        methods = gr.JSON([], label="Names of methods; empty for all but the refined")
         kinds = gr.JSON([], label="Kinds of damage, of " + ", ".join(KINDS) + "; empty for all")
         rows, notices = gr.JSON(label="Rows"), gr.JSON(label="Notices")
     gr.on([], api.stress_rows, [image, scale, methods, kinds], [rows, notices], api_name="stress", **SERIES)

@@ -1,0 +1,103 @@
+"""Refining x for one picture: gradient steps on what `decode` makes of it. The networks stay as they are.
+
+G_d has one look at a picture and cannot know what G_u will make of its x; but whoever shrinks the picture has it at
+hand, and can see. HCD (Xu et al., "Downscaled Representation Matters", ICCV 2023) does so with the LR image of other
+methods. Here it is x, so that F takes what comes out to LR as ever: the LR file and restoring it stay as they are.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fgrn.compute import as_array, as_tensor, with_room
+from fgrn.models import RescalingNet
+from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise, quantise
+from fgrn.pixels import Pixels
+from fgrn.tiles import Window, windows
+
+RATE = (
+    0.25 / GREY_LEVELS
+)  # times the scale is that of the first step: nearly the way that every value goes in it
+BETAS = (0.8, 0.95)  # memories of 5 and 20 steps, of the few that there are
+BLOCK = 256  # x on a side: with them, gradients take about 1.5 GB
+SMALLEST_BLOCK = 32
+MARGIN = 24  # x around a block that stay as they are: G_u looks further, but hardly
+ALL = slice(None)
+
+
+def refine(net: RescalingNet, hr: Pixels, x: Pixels, *, steps: int, device: torch.device) -> Pixels:
+    """x after `steps` gradient steps on the squared error of `net.decode(x)`, rounded: (H, W, 3), as `x`.
+
+    `hr` is (scale*H, scale*W, 3). A large picture is refined block by block, each between neighbours that are refined
+    already or not yet. A block that restores worse afterwards, which can happen where all was well, stays as it was.
+    """
+
+    def in_blocks(side: int) -> Pixels:
+        result = x.copy()
+        for rows in windows(x.shape[0], side, MARGIN):
+            for columns in windows(x.shape[1], side, MARGIN):
+                source = result[rows.of_source(1), columns.of_source(1)]
+                target = hr[rows.of_source(net.scale), columns.of_source(net.scale)]
+                block = _Block(net, as_tensor(target, device), as_tensor(source, device), rows, columns)
+                result[rows.of_core(1), columns.of_core(1)] = block.refined(steps)
+        return result
+
+    return with_room(in_blocks, BLOCK, SMALLEST_BLOCK)
+
+
+class _Block:
+    """The part of a picture that is refined at a time: a core of x, and the source around it, which is fixed."""
+
+    def __init__(self, net: RescalingNet, hr: Tensor, x: Tensor, rows: Window, columns: Window) -> None:
+        self._net, self._hr, self._x = net, hr, x
+        self._core: tuple[slice, ...] = (ALL, ALL, rows.of_core_in_source(1), columns.of_core_in_source(1))
+        self._seen: tuple[slice, ...] = (ALL, ALL, *(_grown(window, net.scale) for window in (rows, columns)))
+
+    def refined(self, steps: int) -> Pixels:
+        """The core after so many steps, or as it was if that restores better."""
+        with torch.inference_mode(False), torch.enable_grad():
+            before = self._x[self._core].clone()
+            core = before.clone().requires_grad_()
+            rate = RATE * self._net.scale
+            optimizer = torch.optim.NAdam([core], lr=rate, betas=BETAS, momentum_decay=0)
+            for k in range(steps):
+                optimizer.param_groups[0]["lr"] = rate * (1 - k / steps)
+                with torch.autocast(core.device.type, torch.bfloat16, enabled=computes_in_bf16(core.device)):
+                    error = self._error(core, through_flow=2 * k >= steps)
+                (core.grad,) = torch.autograd.grad(error, core)
+                optimizer.step()
+        with torch.inference_mode():
+            better = self._error(core) < self._error(before)
+            return as_array(grey_levels(core if better else before))
+
+    def _error(self, core: Tensor, *, through_flow: bool = True) -> Tensor:
+        """Sum of the squared errors of what a core restores, as far as its change is seen.
+
+        What x loses on its way through the LR file takes time, and changes as long as x moves: it can be left out.
+        """
+        x = self._x.clone()
+        x[self._core] = quantise(core)
+        difference = self._net.decode(self._recovered(x) if through_flow else x) - self._hr
+        return difference[self._seen].square().sum()
+
+    def _recovered(self, x: Tensor) -> Tensor:
+        """x as it comes back from the LR file; the gradient goes straight through, as through the quantiser."""
+        with torch.no_grad():
+            lr = quantise(self._net.to_lr(x.detach()))
+            recovered = nearly_quantise(self._net.from_lr(lr)) / GREY_LEVELS
+        return x + (recovered - x.detach())
+
+
+def _grown(window: Window, scale: int) -> slice:
+    """The core and half of what is around it in the source: further out the decoder would need to see more."""
+    (start, stop), (first, last) = window.core, window.source
+    return slice((start - (start - first) // 2 - first) * scale, (stop + (last - stop) // 2 - first) * scale)
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether bf16 saves time on a device. A gradient need not be exact: what it leads to is measured in float32."""
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return device.type == "cuda"

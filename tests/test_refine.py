@@ -1,0 +1,180 @@
+"""Refining x: against least squares where the decoder is linear, never for the worse, the same bits each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fgrn import refine as refining
+from fgrn import tiles
+from fgrn.images import read_image
+from fgrn.methods import METHODS, REFINING_STEPS, RESTORING
+from fgrn.models import FGRN, Bicubic, FGRNConfig, RescalingNet
+from fgrn.pipeline import Rescaler, load, rescale, source_of
+from fgrn.pixels import Pixels
+from fgrn.refine import refine
+from fgrn.resize import bicubic_upscale
+from tests.test_cli import run
+from tests.test_pipeline import CPU, perturbed, picture, rescaler_of
+
+
+@pytest.fixture(autouse=True)
+def float32_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what is tested is the same on every machine."""
+    monkeypatch.setattr(refining, "computes_in_bf16", lambda device: False)
+
+
+def fgrn(scale: int = 2) -> RescalingNet:
+    torch.manual_seed(7)
+    return perturbed(FGRN(FGRNConfig(scale, 8, 1, 2, 2, 4)), 0.04)
+
+
+def squared_error(net: RescalingNet, hr: Pixels, x: Pixels) -> float:
+    """Of what an x restores after all roundings, but the last one, to the picture."""
+    rescaler = Rescaler("fgrn", net.scale, net, "", CPU)
+    restored = rescaler.decode(rescaler.from_lr(rescaler.to_lr(x)))
+    return float(np.square(restored.astype(float) - hr).sum())
+
+
+def test_a_linear_decoder_leads_to_least_squares() -> None:
+    """Bicubic enlargement has an x that is best; without rounding it is found by solving equations."""
+    hr, side = picture(24, 24, seed=4) // 2 + 64, 12  # so that no value of x is cut
+    columns = bicubic_upscale(torch.eye(side * side).reshape(-1, 1, side, side), 2).flatten(1).T
+    channels = torch.from_numpy(hr / 255).float().reshape(-1, 3)
+    best = torch.linalg.lstsq(columns, channels).solution
+    assert 0 < best.min() and best.max() < 1
+
+    def restored_error(x: torch.Tensor) -> float:
+        return float((columns @ x - channels).square().sum())
+
+    off = np.random.default_rng(0).integers(-12, 13, (side, side, 3))
+    start = (Rescaler("bicubic", 2, Bicubic(2), "", CPU).encode(hr) + off).astype(np.uint8)
+    refined = refine(Bicubic(2), hr, start, steps=100, device=CPU)
+    before, after, rounded = (
+        restored_error(torch.from_numpy(x / 255).float().reshape(-1, 3))
+        for x in (start, refined, (best * 255).round().reshape(side, side, 3).numpy())
+    )
+    assert before > 3 * rounded, "there is something to gain"
+    assert restored_error(best) <= after <= 1.2 * rounded
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_what_is_restored_comes_nearer(scale: int) -> None:
+    net, hr = fgrn(scale), picture(48, 64)
+    x = Rescaler("fgrn", scale, net, "", CPU).encode(hr)
+    refined = refine(net, hr, x, steps=8, device=CPU)
+    further = refine(net, hr, x, steps=32, device=CPU)
+    assert refined.dtype == np.uint8 and refined.shape == x.shape
+    assert np.abs(refined.astype(int) - x).max() <= 8, "at most a level or so a step"
+    errors = [squared_error(net, hr, image) for image in (x, refined, further)]
+    assert errors[1] < 0.97 * errors[0] and errors[2] < 0.97 * errors[1]
+
+
+def test_x_that_restores_exactly_stays() -> None:
+    net, hr = fgrn(), picture(32, 32)
+    x = Rescaler("fgrn", 2, net, "", CPU).encode(hr)
+    rescaler = Rescaler("fgrn", 2, net, "", CPU)
+    levels = rescaler.from_lr(rescaler.to_lr(x))
+    exact = net.decode(torch.from_numpy(levels / 255).permute(2, 0, 1)[None].float())
+    hr_of_x = (exact[0].permute(1, 2, 0) * 255).round().clamp(0, 255).byte().numpy()
+    refined = refine(net, hr_of_x, x, steps=8, device=CPU)
+    assert squared_error(net, hr_of_x, refined) <= 4 * hr.size, (
+        "the rounding of the picture is all there is to it"
+    )
+
+
+def test_a_step_for_the_worse_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refining, "RATE", 1.0)
+    net, hr = fgrn(), picture(32, 32)
+    x = Rescaler("fgrn", 2, net, "", CPU).encode(hr)
+    assert np.array_equal(refine(net, hr, x, steps=2, device=CPU), x)
+
+
+def test_blocks_gain_as_much_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, hr = fgrn(), picture(150, 170)
+    x = Rescaler("fgrn", 2, net, "", CPU).encode(hr)
+    whole = squared_error(net, hr, refine(net, hr, x, steps=8, device=CPU))
+    monkeypatch.setattr(refining, "BLOCK", 40)
+    in_blocks = squared_error(net, hr, refine(net, hr, x, steps=8, device=CPU))
+    assert squared_error(net, hr, x) > in_blocks
+    assert in_blocks == pytest.approx(whole, rel=0.03)
+
+
+def test_smaller_blocks_where_memory_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+    real = tiles.windows
+
+    def windows(length: int, side: int, reach: int) -> Iterator[object]:
+        sides.append(side)
+        if side > 64:
+            raise torch.OutOfMemoryError
+        return iter(real(length, side, reach))
+
+    monkeypatch.setattr(refining, "windows", windows)
+    net, hr = fgrn(), picture(40, 40)
+    x = Rescaler("fgrn", 2, net, "", CPU).encode(hr)
+    assert refine(net, hr, x, steps=2, device=CPU).shape == x.shape
+    assert list(dict.fromkeys(sides)) == [256, 128, 64]
+
+
+def test_threads_and_modes_change_no_bit() -> None:
+    net, hr = fgrn(), picture(90, 110)
+    x = Rescaler("fgrn", 2, net, "", CPU).encode(hr)
+    threads = torch.get_num_threads()
+    try:
+        found = []
+        for count in (1, 2, 2):
+            torch.set_num_threads(count)
+            found.append(refine(net, hr, x, steps=6, device=CPU))
+    finally:
+        torch.set_num_threads(threads)
+    with torch.inference_mode():
+        found.append(refine(net, hr, x, steps=6, device=CPU))
+    with torch.no_grad():
+        found.append(refine(net, hr, x, steps=6, device=CPU))
+    assert all(np.array_equal(found[0], other) for other in found[1:])
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+# As a method
+
+
+def test_refined_is_another_x_of_the_same_method() -> None:
+    plain, refined = rescaler_of("fgrn", 4), rescaler_of("fgrn", 4)
+    refined = Rescaler("fgrn_refined", 4, refined.net, refined.digest, CPU)
+    hr = picture(61, 46)
+    one, other = rescale(plain, hr), rescale(refined, hr)
+    assert not np.array_equal(one.x, other.x)
+    file = read_image(other.lr_png)
+    assert source_of(file).method == "fgrn", "whoever restores it needs to know nothing of this"
+    assert np.array_equal(plain.upscale(file, (61, 46)), other.reconstruction)
+    loss = [np.square(result.reconstruction.astype(float) - hr).mean() for result in (one, other)]
+    assert loss[1] < loss[0]
+
+
+def test_methods_that_are_refined_share_their_weights(use_tiny_weights: Path) -> None:
+    for name, method in METHODS.items():
+        assert (name in RESTORING) == (not method.refined)
+        if method.refined:
+            assert method.refined in RESTORING
+            assert load(name, 4, device="cpu").digest == load(method.refined, 4, device="cpu").digest
+    assert str(REFINING_STEPS) in METHODS["fgrn_refined"].summary
+
+
+def test_on_the_command_line(use_tiny_weights: Path, tmp_path: Path) -> None:
+    from fgrn.images import encode_png
+
+    source = tmp_path / "picture.png"
+    source.write_bytes(encode_png(picture(50, 39)))
+    small, back = tmp_path / "small.png", tmp_path / "back.png"
+    assert run("downscale", source, "-o", small, "--method", "fgrn_refined") == 0
+    assert run("upscale", small, "-o", back) == 0
+    expected = rescale(load("fgrn_refined", 4, device="cpu"), source)
+    assert np.array_equal(read_image(small).pixels, expected.lr)
+    assert np.array_equal(read_image(back).pixels, expected.reconstruction)
+    with pytest.raises(SystemExit):  # no file names it
+        run("upscale", small, "-o", back, "--method", "fgrn_refined")
