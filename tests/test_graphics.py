@@ -85,7 +85,7 @@ def test_figures_on_graphics(use_tiny_weights: Path, tmp_path: Path, monkeypatch
     assert on_graphics.main(["--json", str(tmp_path / "out.json")]) == 0
     figures = json.loads((tmp_path / "out.json").read_text())
     rows = {(row["method"], row["scale"]): row["psnr"] for row in figures["rows"]}
-    assert set(rows) == {(method, scale) for method in ("bicubic", "irn", "fgrn") for scale in (2, 4)}
+    assert set(rows) == {(method, scale) for method in on_graphics.COMPARED for scale in (2, 4)}
     assert rows["bicubic", 4]["flat"] is None, "bicubic leaves a flat colour as it is"
     waves = on_graphics.pictures(KINDS["waves"], 2, 32)
     rescaler = load("fgrn", 4)

@@ -11,13 +11,18 @@ import torch
 
 from fgrn import refine as refining
 from fgrn import tiles
-from fgrn.images import read_image
+from fgrn.images import encode_png, read_image
 from fgrn.methods import METHODS, REFINING_STEPS, RESTORING
 from fgrn.models import FGRN, Bicubic, FGRNConfig, RescalingNet
 from fgrn.pipeline import Rescaler, load, rescale, source_of
 from fgrn.pixels import Pixels
 from fgrn.refine import refine
 from fgrn.resize import bicubic_upscale
+from lab import restore
+from lab.asked import RequestError
+from lab.compare import State, compare
+from lab.files import Store
+from lab.models import Models
 from tests.test_cli import run
 from tests.test_pipeline import CPU, perturbed, picture, rescaler_of
 
@@ -165,9 +170,25 @@ def test_methods_that_are_refined_share_their_weights(use_tiny_weights: Path) ->
     assert str(REFINING_STEPS) in METHODS["fgrn_refined"].summary
 
 
-def test_on_the_command_line(use_tiny_weights: Path, tmp_path: Path) -> None:
-    from fgrn.images import encode_png
+def test_on_the_page(use_tiny_weights: Path, tmp_path: Path) -> None:
+    models, store = Models(), Store(tmp_path / "served")
+    assert "fgrn_refined" in models.available(4) and "fgrn_refined" not in models.usual(4), (
+        "only if asked for"
+    )
+    source = tmp_path / "tiny.png"
+    source.write_bytes(encode_png(picture(40, 44)))
+    *_, last = compare(models, store, str(source), 4, ["fgrn", "fgrn_refined"])
+    assert [outcome.state for outcome in last.outcomes] == [State.DONE, State.DONE], "the slow one comes last"
+    files = last.outcomes[1].files
+    assert files is not None
+    restored = restore.run(models, store, files.lr, restore.FROM_FILE, restore.FROM_FILE, False)
+    assert Path(restored.path).name == "tiny_fgrn_x4_restored.png"
+    assert np.array_equal(read_image(restored.path).pixels, read_image(files.reconstruction).pixels)
+    with pytest.raises(RequestError, match="Choose among bicubic, irn, fgrn, du_none, du_bic"):
+        restore.run(models, store, files.lr, "fgrn_refined", 4, False)
 
+
+def test_on_the_command_line(use_tiny_weights: Path, tmp_path: Path) -> None:
     source = tmp_path / "picture.png"
     source.write_bytes(encode_png(picture(50, 39)))
     small, back = tmp_path / "small.png", tmp_path / "back.png"

@@ -30,7 +30,7 @@ PHOTOS = ("coffee", "portrait")
 SIDE = 192  # pixels
 COUNT = 12  # pictures of a kind
 SEED = 45
-COMPARED = ("bicubic", "irn", "fgrn")
+COMPARED = ("bicubic", "irn", "fgrn", "fgrn_refined")
 
 
 def pictures(kind: Kind, count: int = COUNT, side: int = SIDE) -> list[Pixels]:

@@ -157,6 +157,20 @@ def variants_table(figures: Json) -> str:
     return markdown([*header, "change (dB)"], rows)
 
 
+def refining_table(figures: Json) -> str:
+    """What gradient steps on x bring and take."""
+    rows = [
+        [
+            f"x{row['scale']}, {row['steps'] or 'no'} steps",
+            _seconds(row["seconds_down"]),
+            f"{row['psnr_y']:.2f}",
+            f"{row['lr_psnr_y']:.2f}",
+        ]
+        for row in figures["rows"]
+    ]
+    return markdown(["FGRN", "down (s)", "reconstruction (dB)", "LR against bicubic (dB)"], rows)
+
+
 def dependencies_table(figures: Json) -> str:
     """How many packages there are, and of how many a known vulnerability was asked for and found."""
     audit = figures["audit"]
@@ -182,6 +196,7 @@ SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "exactness": ("exactness.json", exactness_table),
     "exactness-gpu": ("exactness_gpu.json", exactness_table),
     "variants": ("variants.json", variants_table),
+    "refining": ("refining.json", refining_table),
     "dependencies": ("dependencies.json", dependencies_table),
 }
 """The file in assets/results, and how it is shown, of each table."""
