@@ -15,7 +15,7 @@ from fgrn.pixels import Levels, Pixels, pad_to_multiple
 
 
 def unrounded_x(rescaler: Rescaler, hr: Pixels) -> Levels:
-    """HR (H, W, 3) -> x as the encoder makes it; clipped and rounded it is `rescaler.encode(hr)`."""
+    """HR (H, W, 3) -> x as the encoder makes it; clipped and rounded it is x, before it is refined if it is."""
     return compute(
         rescaler.net.encode,
         pad_to_multiple(hr, rescaler.scale),

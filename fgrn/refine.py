@@ -16,9 +16,7 @@ from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise, quantise
 from fgrn.pixels import Pixels
 from fgrn.tiles import Window, windows
 
-RATE = (
-    0.25 / GREY_LEVELS
-)  # times the scale is that of the first step: nearly the way that every value goes in it
+RATE = 0.25 / GREY_LEVELS  # times the scale: how far nearly every value goes in the first step
 BETAS = (0.8, 0.95)  # memories of 5 and 20 steps, of the few that there are
 BLOCK = 256  # x on a side: with them, gradients take about 1.5 GB
 SMALLEST_BLOCK = 32
@@ -98,6 +96,6 @@ def _grown(window: Window, scale: int) -> slice:
 def computes_in_bf16(device: torch.device) -> bool:
     """Whether bf16 saves time on a device. A gradient need not be exact: what it leads to is measured in float32."""
     if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
+        capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return device.type == "cuda"

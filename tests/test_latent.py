@@ -413,7 +413,7 @@ def test_bad_changes_say_what_is_wrong(values: tuple[object, object, object, obj
 # A run
 
 
-@pytest.mark.parametrize("method", ["fgrn", "du_none", "du_bic"])
+@pytest.mark.parametrize("method", studies.STUDIED)
 def test_a_run_keeps_the_result_bit_for_bit(method: str, store: Store, picture: str) -> None:
     study = run(store, picture, method)
     rescaler = fgrn.load(method, 4)

@@ -32,7 +32,7 @@ from lab.latent import views
 from lab.latent.views import Exactness, View
 from lab.models import Models
 
-STUDIED = ("fgrn", "du_none", "du_bic")
+STUDIED = ("fgrn", "fgrn_refined", "du_none", "du_bic")
 WHY_NOT = (
     "IRN and bicubic are not listed: their x is the LR picture, made by no encoder of its own "
     "(the rest of what IRN computes, z, is thrown away and replaced by 0)."
@@ -136,8 +136,7 @@ def check_method(method: str | None) -> str:
         raise RequestError(f"There is no method {method!r}. Choose among {', '.join(STUDIED)}.")
     if method not in STUDIED:
         label = METHODS[method].label
-        why = "its encoder is that of FGRN" if METHODS[method].refined else "its x is its LR picture"
-        raise RequestError(f"{label} has no x of its own: {why}. Choose {STUDIED[0]!r}.")
+        raise RequestError(f"{label} has no x of its own: its x is its LR picture. Choose {STUDIED[0]!r}.")
     return method
 
 
@@ -167,7 +166,9 @@ def study(
     count = hr.shape[0] * hr.shape[1]
     with networks(models, name, number) as rescaler, models.running((name, number, "study"), count, stop):
         result = rescale(rescaler, hr)
-        unrounded = inside.unrounded_x(rescaler, hr)
+        # Refining rounds x in every step: there is no other x before.
+        refined = METHODS[name].refined
+        unrounded = result.x.astype(np.float32) if refined else inside.unrounded_x(rescaler, hr)
         steps = inside.path(rescaler, result.x)
         bicubic = models.get("bicubic", number).downscale(hr)
     return _saved(store, path or "", notices, result, unrounded, steps, bicubic)
