@@ -20,7 +20,6 @@ METHODS = (
     "du_none",
     "du_bic",
 )  # as fgrn.methods.METHODS, which loads torch
-RESTORING = tuple(name for name in METHODS if name != "fgrn_refined")
 SCALES = (2, 4)
 
 EPILOG = """\
@@ -69,7 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Restore pictures from LR PNGs. Method, scale and size are read from the file.",
     )
     _add_files(up, "LR files or folders", "restored PNG, or a folder for several pictures")
-    up.add_argument("--method", choices=RESTORING, help="for a LR file that does not say it")
+    up.add_argument("--method", choices=METHODS, help="for a LR file that does not say it")
     up.add_argument("--scale", type=int, choices=SCALES, help="for a LR file that does not say it")
     up.add_argument(
         "--allow-other-weights", action="store_true", help="restore although other weights made the LR file"

@@ -25,18 +25,18 @@ class Method:
     summary: str
     trained: bool = True
     slow: bool = False  # on a CPU it takes many times as long as the others: they go first
-    refined: str = ""  # the method whose x is refined, and whose weights these are
+    refines: str = ""  # the method whose x it refines, with the weights of that one
 
     @property
-    def weights(self) -> str:
-        """The method that its weights are named after, and that its LR files say: what restores them."""
-        return self.refined or self.name
+    def restored_by(self) -> str:
+        """The method that its LR files name, and its weights: itself, but for those that refine another's x."""
+        return self.refines or self.name
 
     def matches(self, config: Config) -> bool:
         """Whether weights of `config` are weights of this method."""
         if isinstance(config, IRNConfig):
-            return self.weights == "irn"
-        return self.weights == _METHOD_OF_GUIDANCE[config.guidance]
+            return self.restored_by == "irn"
+        return self.restored_by == _METHOD_OF_GUIDANCE[config.guidance]
 
 
 _METHOD_OF_GUIDANCE = {"flow": "fgrn", "bicubic": "du_bic", "none": "du_none"}
@@ -52,7 +52,7 @@ METHODS: dict[str, Method] = {
             "FGRN refined",
             f"FGRN, its x fitted to the picture in {REFINING_STEPS} gradient steps; restored as any FGRN",
             slow=True,
-            refined="fgrn",
+            refines="fgrn",
         ),
         Method(
             "du_none", "DU_none", "FGRN's encoder and decoder without any guidance: x itself is the LR image"
@@ -62,8 +62,8 @@ METHODS: dict[str, Method] = {
 }
 
 
-RESTORING = tuple(name for name, method in METHODS.items() if not method.refined)
-"""The methods that LR files name, one for all with the same weights."""
+RESTORING = tuple(name for name, method in METHODS.items() if not method.refines)
+"""The methods that LR files name: those with weights, or none, of their own."""
 
 
 def weights_folder() -> Path:
@@ -75,7 +75,7 @@ def weights_path(method: str, scale: int, folder: Path | None = None) -> Path:
     """Where the weights of a method lie: METHOD_xSCALE.safetensors in `folder`, by default `weights_folder()`."""
     return (
         weights_folder() if folder is None else folder
-    ) / f"{METHODS[method].weights}_x{scale}.safetensors"
+    ) / f"{METHODS[method].restored_by}_x{scale}.safetensors"
 
 
 def load_net(method: str, scale: int, weights: str | Path | None = None) -> tuple[RescalingNet, Card | None]:
@@ -135,6 +135,10 @@ def _only_elsewhere(method: str, scale: int) -> str:
     )
 
 
+def _owner(method: str) -> str:
+    return METHODS[METHODS[method].restored_by].label
+
+
 def _describe(config: Config) -> str:
     name = _METHOD_OF_GUIDANCE[config.guidance] if isinstance(config, FGRNConfig) else "irn"
     return f"{METHODS[name].label} x{config.scale}"
@@ -152,5 +156,7 @@ def unavailable(method: str, scale: int) -> str:
     except CheckpointError as error:
         return str(error)
     if not METHODS[method].matches(config) or config.scale != scale:
-        return f"{path.name} holds {_describe(config)}: fetch or train the weights of {METHODS[method].label} x{scale}"
+        return (
+            f"{path.name} holds {_describe(config)}: fetch or train the weights of {_owner(method)} x{scale}"
+        )
     return "" if path.exists() else f"{path.name} is missing: fetch or train the weights"

@@ -63,6 +63,7 @@ class Rescaler:
         None  # IRN: draw z ~ N(0, 1) with it instead of z = 0, for the whole picture at once
     )
     tile: int = TILE  # LR pixels
+    refining_steps: int = 0  # gradient steps on x, see `fgrn.refine`
 
     def downscale(self, hr: ImageLike) -> Pixels:
         """HR (H, W, 3) -> LR (ceil(H/scale), ceil(W/scale), 3).
@@ -90,9 +91,8 @@ class Rescaler:
             )
         padded = pad_to_multiple(pixels, self.scale)
         x = self._apply(self.net.encode, padded, self.net.reach.encode, zoom_in=self.scale)
-        if not METHODS[self.method].refined:
-            return x
-        return refine(self.net, padded, x, steps=REFINING_STEPS, device=self.device)
+        steps = self.refining_steps
+        return refine(self.net, padded, x, steps=steps, device=self.device) if steps else x
 
     def to_lr(self, x: Pixels) -> Pixels:
         """x -> LR through F."""
@@ -129,7 +129,7 @@ class Rescaler:
 
     def info(self, size: tuple[int, int]) -> LRInfo:
         """What the LR PNG of an original of `size` = (height, width) has to carry."""
-        return LRInfo(METHODS[self.method].weights, self.scale, *size, self.digest)
+        return LRInfo(_restored_by(self.method), self.scale, *size, self.digest)
 
     def _apply(
         self,
@@ -179,7 +179,8 @@ def load(
     limit_gpu_memory(place)
     net.requires_grad_(False)
     net.to(place, memory_format=memory_format(place))  # type: ignore[call-overload]
-    return Rescaler(method, scale, net, card.digest if card else "", place, latent_seed)
+    steps = REFINING_STEPS if METHODS[method].refines else 0
+    return Rescaler(method, scale, net, card.digest if card else "", place, latent_seed, refining_steps=steps)
 
 
 def default_device() -> torch.device:
@@ -249,7 +250,7 @@ def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = No
         RescaleError: if the file carries no information and the user names no method or scale, or if the two
             contradict each other.
     """
-    notices, info = notices_of(lr), lr.info
+    notices, info, method = notices_of(lr), lr.info, method and _restored_by(method)
     if info is None:
         if method is None or scale is None:
             raise RescaleError(
@@ -313,6 +314,10 @@ def _decode_drawn(net: IRN, seed: int, x: Pixels | Levels, device: torch.device)
     with torch.inference_mode():
         image = as_tensor(x, device)
         return as_array(grey_levels(net.inverse(image, net.sample_latent(image, generator))))
+
+
+def _restored_by(method: str) -> str:
+    return METHODS[method].restored_by if method in METHODS else method
 
 
 def _label(method: str) -> str:

@@ -29,6 +29,7 @@ from fgrn.comparison import Scores
 from fgrn.methods import METHODS, SCALES
 from fgrn.metrics import METRICS, Score
 from fgrn.pixels import Pixels, crop_to_multiple
+from fgrn.refine import computes_in_bf16
 
 RECORD_FORMAT = 1
 PROTOCOLS = {
@@ -138,8 +139,13 @@ def versions() -> dict[str, str]:
 
 
 def machine(device: torch.device) -> dict[str, str]:
-    """What the networks run on: sums in another order may round differently."""
-    return {"device": str(device), "threads": str(torch.get_num_threads()), "processor": platform.machine()}
+    """What the networks run on: sums in another order may round differently, other gradients refine another x."""
+    return {
+        "device": str(device),
+        "threads": str(torch.get_num_threads()),
+        "processor": platform.machine(),
+        "gradients": "bfloat16" if computes_in_bf16(device) else "float32",
+    }
 
 
 def spread(rows: list[Scores]) -> Scores:

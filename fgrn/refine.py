@@ -16,7 +16,7 @@ from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise, quantise
 from fgrn.pixels import Pixels
 from fgrn.tiles import Window, windows
 
-RATE = 0.25 / GREY_LEVELS  # times the scale: how far nearly every value goes in the first step
+RATE = 0.25 / GREY_LEVELS  # times the scale: about how far nearly every value goes in the first step
 BETAS = (0.8, 0.95)  # memories of 5 and 20 steps, of the few that there are
 BLOCK = 256  # x on a side: with them, gradients take about 1.5 GB
 SMALLEST_BLOCK = 32
@@ -29,6 +29,8 @@ def refine(net: RescalingNet, hr: Pixels, x: Pixels, *, steps: int, device: torc
 
     `hr` is (scale*H, scale*W, 3). A large picture is refined block by block, each between neighbours that are refined
     already or not yet. A block that restores worse afterwards, which can happen where all was well, stays as it was.
+    The same picture gives the same x on one machine, on any number of threads. Where gradients are computed in another
+    precision, or memory makes blocks smaller, it is another x, as good; restoring does not depend on how it was found.
     """
 
     def in_blocks(side: int) -> Pixels:
@@ -58,26 +60,30 @@ class _Block:
             before = self._x[self._core].clone()
             core = before.clone().requires_grad_()
             rate = RATE * self._net.scale
+            # Without decay what is remembered of gradients has the weight of half of beta 1 in all of the few steps.
             optimizer = torch.optim.NAdam([core], lr=rate, betas=BETAS, momentum_decay=0)
             for k in range(steps):
                 optimizer.param_groups[0]["lr"] = rate * (1 - k / steps)
                 with torch.autocast(core.device.type, torch.bfloat16, enabled=computes_in_bf16(core.device)):
-                    error = self._error(core, through_flow=2 * k >= steps)
+                    error = self._error(self._restored(core, through_flow=2 * k >= steps))
                 (core.grad,) = torch.autograd.grad(error, core)
                 optimizer.step()
         with torch.inference_mode():
-            better = self._error(core) < self._error(before)
+            after, as_it_was = (self._error(quantise(self._restored(x))) for x in (core, before))
+            better = after < as_it_was
             return as_array(grey_levels(core if better else before))
 
-    def _error(self, core: Tensor, *, through_flow: bool = True) -> Tensor:
-        """Sum of the squared errors of what a core restores, as far as its change is seen.
+    def _restored(self, core: Tensor, *, through_flow: bool = True) -> Tensor:
+        """What the source restores with this core, as far as a change of the core is seen.
 
         What x loses on its way through the LR file takes time, and changes as long as x moves: it can be left out.
         """
         x = self._x.clone()
         x[self._core] = quantise(core)
-        difference = self._net.decode(self._recovered(x) if through_flow else x) - self._hr
-        return difference[self._seen].square().sum()
+        return self._net.decode(self._recovered(x) if through_flow else x)[self._seen]
+
+    def _error(self, restored: Tensor) -> Tensor:
+        return (restored - self._hr[self._seen]).square().sum()
 
     def _recovered(self, x: Tensor) -> Tensor:
         """x as it comes back from the LR file; the gradient goes straight through, as through the quantiser."""
@@ -98,4 +104,4 @@ def computes_in_bf16(device: torch.device) -> bool:
     if device.type == "cpu":
         capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return device.type == "cuda"
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

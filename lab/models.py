@@ -121,7 +121,7 @@ class Models:
         return [status.method for status in self.status(scale) if not status.reason]
 
     def usual(self, scale: int) -> list[str]:
-        """`available`, without those whose x is refined: they take several times as long, for who asks for them."""
+        """`available`, without those that refine x: on a CPU they take too long to be run unasked."""
         return [name for name in self.available(scale) if name in RESTORING]
 
     def summary(self) -> tuple[str, dict[str, list[int]]]:

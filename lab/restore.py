@@ -9,7 +9,7 @@ from pathlib import Path
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError, LoadedImage, encode_png
 from fgrn.memory import memory_errors_as
-from fgrn.methods import METHODS, RESTORING, SCALES
+from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import RescaleError, Source, restore, source_of
 from fgrn.pixels import Pixels
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError
@@ -102,7 +102,7 @@ def run(
         raise RequestError(str(error)) from error
     name = stem(path or "").removesuffix("_lr")
     for maker in METHODS.values():
-        if maker.weights == source.method:
+        if maker.restored_by == source.method:
             name = name.removesuffix(f"_{maker.name}_x{source.scale}")
     notices = list(source.notices)
     if source.info is None:
@@ -135,8 +135,8 @@ def _work(source: Source) -> tuple[str, int, str]:
 def _named(method: str | None) -> str | None:
     if method in (None, "", FROM_FILE):
         return None
-    if method not in RESTORING:
-        raise RequestError(f"There is no method {method!r}. Choose among {', '.join(RESTORING)}.")
+    if method not in METHODS:
+        raise RequestError(f"There is no method {method!r}. Choose among {', '.join(METHODS)}.")
     return method
 
 

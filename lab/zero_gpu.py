@@ -23,6 +23,7 @@ from fgrn.pixels import Levels, Pixels
 from lab.models import Models
 
 SECONDS = 30  # the most that one step may take; a visitor's quota has to be this large
+REFINING_SECONDS = 6  # more for every megapixel, where x is refined
 
 Task = Callable[..., Any]
 
@@ -40,7 +41,7 @@ def models() -> Models:
     """
     import spaces  # only where `is_here()`
 
-    on_gpu: Task = spaces.GPU(step, duration=SECONDS)
+    on_gpu: Task = spaces.GPU(step, duration=seconds)
     return Models(lambda method, scale: _borrowing(method, scale, on_gpu), device="ZeroGPU")
 
 
@@ -71,6 +72,14 @@ class BorrowingRescaler(Rescaler):
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def seconds(method: str, scale: int, name: str, *arguments: Any) -> int:
+    """The most that `step` may take with these arguments."""
+    if name != "encode" or not METHODS[method].refines:
+        return SECONDS
+    pixels: Pixels = arguments[0]
+    return SECONDS + int(REFINING_SECONDS * pixels.shape[0] * pixels.shape[1] / 1e6)
 
 
 def step(method: str, scale: int, name: str, *arguments: Any) -> NDArray[Any] | Exception:

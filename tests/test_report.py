@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fgrn.methods import METHODS
+from fgrn.methods import METHODS, WEIGHTS, weights_path
 from training import report
 
 CARD = {"sha256": "0" * 64, "parameters": 2_090_000, "provenance": {"samples": 8000, "minutes": 90.0}}
@@ -212,5 +212,6 @@ def test_shipped_results_are_of_the_shipped_weights() -> None:
     for scale in (2, 4):
         results = json.loads((report.RESULTS / f"benchmark_x{scale}.json").read_text())
         for name, card in results["weights"].items():
-            shipped = json.loads((report.ROOT / "assets" / "weights" / f"{name}_x{scale}.json").read_text())
+            file = weights_path(name, scale, WEIGHTS).with_suffix(".json")
+            shipped = json.loads(file.read_text())
             assert card["sha256"] == shipped["sha256"]

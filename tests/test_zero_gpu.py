@@ -31,10 +31,9 @@ class Worker:
         self.asked: list[str] = []
         self.pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
-    def gpu(self, task: Callable[..., Any], duration: int) -> Callable[..., Any]:
-        assert 0 < duration <= 60
-
+    def gpu(self, task: Callable[..., Any], duration: Callable[..., int]) -> Callable[..., Any]:
         def borrow(*arguments: Any) -> Any:
+            assert 0 < duration(*arguments) <= 60
             self.asked.append(arguments[2])
             try:
                 return self.pool.submit(task, *arguments).result(120)
@@ -51,6 +50,14 @@ def worker(monkeypatch: pytest.MonkeyPatch, use_tiny_weights: Path) -> Iterator[
     monkeypatch.setitem(sys.modules, "spaces", spaces)
     yield worker
     worker.pool.shutdown()
+
+
+def test_refining_large_pictures_gets_more_time() -> None:
+    small, large = np.zeros((100, 100, 3), np.uint8), np.zeros((4000, 4000, 3), np.uint8)
+    assert zero_gpu.seconds("fgrn_refined", 2, "encode", small) == zero_gpu.SECONDS
+    assert zero_gpu.seconds("fgrn_refined", 2, "encode", large) > 2 * zero_gpu.SECONDS
+    assert zero_gpu.seconds("fgrn_refined", 2, "to_lr", large) == zero_gpu.SECONDS
+    assert zero_gpu.seconds("fgrn", 2, "encode", large) == zero_gpu.SECONDS
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
         for dataset, methods in figures["datasets"].items():
             for name, entry in methods.items():
                 shown = _shown({**entry["mean"], "parameters": weights.get(name, {}).get("parameters")})
-                print(f"{dataset:10} {name:8} " + "  ".join(shown))
+                print(f"{dataset:10} {name:12} " + "  ".join(shown))
         if arguments.json:
             device = next(iter(rescalers.values())).device
             made = {"environment": environment(device, state.num_processes), "scale": arguments.scale}

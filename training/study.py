@@ -17,7 +17,7 @@ import torch
 
 from fgrn import checkpoint
 from fgrn.files import write_json
-from fgrn.methods import METHODS
+from fgrn.methods import METHODS, RESTORING
 from fgrn.models import FGRN
 from fgrn.pipeline import Rescaler, load
 from training.environment import environment
@@ -72,7 +72,7 @@ def train(key: str, variant: Variant, data: list[Path], folder: Path, hold_out: 
 def rescaler(variant: Variant, weights: Path) -> Rescaler:
     """The trained variant, ready to use."""
     config = variant.recipe.config
-    method = next(name for name, method in METHODS.items() if method.trained and method.matches(config))
+    method = next(name for name in RESTORING if METHODS[name].trained and METHODS[name].matches(config))
     return load(method, config.scale, weights=weights, latent_seed=variant.latent_seed)
 
 

@@ -20,7 +20,7 @@ class LatentApi:
     store: Store
 
     def latent(self, image: str | None, method: str, scale: float) -> tuple[dict[str, object], list[str]]:
-        """Look at x of a picture: fgrn, du_none or du_bic at scale 2 or 4.
+        """Look at x of a picture: fgrn, fgrn_refined, du_none or du_bic at scale 2 or 4.
 
         Figures: x_exact (share of the values of x that come back through 8-bit LR), largest_error (grey levels),
         errors (number of values by error: 0, 1, 2, ...), clipped (share outside 0..255 before rounding), psnr_y (of

@@ -159,7 +159,10 @@ def legend(view: View, gain: float, reference: str) -> str:
     if view is View.CLAMPED:
         text = "Values as they are saved: rounded, and clipped to 0 to 255."
     elif view is View.STRETCHED:
-        text = "Before rounding; the smallest value of each channel is shown as 0, the largest as 255."
+        text = (
+            "Before rounding, but for x that was refined; the smallest value of each channel is shown as 0, the "
+            "largest as 255."
+        )
     else:
         text = (
             f"Grey: the same as {reference}. Lighter: more of that colour, darker: less. One grey level is shown as "

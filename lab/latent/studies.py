@@ -166,9 +166,7 @@ def study(
     count = hr.shape[0] * hr.shape[1]
     with networks(models, name, number) as rescaler, models.running((name, number, "study"), count, stop):
         result = rescale(rescaler, hr)
-        # Refining rounds x in every step: there is no other x before.
-        refined = METHODS[name].refined
-        unrounded = result.x.astype(np.float32) if refined else inside.unrounded_x(rescaler, hr)
+        unrounded = inside.unrounded_x(rescaler, hr)
         steps = inside.path(rescaler, result.x)
         bicubic = models.get("bicubic", number).downscale(hr)
     return _saved(store, path or "", notices, result, unrounded, steps, bicubic)
@@ -221,6 +219,10 @@ def _saved(
     path: list[Levels],
     bicubic: Pixels,
 ) -> Study:
+    # Of x that was refined there is no version before its rounding, which is part of every step.
+    clipped = float(np.mean((unrounded < -0.5) | (unrounded > 255.5)))  # rounding alone does not clip
+    if METHODS[result.method].refines:
+        unrounded = result.x.astype(np.float32)
     name = stem(source)
     prefix = f"{name}_{result.method}_x{result.scale}"
     pictures = {
@@ -258,7 +260,7 @@ def _saved(
         notices=notices,
         files=files,
         unrounded=_save_levels(store, unrounded, f"{prefix}_x_unrounded.npy"),
-        clipped=float(np.mean((unrounded < -0.5) | (unrounded > 255.5))),  # rounding alone does not clip
+        clipped=clipped,
         steps=tuple(steps),
         ranges={
             "x_unrounded": tuple(views.extent(unrounded)),

@@ -34,7 +34,7 @@ SCRIPTS = (
 KINDS = {"restored": "restored", "x": "x", "lr": "LR", "x_recovered": "x recovered"}
 """The pictures of a method, in the order in which the viewer shows them, with their titles."""
 
-_FLOW = "fgrn"  # the method whose x is not its LR picture
+_FLOW = "fgrn"  # what restores LR pictures that are not x
 
 
 def component(**options: Any) -> gr.HTML:
@@ -76,7 +76,9 @@ def sent_box(event: gr.EventData) -> tuple[Any, Any]:
 
 def _has_latent(outcome: Outcome) -> bool:
     """Whether x has pictures of its own: foreseen by the method, so that the place for them is there from the start."""
-    return outcome.method == _FLOW or bool(outcome.files and outcome.files.x != outcome.files.lr)
+    return METHODS[outcome.method].restored_by == _FLOW or bool(
+        outcome.files and outcome.files.x != outcome.files.lr
+    )
 
 
 def _of_method(run: Run, outcome: Outcome, kind: str) -> dict[str, Any]:
