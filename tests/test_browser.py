@@ -77,7 +77,7 @@ def test_opens_with_a_computed_example(visitor: Visitor) -> None:
     page.get_by_label("DU_none").check()
     page.get_by_label("×2").check()
     expect(page.locator("#missing")).to_contain_text("DU_none has weights for x4 only")
-    expect(page.locator("#methods label")).to_have_count(3)
+    expect(page.locator("#methods label")).to_have_count(4)  # bicubic, IRN, FGRN and FGRN refined
     expect(page.locator("#outdated")).to_contain_text("Still shown")
     expect(page.get_by_test_id("toast-body")).to_have_count(0)
     page.get_by_label("×4").check()
