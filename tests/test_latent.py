@@ -815,7 +815,7 @@ def test_the_scale_decides_which_methods_there_are(browser: Browser, url: str) -
     page.locator("#scale").get_by_label("2").check()
     visitor.tab("Latent x")
     expect(page.locator("#latent-missing")).to_contain_text("DU_none has weights for x4 only")
-    expect(page.locator("#latent-method input")).to_have_count(1)
+    expect(page.locator("#latent-method input")).to_have_count(2)  # FGRN, and FGRN refined
     visitor.finish()
 
 
