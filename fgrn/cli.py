@@ -12,14 +12,8 @@ from collections.abc import Sequence
 from fgrn import __version__
 from fgrn.batch import INTERRUPTED, UNUSABLE, UsageError, drop_stdout
 
-METHODS = (
-    "bicubic",
-    "irn",
-    "fgrn",
-    "fgrn_refined",
-    "du_none",
-    "du_bic",
-)  # as fgrn.methods.METHODS, which loads torch
+# As in fgrn.methods, which loads torch.
+METHODS = ("bicubic", "irn", "fgrn", "fgrn_refined", "du_none", "du_bic")
 SCALES = (2, 4)
 
 EPILOG = """\

@@ -11,7 +11,7 @@ from fgrn.checkpoint import Card, CheckpointError
 from fgrn.hub import locate
 from fgrn.models import Bicubic, Config, FGRNConfig, IRNConfig, RescalingNet
 
-REFINING_STEPS = 20
+REFINING_STEPS = 20  # twice as many bring little: tests/benchmarks/refining.py
 WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights"
 SCALES = (2, 4)
 
@@ -73,9 +73,8 @@ def weights_folder() -> Path:
 
 def weights_path(method: str, scale: int, folder: Path | None = None) -> Path:
     """Where the weights of a method lie: METHOD_xSCALE.safetensors in `folder`, by default `weights_folder()`."""
-    return (
-        weights_folder() if folder is None else folder
-    ) / f"{METHODS[method].restored_by}_x{scale}.safetensors"
+    name = f"{METHODS[method].restored_by}_x{scale}.safetensors"
+    return (weights_folder() if folder is None else folder) / name
 
 
 def load_net(method: str, scale: int, weights: str | Path | None = None) -> tuple[RescalingNet, Card | None]:

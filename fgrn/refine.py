@@ -1,8 +1,8 @@
 """Refining x for one picture: gradient steps on what `decode` makes of it. The networks stay as they are.
 
 G_d has one look at a picture and cannot know what G_u will make of its x; but whoever shrinks the picture has it at
-hand, and can see. HCD (Xu et al., "Downscaled Representation Matters", ICCV 2023) does so with the LR image of other
-methods. Here it is x, so that F takes what comes out to LR as ever: the LR file and restoring it stay as they are.
+hand, and can see. HCD (Xu et al., "Downscaled Representation Matters", ICCV 2023) does so with the HR and LR images
+of other methods. Here it is x, so that F takes what comes out to LR as ever: LR files and restoring stay as they are.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ ALL = slice(None)
 
 
 def refine(net: RescalingNet, hr: Pixels, x: Pixels, *, steps: int, device: torch.device) -> Pixels:
-    """x after `steps` gradient steps on the squared error of `net.decode(x)`, rounded: (H, W, 3), as `x`.
+    """x (H, W, 3) after `steps` gradient steps on the squared error of what it restores, through LR, of `hr`.
 
-    `hr` is (scale*H, scale*W, 3). A large picture is refined block by block, each between neighbours that are refined
-    already or not yet. A block that restores worse afterwards, which can happen where all was well, stays as it was.
+    `hr` is (scale*H, scale*W, 3); all are uint8. A large picture is refined block by block, each between neighbours
+    that are refined already or not yet. A block that restores worse afterwards, which can happen where all was well, stays as it was.
     The same picture gives the same x on one machine, on any number of threads. Where gradients are computed in another
     precision, or memory makes blocks smaller, it is another x, as good; restoring does not depend on how it was found.
+
+    Raises:
+        torch.OutOfMemoryError: if the memory of a GPU is not enough for the smallest blocks.
     """
 
     def in_blocks(side: int) -> Pixels:

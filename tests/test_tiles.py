@@ -34,7 +34,7 @@ NETS: dict[str, Callable[[], RescalingNet]] = {
 
 
 def rescaler_of(net: RescalingNet, tile: int) -> Rescaler:
-    return Rescaler("fgrn", net.scale, net.eval(), "", CPU, tile=tile)
+    return Rescaler("test", net.scale, net.eval(), "", CPU, tile=tile)
 
 
 def random_pixels(height: int, width: int, seed: int = 0) -> np.ndarray:
