@@ -28,7 +28,9 @@ def refine(net: RescalingNet, hr: Pixels, x: Pixels, *, steps: int, device: torc
     """x (H, W, 3) after `steps` gradient steps on the squared error of what it restores, through LR, of `hr`.
 
     `hr` is (scale*H, scale*W, 3); all are uint8. A large picture is refined block by block, each between neighbours
-    that are refined already or not yet. A block that restores worse afterwards, which can happen where all was well, stays as it was.
+    that are refined already or not yet. A block that restores worse afterwards, which can happen where all was well,
+    stays as it was.
+
     The same picture gives the same x on one machine, on any number of threads. Where gradients are computed in another
     precision, or memory makes blocks smaller, it is another x, as good; restoring does not depend on how it was found.
 
