@@ -129,6 +129,14 @@ def test_reconstruction_loss_at_the_bicubic_start() -> None:
     assert torch.isclose(weighted, expected + 3 * (x - x.clamp(0, 1)).abs().mean())
 
 
+def test_luma_is_an_error_of_its_own() -> None:
+    hr, net = picture(), FGRN(CONFIG)
+    error = bicubic_upscale(quantise(bicubic_downscale(hr, 2)), 2) - hr
+    luma = 0.299 * error[:, 0] + 0.587 * error[:, 1] + 0.114 * error[:, 2]  # ITU-R BT.601
+    loss, _ = RescalingObjective(net, luma_weight=2.0)(hr)
+    assert torch.isclose(loss, error.abs().mean() + 2 * luma.abs().mean())
+
+
 def test_decoder_sees_8_bit_x() -> None:
     net, seen = with_random_weights(FGRN(CONFIG)), []
     net.upscaler.head.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach()))
@@ -356,7 +364,11 @@ def test_annealed_on_the_command_line(tmp_path: Path) -> None:
         ({"stages": ()}, "add up to 1"),
         (
             {"bicubic_weight": 0.1, "stages": RECIPES["fgrn_x4"].only("flow").stages},
-            "no stage is for G_d alone",
+            "a bicubic weight of 0.1 has no effect: no stage is for G_d alone",
+        ),
+        (
+            {"luma_weight": 0.5, "stages": RECIPES["fgrn_x4"].only("flow").stages},
+            "a luma weight of 0.5 has no effect",
         ),
     ],
 )

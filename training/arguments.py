@@ -79,6 +79,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         type=_FROM_ZERO,
         help="weight of |x - bicubic| beside equation 7 (default: the recipe's)",
     )
+    add(
+        "--luma-weight",
+        type=_FROM_ZERO,
+        help="weight of the error of luma beside equation 7 (default: the recipe's)",
+    )
     add("--seed", type=_COUNT, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
@@ -125,7 +130,10 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
         recipe = recipe.annealed()
     changes = {name: getattr(arguments, name) for name in ("batch_size", "patch", "learning_rate")}
     recipe = recipe.with_stages(**changes)
-    overrides = {name: getattr(arguments, name) for name in ("gamma", "exactness", "bicubic_weight", "seed")}
+    overrides = {
+        name: getattr(arguments, name)
+        for name in ("gamma", "exactness", "bicubic_weight", "luma_weight", "seed")
+    }
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     flow = any(stage.objective in ("flow", "joint", "round-trip") for stage in recipe.stages)
     for name in ("gamma", "exactness"):

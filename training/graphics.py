@@ -37,6 +37,12 @@ def drawn(patches: Tensor, numbers: Tensor, share: float) -> Tensor:
     return result
 
 
+def luma(image: Tensor) -> Tensor:
+    """Of RGB (..., 3, H, W): (..., 1, H, W)."""
+    red, green, blue = image.split(1, dim=-3)  # no tensor of weights: a CUDA graph cannot record its making
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+
+
 def _colour(patch: Tensor, numbers: list[float]) -> Tensor:
     """(3, 1, 1): each channel is 0 or 1 half of the time, else anything between."""
     return (2 * patch.new_tensor(numbers)[:, None, None] - 0.5).clamp(0, 1)
@@ -82,7 +88,7 @@ def _stripes(patch: Tensor, n: list[float]) -> Tensor:
 
 
 def _grey(patch: Tensor, n: list[float]) -> Tensor:
-    return (patch * patch.new_tensor(LUMA)[:, None, None]).sum(dim=0, keepdim=True).expand_as(patch)
+    return luma(patch).expand_as(patch)
 
 
 def _vivid(patch: Tensor, n: list[float]) -> Tensor:

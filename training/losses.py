@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from fgrn.models import FGRN, IRN
 from fgrn.ops import GREY_LEVELS, quantise
 from fgrn.resize import bicubic_downscale
+from training.graphics import luma
 
 Figures = dict[str, Tensor]
 
@@ -48,13 +49,15 @@ def missed(recovered: Tensor, x: Tensor) -> Tensor:
 class RescalingObjective(nn.Module):
     """Equation 7: L1 between y and G_u(round(G_d(y))). Trains G_d and G_u.
 
-    With `bicubic_weight` > 0 it is DU_bic (section 4.4): L1 between x and y_bic is added.
+    With `bicubic_weight` > 0 it is DU_bic (section 4.4): L1 between x and y_bic is added. With `luma_weight` > 0 so is
+    L1 of luma, which is not in the paper: x cannot hold everything, and eyes, and PSNR of Y, look at luma first.
     """
 
-    def __init__(self, net: FGRN, bicubic_weight: float = 0.0) -> None:
+    def __init__(self, net: FGRN, bicubic_weight: float = 0.0, luma_weight: float = 0.0) -> None:
         super().__init__()
         self.net = net
         self.bicubic_weight = bicubic_weight
+        self.luma_weight = luma_weight
         self.trained = nn.ModuleList([net.downscaler, net.upscaler])
 
     def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
@@ -66,7 +69,10 @@ class RescalingObjective(nn.Module):
         x = self.net.encode(hr)
         rounded = quantise(x)
         restored = self.net.decode(rounded)
-        loss = (restored - hr).abs().mean()
+        error = restored - hr
+        loss = error.abs().mean()
+        if self.luma_weight:
+            loss = loss + self.luma_weight * luma(error).abs().mean()
         outside = ((x < 0) | (x > 1)).float().mean()
         if self.bicubic_weight:
             loss = loss + self.bicubic_weight * (x - bicubic_guidance(hr, self.net.scale)).abs().mean()

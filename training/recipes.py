@@ -49,6 +49,7 @@ class Recipe:
     gamma: float = 1e-3  # equation 9; paper, section 4.1
     exactness: float = 0.0  # weight in L_guide of what the 8-bit round trip loses of x
     bicubic_weight: float = 0.0  # of L1 between x and y_bic beside equation 7: DU_bic, or a little of it
+    luma_weight: float = 0.0  # of L1 of luma beside equation 7
     sampled_latent: bool = False  # IRN: z ~ N(0, 1) on the way up instead of z = 0
     warm_up_steps: int = 100
     ema_decay: float = 0.999
@@ -60,10 +61,10 @@ class Recipe:
             raise ValueError(f"the shares of the stages do not add up to 1: {self.stages}")
         if any(stage.patch % self.config.scale for stage in self.stages):
             raise ValueError(f"patches must be multiples of the scale {self.config.scale}: {self.stages}")
-        if self.bicubic_weight and all(stage.objective != "rescaling" for stage in self.stages):
-            raise ValueError(
-                f"a bicubic weight of {self.bicubic_weight} has no effect: no stage is for G_d alone"
-            )
+        if all(stage.objective != "rescaling" for stage in self.stages):
+            for name, weight in (("bicubic", self.bicubic_weight), ("luma", self.luma_weight)):
+                if weight:
+                    raise ValueError(f"a {name} weight of {weight} has no effect: no stage is for G_d alone")
 
     def objective(self, net: FGRN | IRN, stage: Stage) -> Objective:
         """The objective of a stage on `net`."""
@@ -77,7 +78,7 @@ class Recipe:
             case "round-trip":
                 return RoundTripObjective(net, self.gamma, self.exactness)
             case _:
-                return RescalingObjective(net, self.bicubic_weight)
+                return RescalingObjective(net, self.bicubic_weight, self.luma_weight)
 
     def scheduled(self, name: ScheduleName) -> Recipe:
         """This recipe in another schedule.

@@ -35,6 +35,7 @@ from training.arguments import parse_arguments, recipe_of
 from training.data import MEMORY_LIMIT, PatchSampler, held_out, list_images, read_images, split_validation
 from training.environment import device_name
 from training.losses import watched
+from training.prefetch import Prefetched
 from training.recipes import Recipe, Stage
 from training.revive import revive
 from training.schedule import Budget, learning_rate
@@ -140,6 +141,7 @@ class Run:
         position, device = state.position, accelerator.device
         step = Step(accelerator, state, recipe.objective(state.net, stage), stage, recipe.optimizer)
         sampler = PatchSampler(self.images, stage.patch, stage.batch_size, recipe.seed, self.graphics)
+        batches = Prefetched(sampler, device)
         samples_per_step = stage.batch_size * accelerator.num_processes
         last_checkpoint, clock = position.minutes, time.monotonic()
         bar = tqdm(total=100, unit="%", desc=f"{self.name} {stage.objective}", disable=not self._speaks)
@@ -149,7 +151,8 @@ class Run:
             )
             first_sample = position.samples + accelerator.process_index * stage.batch_size
             torch.manual_seed(recipe.seed + first_sample)
-            loss, figures, norm = step.gradients(sampler.batch(first_sample, device))
+            loss, figures, norm = step.gradients(batches.batch(first_sample))
+            batches.prepare(first_sample + samples_per_step)
             clock, seconds = time.monotonic(), time.monotonic() - clock
             seen = self._agree(watched(loss, figures), norm, seconds)
             if position.accepts(seen.loss, seen.gradient_norm, recipe.jump_ratio):
