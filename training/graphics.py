@@ -40,7 +40,8 @@ def drawn(patches: Tensor, numbers: Tensor, share: float) -> Tensor:
 def luma(image: Tensor) -> Tensor:
     """Of RGB (..., 3, H, W): (..., 1, H, W)."""
     red, green, blue = image.split(1, dim=-3)  # no tensor of weights: a CUDA graph cannot record its making
-    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    result: Tensor = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    return result
 
 
 def _colour(patch: Tensor, numbers: list[float]) -> Tensor:
