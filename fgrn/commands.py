@@ -19,17 +19,11 @@ from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
 from fgrn.files import write_atomic, write_json
 from fgrn.images import ImageError, encode_png, read_image
+from fgrn.lr_files import restore, source_of
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import METRICS
-from fgrn.pipeline import (
-    RescaleError,
-    Rescaler,
-    default_device,
-    load,
-    restore,
-    source_of,
-)
+from fgrn.pipeline import RescaleError, Rescaler, default_device, load
 from fgrn.repeat import repeat
 
 DEFAULT_METHODS = ("bicubic", "irn", "fgrn")

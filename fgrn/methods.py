@@ -66,6 +66,11 @@ RESTORING = tuple(name for name, method in METHODS.items() if not method.refines
 """The methods that LR files name: those with weights, or none, of their own."""
 
 
+def restored_by(method: str) -> str:
+    """The method that the LR files of a method name; a method that is not known names itself."""
+    return METHODS[method].restored_by if method in METHODS else method
+
+
 def weights_folder() -> Path:
     """The folder of the weights: `WEIGHTS`, unless the environment variable FGRN_WEIGHTS names another one."""
     return Path(os.environ.get("FGRN_WEIGHTS") or WEIGHTS)

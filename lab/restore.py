@@ -8,9 +8,10 @@ from pathlib import Path
 
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError, LoadedImage, encode_png
+from fgrn.lr_files import Source, restore, source_of
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES
-from fgrn.pipeline import RescaleError, Source, restore, source_of
+from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError
 from lab.files import Store, shown_name, stem

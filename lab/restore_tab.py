@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from fgrn.lr_files import notices_of
 from fgrn.methods import METHODS, RESTORING, SCALES
-from fgrn.pipeline import notices_of
 from lab import cards, restore
 from lab.asked import RequestError
 from lab.compare import AT_ONCE

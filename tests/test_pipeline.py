@@ -14,9 +14,10 @@ from PIL import Image
 
 import fgrn
 from fgrn.images import LRInfo, encode_png, read_image
+from fgrn.lr_files import restore, source_of
 from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
 from fgrn.ops import UNDECIDED
-from fgrn.pipeline import RescaleError, Rescaler, as_pixels, load, rescale, restore, source_of
+from fgrn.pipeline import RescaleError, Rescaler, as_pixels, load, rescale
 from fgrn.pixels import rounded
 
 CPU = torch.device("cpu")

@@ -12,9 +12,10 @@ import torch
 from fgrn import refine as refining
 from fgrn import tiles
 from fgrn.images import encode_png, read_image
+from fgrn.lr_files import source_of
 from fgrn.methods import METHODS, REFINING_STEPS, RESTORING
 from fgrn.models import FGRN, Bicubic, FGRNConfig, RescalingNet
-from fgrn.pipeline import Rescaler, load, rescale, source_of
+from fgrn.pipeline import Rescaler, load, rescale
 from fgrn.pixels import Pixels
 from fgrn.refine import refine
 from fgrn.resize import bicubic_upscale

@@ -1,0 +1,82 @@
+"""LR files: what made them, what is wrong with them, and the pictures that they restore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fgrn.images import LoadedImage, LRInfo
+from fgrn.methods import METHODS, restored_by
+from fgrn.pipeline import RescaleError, Rescaler
+from fgrn.pixels import Pixels
+
+LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF", "PPM")
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to restore a LR image: what its file says, completed by what the user says."""
+
+    method: str
+    scale: int
+    info: LRInfo | None  # what the file says: size of the original, digest of the weights
+    notices: tuple[str, ...] = ()
+
+
+def notices_of(lr: LoadedImage) -> tuple[str, ...]:
+    """What is known of a LR file that makes the restored picture worse than it could be."""
+    if lr.format in LOSSLESS_FORMATS:
+        return lr.notices
+    lossy = (
+        f"This is a {lr.format} file. Lossy compression changes the grey levels that restoring depends on: "
+        "expect a much worse picture than from the original LR PNG."
+    )
+    return (*lr.notices, lossy)
+
+
+def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = None) -> Source:
+    """Decide how a LR file is to be restored.
+
+    Raises:
+        RescaleError: if the file carries no information and the user names no method or scale, or if the two
+            contradict each other.
+    """
+    notices, info, method = notices_of(lr), lr.info, method and restored_by(method)
+    if info is None:
+        if method is None or scale is None:
+            raise RescaleError(
+                "This file does not say which method and scale made it (it is not an LR PNG of this program, or its "
+                "text chunk was removed): name the method and the scale."
+            )
+        return Source(method, scale, None, notices)
+    if (method or info.method) != info.method or (scale or info.scale) != info.scale:
+        raise RescaleError(
+            f"This LR PNG was made by {_label(info.method)} x{info.scale}; restored as {_label(method or info.method)} "
+            f"x{scale or info.scale} it would give a wrong picture. Leave method and scale to the file."
+        )
+    if info.method not in METHODS:
+        raise RescaleError(
+            f"This LR PNG was made by {info.method!r}, a method that this version does not know."
+        )
+    return Source(info.method, info.scale, info, notices)
+
+
+def restore(rescaler: Rescaler, lr: LoadedImage, source: Source, *, other_weights: bool = False) -> Pixels:
+    """Restore the picture of a LR file.
+
+    Raises:
+        RescaleError: if the file was made with other weights than the rescaler's, unless `other_weights` is set.
+    """
+    info = source.info
+    if info is None:
+        return rescaler.upscale(lr)
+    if info.digest != rescaler.digest and not other_weights:
+        raise RescaleError(
+            f"This LR PNG was made with other weights ({info.digest or 'none'}) than the ones loaded "
+            f"({rescaler.digest or 'none'}): the restored picture would be wrong. Load those weights, or allow other "
+            "weights to see it all the same."
+        )
+    return rescaler.upscale(lr, (info.height, info.width))
+
+
+def _label(method: str) -> str:
+    return METHODS[method].label if method in METHODS else repr(method)
