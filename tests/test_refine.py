@@ -152,6 +152,14 @@ def test_threads_and_modes_change_no_bit() -> None:
 # As a method
 
 
+def test_weights_that_are_loaded_in_inference_mode_can_be_refined_for() -> None:
+    hr = picture(32, 40)
+    with torch.inference_mode():
+        rescaler = load("fgrn_refined", 2, device=CPU)
+        lr = rescaler.downscale(hr)
+    assert np.array_equal(lr, load("fgrn_refined", 2, device=CPU).downscale(hr))
+
+
 def test_refined_is_another_x_of_the_same_method() -> None:
     plain, refined = rescaler_of("fgrn", 4), rescaler_of("fgrn", 4)
     refined = Rescaler("fgrn_refined", 4, refined.net, refined.digest, CPU, refining_steps=8)
