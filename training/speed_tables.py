@@ -75,6 +75,21 @@ def memory_table(figures: Json) -> str:
     return markdown(["picture", "downscale (GB)", "upscale (GB)"], rows)
 
 
+def gpu_memory_table(figures: Json) -> str:
+    """What torch reserves of a GPU's memory, below several limits."""
+    rows = [
+        [
+            f"{row['width']} x {row['height']}, {NETWORKS.get(row['method'], row['method'])} x{row['scale']}",
+            "-" if row["limit"] is None else f"{row['limit']:g}",
+            *(f"{row[f'peak_gigabytes_{way}']:.2f}" for way in ("down", "up")),
+            *(f"{row[f'seconds_{way}']:.2f}" for way in ("down", "up")),
+        ]
+        for row in figures["rows"]
+    ]
+    header = ["picture", "limit (GB)", "downscale (GB)", "upscale (GB)", "downscale (s)", "upscale (s)"]
+    return markdown(header, rows)
+
+
 def metrics_table(figures: Json) -> str:
     """PSNR and SSIM of a picture of 4K."""
     height, width = figures["size"]
@@ -133,7 +148,7 @@ def exactness_table(figures: Json) -> str:
             f"{NETWORKS.get(row['method'], row['method'])} x{row['scale']}, {kinds[row['kind']]}",
             f"{row['values']:,}",
             f"{row['different']:,}",
-            f"{row['largest']}",
+            f"{row['largest']:g}",
         ]
         for row in figures["rows"]
     ]
@@ -189,6 +204,7 @@ SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "speed-side-by-side": ("speed.json", side_by_side_table),
     "speed-page": ("page.json", page_table),
     "memory": ("memory.json", memory_table),
+    "memory-gpu": ("gpu_memory.json", gpu_memory_table),
     "metrics": ("metrics_4k.json", metrics_table),
     "fuzz": ("fuzz.json", fuzz_table),
     "load": ("load.json", load_table),
@@ -197,6 +213,7 @@ SPEED_TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "exactness-gpu": ("exactness_gpu.json", exactness_table),
     "variants": ("variants.json", variants_table),
     "refining": ("refining.json", refining_table),
+    "refining-gpu": ("refining_gpu.json", refining_table),
     "dependencies": ("dependencies.json", dependencies_table),
 }
 """The file in assets/results, and how it is shown, of each table."""
