@@ -11,7 +11,6 @@ is compared with the CPU instead: step by step, and the whole way from the CPU's
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.methods import SCALES
 from fgrn.pipeline import Rescaler, load
 from fgrn.pixels import Pixels
@@ -140,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
             {"device": device_name(torch.device(device), 1)} if device else {"threads": [1, THREADS]}
         )
         figures = {"environment": environment, "tiles": TILES, "sizes": SIZES, "rows": rows}
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     return 0
 
 

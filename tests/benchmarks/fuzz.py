@@ -11,7 +11,6 @@ exit status is 1 if there is any finding; `--keep FOLDER` writes the files of th
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import platform
@@ -30,7 +29,7 @@ import PIL
 import safetensors
 import torch
 
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.images import ImageError, read_image
 from lab.asked import MAX_PIXELS
 from lab.reader import Reader
@@ -218,7 +217,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     print(f"slowest: {tally.slowest}; peak of memory {tally.peak / 1e6:.0f} MB")
     if arguments.json:
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     return 1 if tally.findings else 0
 
 

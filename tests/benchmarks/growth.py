@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.images import encode_png
 from tests.benchmarks.client import Client
 from tests.photos import make_photo
@@ -127,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
         figures = growth(server, arguments.requests)
     print(json.dumps(figures, indent=2))
     if arguments.json:
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     too_much = figures["memory_growth_mb"] > MEMORY_BOUND / 1e6
     return 1 if too_much or figures["new_files"] > figures["new_files_bound"] else 0
 

@@ -16,7 +16,6 @@ this program's own time alone. Pictures are seeded noise: no data is needed.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 from collections.abc import Callable
@@ -32,7 +31,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import fgrn
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import SCALES
 from fgrn.models import IRN, RescalingNet
@@ -191,7 +190,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     print(f"{floor_table(figures)}\n{side_by_side_table(figures)}")
     if arguments.json:
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     return 0
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.images import encode_png
 from tests.benchmarks.client import Client, QueueFull
 from tests.photos import make_photo
@@ -143,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
     figures["load"] = os.getloadavg()[0]  # with programs that run beside it, times are longer
     print(json.dumps(figures, indent=2))
     if arguments.json:
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     return 1 if figures["wrong"] or figures["error"] or not figures["right_after_the_load"] else 0
 
 

@@ -8,7 +8,6 @@ Not a test: it measures, and fails for no figure. The picture is a seeded mosaic
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import subprocess
@@ -21,7 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.images import MAX_PIXELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     environment = {"torch": torch.__version__, "python": platform.python_version(), "cores": os.cpu_count()}
     if arguments.json:
         figures = {"environment": environment, "rows": rows}
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     return 0
 
 

@@ -20,7 +20,7 @@ from statistics import median
 
 import numpy as np
 
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.metrics import psnr_y, ssim_y
 
 HEIGHT, WIDTH, CROP = 2160, 3840, 4
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     print(json.dumps(figures, indent=2))
     if arguments.json:
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     return 0
 
 

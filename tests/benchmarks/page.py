@@ -23,7 +23,7 @@ import gradio
 import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.images import encode_png
 from fgrn.methods import weights_folder
 from tests.conftest import chromium_path
@@ -130,7 +130,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     print(json.dumps(figures, indent=2))
     if arguments.json:
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     return 0
 
 

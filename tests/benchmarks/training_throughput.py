@@ -13,7 +13,6 @@ seeded noise: no data is needed.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import tempfile
@@ -30,7 +29,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.ops import require_float32
 from tests.benchmarks.timing import CLOCKS, Ceiling, Timer
 from training.data import Images, PatchSampler, read_images
@@ -265,7 +264,7 @@ def main(argv: list[str] | None = None) -> int:
         "side_by_side": compared,
     }
     if arguments.json:
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     return 0
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 import fgrn
-from fgrn.files import write_atomic
+from fgrn.files import write_json
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import SCALES
 from fgrn.metrics import psnr_y
@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     print(json.dumps(figures, indent=2))
     if arguments.json:
-        write_atomic(arguments.json, (json.dumps(figures, indent=2) + "\n").encode())
+        write_json(arguments.json, figures)
     return 0
 
 
