@@ -171,14 +171,12 @@ def load(
         fgrn.checkpoint.CheckpointError: if the weights cannot be used.
     """
     require_float32()
-    if not METHODS[method].trained:
-        device = "cpu"
-    place = torch.device(device) if device is not None else default_device()
-    limit_gpu_memory(place)
-    with torch.inference_mode(
-        False
-    ):  # weights that are made in it can have no part in gradients, which refining needs
+    with torch.inference_mode(False):  # what is made in it takes no part in gradients: refining needs them
         net, card = load_net(method, scale, weights)
+        if not METHODS[method].trained:
+            device = "cpu"
+        place = torch.device(device) if device is not None else default_device()
+        limit_gpu_memory(place)
         net.requires_grad_(False)
         net.to(place, memory_format=memory_format(place))  # type: ignore[call-overload]
     steps = REFINING_STEPS if METHODS[method].refines else 0
