@@ -171,7 +171,8 @@ def load(
         fgrn.checkpoint.CheckpointError: if the weights cannot be used.
     """
     require_float32()
-    with torch.inference_mode(False):  # what is made in it takes no part in gradients: refining needs them
+    # Weights that are made in inference mode take no part in gradients, which refining needs.
+    with torch.inference_mode(False):
         net, card = load_net(method, scale, weights)
         if not METHODS[method].trained:
             device = "cpu"
