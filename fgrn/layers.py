@@ -17,6 +17,7 @@ from fgrn.tiles import in_patches
 INITIAL_GAIN = 0.1  # residual branches start small, as in the published IRN: deep stacks train from step one
 NARROW = 10  # output channels: below, kernels that compute 8 or 16 of them at a time waste most of their work
 LEAK = 0.2  # slope of dense blocks' activations below 0, as in the published IRN
+WIDE = 64  # output channels that float32 kernels of GPUs compute at a time
 TENSOR_CORE_CHANNELS = 8  # 16-bit kernels of GPUs want multiples of it; else they copy everything first
 
 
@@ -108,7 +109,7 @@ class DenseBlock(nn.Module):
         if torch.is_grad_enabled():
             return self.dense(channels_last(features))  # always in one layout: `dense` may be compiled for it
         if features.is_cuda:
-            return self.in_one_buffer(features)
+            return self.in_wide_steps(features)
         return in_patches(self.dense, features, size=self.PATCH, reach=self.REACH)
 
     def dense(self, features: Tensor) -> Tensor:
@@ -139,22 +140,32 @@ class DenseBlock(nn.Module):
         bias = functional.pad(cast(Tensor, last.bias), (0, more))
         return functional.conv2d(features, weight, bias, padding=1)[:, : last.out_channels]
 
-    def in_one_buffer(self, features: Tensor) -> Tensor:
-        """`dense` without concatenations, for layouts in planes: the first ones of a single picture are a tensor.
+    def in_wide_steps(self, features: Tensor) -> Tensor:
+        """`dense` as a GPU likes it: what a convolution gives is convolved at once for all that come after it.
 
-        (B, in_channels, H, W) -> (B, out_channels, H, W). Not for training: nothing is kept for gradients.
+        (B, in_channels, H, W) -> (B, out_channels, H, W). So the first kernels have many outputs instead of the last
+        ones many inputs, for the same arithmetic. Not for training: sums are added to, and activated, where they are.
         """
-        batch, count, height, width = features.shape
         *inner, last = (cast(nn.Conv2d, conv) for conv in self.convs)
-        buffer = features.new_empty(batch, last.in_channels, height, width)
-        buffer[:, :count] = features
-        for conv in inner:
-            grown = conv(buffer[:, :count])
-            end = count + conv.out_channels
-            torch.ops.aten.leaky_relu.out(grown, LEAK, out=buffer[:, count:end])
-            count = end
-        result: Tensor = last(buffer)
-        return result
+        growth = inner[0].out_channels
+        sums = _convolve_for(inner, features, start=0)
+        sums += torch.cat([cast(Tensor, conv.bias) for conv in inner])[:, None, None]
+        for done in range(1, len(inner) + 1):
+            grown = _activated(sums[:, growth * (done - 1) : growth * done])
+            if later := inner[done:]:
+                start = features.shape[1] + growth * (done - 1)
+                sums[:, growth * done :] += _convolve_for(later, grown, start)
+        return convolve_parts(last, [features, sums])
+
+
+def _convolve_for(layers: Sequence[nn.Conv2d], features: Tensor, start: int) -> Tensor:
+    """What `features`, the inputs from `start` on, contribute to each of some convolutions, one after the other."""
+    end = start + features.shape[1]
+    weight = torch.cat([layer.weight[:, start:end] for layer in layers])
+    outputs = len(weight)
+    if outputs > WIDE // 2:  # kernels compute 32 or 64 outputs at a time; 64 take less time than 48
+        weight = functional.pad(weight, (0, 0, 0, 0, 0, 0, 0, -outputs % WIDE))
+    return functional.conv2d(features, weight, padding=1)[:, :outputs]
 
 
 def _with_gap(weight: Tensor, at: int, gap: int) -> Tensor:

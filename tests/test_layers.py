@@ -151,14 +151,14 @@ def test_dense_block_sees_all_features_before() -> None:
 @pytest.mark.parametrize("split", [(1, 2), (3, 9), (45, 3), (16, 8)])
 @pytest.mark.parametrize("batch", [1, 2])
 def test_ways_of_a_gpu_give_what_the_plain_way_gives(split: tuple[int, int], batch: int) -> None:
-    """Zero channels between the others, and one buffer for all: values; of the former, which trains, gradients too."""
-    block = random_weights(DenseBlock(*split, growth=8)).double()
+    """Zero channels between the others, and wide steps: values; of the former, which trains, gradients too."""
+    block = random_weights(DenseBlock(*split, growth=16)).double()
     assert isinstance(block, DenseBlock)
     features = torch.rand(batch, split[0], 7, 6, generator=seeded(1), dtype=torch.float64, requires_grad=True)
     plain, aligned = block.dense(features), block.in_aligned_channels(features)
     torch.testing.assert_close(aligned, plain)
     with torch.inference_mode():
-        torch.testing.assert_close(block.in_one_buffer(features), plain)
+        torch.testing.assert_close(block.in_wide_steps(features), plain)
     for_result = torch.rand(plain.shape, generator=seeded(2), dtype=torch.float64)
     sources = [features, *block.parameters()]
     gradients = torch.autograd.grad(aligned, sources, for_result)
