@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fgrn.methods import METHODS, WEIGHTS, weights_path
-from training import report
+from training import report, speed_tables
 
 CARD = {"sha256": "0" * 64, "parameters": 2_090_000, "provenance": {"samples": 8000, "minutes": 90.0}}
 FIGURES = {
@@ -215,3 +215,12 @@ def test_shipped_results_are_of_the_shipped_weights() -> None:
             file = weights_path(name, scale, WEIGHTS).with_suffix(".json")
             shipped = json.loads(file.read_text())
             assert card["sha256"] == shipped["sha256"]
+
+
+def test_a_limit_that_was_too_low_for_a_gpu_has_no_peaks() -> None:
+    picture = {"method": "fgrn", "scale": 2, "width": 60, "height": 40}
+    peaks = {"peak_gigabytes_down": 2.7, "peak_gigabytes_up": 1.2, "seconds_down": 1.0, "seconds_up": 0.8}
+    rows = [{**picture, "limit": None, **peaks}, {**picture, "limit": 0.1, "error": "out of memory"}]
+    table = speed_tables.gpu_memory_table({"rows": rows}).splitlines()
+    assert table[2] == "| 60 x 40, FGRN x2 | - | 2.70 | 1.20 | 1.00 | 0.80 |"
+    assert table[3] == "| 60 x 40, FGRN x2 | 0.1 | - | - | - | - |"

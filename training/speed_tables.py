@@ -76,13 +76,13 @@ def memory_table(figures: Json) -> str:
 
 
 def gpu_memory_table(figures: Json) -> str:
-    """What torch reserves of a GPU's memory, below several limits."""
+    """What torch reserves of a GPU's memory, below several limits; "-" where a limit was too low."""
+    measured = [f"{name}_{way}" for name in ("peak_gigabytes", "seconds") for way in ("down", "up")]
     rows = [
         [
             f"{row['width']} x {row['height']}, {NETWORKS.get(row['method'], row['method'])} x{row['scale']}",
             "-" if row["limit"] is None else f"{row['limit']:g}",
-            *(f"{row[f'peak_gigabytes_{way}']:.2f}" for way in ("down", "up")),
-            *(f"{row[f'seconds_{way}']:.2f}" for way in ("down", "up")),
+            *(f"{row[name]:.2f}" if name in row else "-" for name in measured),
         ]
         for row in figures["rows"]
     ]

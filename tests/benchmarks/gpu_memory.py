@@ -9,7 +9,6 @@ driver's own few hundred megabytes come on top. Lower limits follow higher ones,
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -19,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from fgrn.files import write_json
 from fgrn.methods import SCALES
 from fgrn.pipeline import default_device, load
 from fgrn.pixels import Pixels
+from tests.benchmarks.figures import report
 from tests.benchmarks.memory import picture
 from training.environment import environment
 
@@ -75,9 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         for scale in SCALES
     ]
     figures = {"environment": environment(device, 1), "rows": rows}
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        write_json(arguments.json, figures)
+    report(figures, arguments.json)
     return 0
 
 

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import tempfile
 import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from fgrn.files import write_json
 from fgrn.images import encode_png
 from tests.benchmarks.client import Client
+from tests.benchmarks.figures import report
 from tests.photos import make_photo
 from tests.server import Server, running
 
@@ -125,9 +124,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as server:
         figures = growth(server, arguments.requests)
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        write_json(arguments.json, figures)
+    report(figures, arguments.json)
     too_much = figures["memory_growth_mb"] > MEMORY_BOUND / 1e6
     return 1 if too_much or figures["new_files"] > figures["new_files_bound"] else 0
 

@@ -10,7 +10,6 @@ one client alone got before. The exit status is 1 if any is not, or if there is 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -21,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fgrn.files import write_json
 from fgrn.images import encode_png
 from tests.benchmarks.client import Client, QueueFull
+from tests.benchmarks.figures import report
 from tests.photos import make_photo
 from tests.server import Server, running
 
@@ -141,9 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as server:
         figures = load(server, arguments.clients, arguments.seconds)
     figures["load"] = os.getloadavg()[0]  # with programs that run beside it, times are longer
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        write_json(arguments.json, figures)
+    report(figures, arguments.json)
     return 1 if figures["wrong"] or figures["error"] or not figures["right_after_the_load"] else 0
 
 

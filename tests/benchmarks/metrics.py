@@ -9,7 +9,6 @@ errors; the figures are medians. "cpu" is the computing time of all threads toge
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import time
@@ -20,8 +19,8 @@ from statistics import median
 
 import numpy as np
 
-from fgrn.files import write_json
 from fgrn.metrics import psnr_y, ssim_y
+from tests.benchmarks.figures import report
 
 HEIGHT, WIDTH, CROP = 2160, 3840, 4
 MEASURED: dict[str, Callable[[np.ndarray, np.ndarray, int], float]] = {"psnr_y": psnr_y, "ssim_y": ssim_y}
@@ -62,9 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         "cpu_seconds": {name: median(cpu for _, cpu in taken) for name, taken in times.items()},
         "memory_mb": memory / 1e6,  # beyond the two pictures
     }
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        write_json(arguments.json, figures)
+    report(figures, arguments.json)
     return 0
 
 

@@ -11,7 +11,6 @@ FGRN and IRN at x4; a picture counts as shown when its pixels are there. Medians
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import tempfile
@@ -23,9 +22,9 @@ import gradio
 import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from fgrn.files import write_json
 from fgrn.images import encode_png
 from fgrn.methods import weights_folder
+from tests.benchmarks.figures import report
 from tests.conftest import chromium_path
 from tests.photos import make_photo
 from tests.server import Server, free_port, start
@@ -128,9 +127,7 @@ def main(argv: list[str] | None = None) -> int:
             **{step: median(row[i] for row in waited) for i, step in enumerate(steps)},
         },
     }
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        write_json(arguments.json, figures)
+    report(figures, arguments.json)
     return 0
 
 

@@ -9,7 +9,6 @@ those of shrinking, from 8-bit array to 8-bit array.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import time
 from pathlib import Path
@@ -18,13 +17,13 @@ from typing import Any
 
 import torch
 
-from fgrn.files import write_json
 from fgrn.images import read_image
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import SCALES
 from fgrn.metrics import psnr_y
 from fgrn.pipeline import default_device, load
 from fgrn.refine import computes_in_bf16, refine
+from tests.benchmarks.figures import report
 from training.environment import device_name
 from training.on_graphics import EXAMPLES, PHOTOS
 
@@ -73,9 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         "pictures": list(PHOTOS),
         "rows": [row for scale in arguments.scales for row in measured(scale, arguments.steps, device)],
     }
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        write_json(arguments.json, figures)
+    report(figures, arguments.json)
     return 0
 
 

@@ -10,7 +10,6 @@ G_d and G_u alone, as in training on a GPU. The start is the first picture, whic
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import time
 from collections.abc import Callable
@@ -24,13 +23,13 @@ import numpy as np
 import torch
 
 import fgrn
-from fgrn.files import write_json
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import SCALES
 from fgrn.metrics import psnr_y
 from fgrn.models import FGRN
 from fgrn.pipeline import Rescaler, default_device
 from fgrn.pixels import Pixels
+from tests.benchmarks.figures import report
 from tests.photos import make_photo
 from training.environment import device_name
 
@@ -108,9 +107,7 @@ def main(argv: list[str] | None = None) -> int:
             for row in measured(scale, arguments.side, arguments.rounds, device)
         ],
     }
-    print(json.dumps(figures, indent=2))
-    if arguments.json:
-        write_json(arguments.json, figures)
+    report(figures, arguments.json)
     return 0
 
 
