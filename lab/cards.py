@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from dataclasses import dataclass, field
 from html import escape
 
@@ -43,6 +44,15 @@ class Page:
             f'<a class="fg-download" href="{self.address(path)}" download="{name}">{_ICON}{escape(text)}'
             f"<small>{size}</small></a>"
         )
+
+
+def text_download(text: str, name: str, title: str) -> str:
+    """A link that saves a text of some kilobytes under a name. The link holds it, so there is no file to keep."""
+    data = b64encode(text.encode()).decode()
+    return (
+        f'<a class="fg-download" href="data:text/plain;base64,{data}" download="{escape(name, quote=True)}">'
+        f"{_ICON}{escape(title)}</a>"
+    )
 
 
 _ICON = (

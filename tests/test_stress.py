@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import io
 import math
 import re
@@ -312,6 +314,34 @@ def stress_run(bicubic: list[float], fgrn_values: list[float]) -> StressRun:
         for amount, value in zip(amounts, values, strict=False)
     ]
     return StressRun(4, ("bicubic", "fgrn"), ("jpeg",), tuple(points))
+
+
+def linked(words: str) -> tuple[str, list[dict[str, str]]]:
+    """Name and rows of the CSV file that is linked below a run's plots."""
+    [(data, name)] = re.findall(r'href="data:text/plain;base64,([^"]+)" download="([^"]+)"', words)
+    return name, list(csv.DictReader(io.StringIO(base64.b64decode(data).decode())))
+
+
+def test_figures_of_a_run_that_was_stopped_are_a_file() -> None:
+    """All its points, of the run that was stopped; the other one's words stay."""
+    tab = StressHandlers(Models())
+    damaged = replace(
+        stress_run([26.0] * 9, [math.inf] * 4), subject='of a "b" at ×4', progress=Progress("", 13, 18)
+    )
+    run, status, words, others = tab.stop(damaged, Ticket())
+    assert not run.progress.active and "Stopped after 13 of 18 steps" in status and others is SKIP
+    name, rows = linked(words)
+    assert name == "stress_of_a_&quot;b&quot;_at_x4.csv" and len(rows) == 13
+    figures = {"method": "fgrn", "damage": "jpeg", "psnr_y": "inf", "ssim_y": "0.9"}
+    assert rows[9] == {**figures, "amount": str(KINDS["jpeg"].amounts[0])}
+    point = RatePoint("webp", "quality 5", 1234, 0.25, 31.5, 0.875)
+    weighed = RateRun(2, ("bicubic",), (point,), subject="of a at ×2", progress=Progress("", 1, 9))
+    _, _, others, words = tab.stop(weighed, Ticket())
+    figures = {"series": "webp", "setting": "quality 5", "bytes": "1234", "bits_per_pixel": "0.25"}
+    assert others is SKIP
+    assert linked(words) == ("bytes_of_a_at_x2.csv", [{**figures, "psnr_y": "31.5", "ssim_y": "0.875"}])
+    nothing = replace(weighed, points=())
+    assert "download" not in tab.stop(nothing, Ticket())[3], "no file without figures"
 
 
 def test_the_crossing_is_the_first_amount_below_bicubic() -> None:

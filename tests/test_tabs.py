@@ -164,6 +164,15 @@ def test_curves_grow_and_stay_when_stopped(visitor: Visitor, tmp_path: Path, pho
     text, points = status(page, "stress"), page.locator("#stress-jpeg .points path").count()
     page.wait_for_timeout(3000)
     assert status(page, "stress") == text and page.locator("#stress-jpeg .points path").count() == points
+    with page.expect_download() as event:
+        page.locator("#stress-sentences a[download]").click()
+    assert event.value.suggested_filename == "stress_of_large_at_x4.csv"
+    assert {row["method"] for row in csv.DictReader(event.value.path().open())} <= {
+        "bicubic",
+        "irn",
+        "fgrn",
+        "du_bic",
+    }
     page.locator("#stress-stop").click()
     expect(page.locator("#stress-status [role=status]")).to_have_text("Nothing is running")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lab import asked
 from lab.components import shown_errors
 from lab.models import Models
-from lab.plain import plain_number
 from lab.stress.damage import KINDS
 from lab.stress.handlers import rate, stress
+from lab.stress.rows import Row, rows
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class StressApi:
 
     def stress_rows(
         self, image: str | None, scale: float, methods: list[str] | None, kinds: list[str] | None
-    ) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
+    ) -> Iterator[tuple[list[Row], list[str]]]:
         """Restore a picture from damaged LR pictures, as a stream: the rows so far, then one more in each answer.
 
         A row has method, damage ("none" or one of `kinds`), amount, psnr_y in dB and ssim_y. `kinds` are jpeg,
@@ -31,23 +31,11 @@ class StressApi:
         with shown_errors():
             names = methods or self._usual(scale)
             for run in stress(self.models, image, scale, names, kinds or list(KINDS)):
-                yield (
-                    [
-                        {
-                            "method": p.method,
-                            "damage": p.kind,
-                            "amount": p.amount,
-                            "psnr_y": plain_number(p.psnr_y),
-                            "ssim_y": plain_number(p.ssim_y),
-                        }
-                        for p in run.points
-                    ],
-                    list(run.notices),
-                )
+                yield rows(run), list(run.notices)
 
     def rate_rows(
         self, image: str | None, scale: float, methods: list[str] | None
-    ) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
+    ) -> Iterator[tuple[list[Row], list[str]]]:
         """Bytes against quality, as a stream: the methods with their LR picture, codecs with the picture itself.
 
         A row has series (a method, or jpeg, jpeg444, webp, avif), setting, bytes, bits_per_pixel of the picture, psnr_y
@@ -56,20 +44,7 @@ class StressApi:
         with shown_errors():
             names = methods or self._usual(scale)
             for run in rate(self.models, image, scale, names):
-                yield (
-                    [
-                        {
-                            "series": p.series,
-                            "setting": p.setting,
-                            "bytes": p.bytes,
-                            "bits_per_pixel": p.bits_per_pixel,
-                            "psnr_y": plain_number(p.psnr_y),
-                            "ssim_y": plain_number(p.ssim_y),
-                        }
-                        for p in run.points
-                    ],
-                    list(run.notices),
-                )
+                yield rows(run), list(run.notices)
 
     def _usual(self, scale: float) -> list[str]:
         return self.models.usual(asked.check_scale(scale))

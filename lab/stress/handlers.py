@@ -13,12 +13,14 @@ import gradio as gr
 
 from fgrn.methods import METHODS
 from lab import asked, plots, progress
+from lab.cards import text_download
 from lab.components import shown_errors
 from lab.files import stem
 from lab.models import Models
 from lab.progress import Progress
 from lab.stress import kept, runs, verdicts
 from lab.stress.damage import KINDS
+from lab.stress.rows import as_csv, file_name
 from lab.stress.runs import RateRun, StressRun
 from lab.ticket import SKIP, Ticket
 
@@ -88,10 +90,11 @@ class StressHandlers:
                 )
             elif run and run.progress.active:
                 done = f"Broken off after {run.progress.done} of {run.progress.total} steps by another run."
+                text = _words(_ended(run), done)
                 if isinstance(run, StressRun):
-                    drawn = drawn._replace(sentences=_listed([*verdicts.crossings(run), done], HELP))
+                    drawn = drawn._replace(sentences=text)
                 else:
-                    rates = (_listed([done], BYTES_HELP), SKIP)
+                    rates = (text, SKIP)
         return granted, *drawn.values(), *rates
 
     def first(self, run: StressRun | RateRun | None, ticket: Ticket) -> Any:
@@ -122,14 +125,14 @@ class StressHandlers:
         failed = Drawn(status=progress.line(BROKEN_OFF), plots=(SKIP,)).values()
         yield from ticket.serve(partial(rate, self.models, stop=ticket.stopped), show, failed, "bytes")
 
-    def stop(self, run: StressRun | RateRun | None, ticket: Ticket) -> tuple[Any, str]:
-        """What is drawn stays."""
+    def stop(self, run: StressRun | RateRun | None, ticket: Ticket) -> tuple[Any, ...]:
+        """What is drawn stays: run, status, and the words below the plots of either kind of run."""
         said = ticket.stop()
         if run is None or not run.progress.active:
-            return SKIP, progress.line(Progress(said, active=False))
-        text = f"Stopped after {run.progress.done} of {run.progress.total} steps"
-        done = replace(run, progress=replace(run.progress, text=text, active=False))
-        return done, progress.line(done.progress, done.notices)
+            return SKIP, progress.line(Progress(said, active=False)), SKIP, SKIP
+        done = _ended(run, f"Stopped after {run.progress.done} of {run.progress.total} steps")
+        words = (_words(done), SKIP) if isinstance(done, StressRun) else (SKIP, _words(done))
+        return done, progress.line(done.progress, done.notices), *words
 
     def describe(self, path: str | None, scale: int, methods: list[str]) -> str:
         """What the next run will be about."""
@@ -184,14 +187,12 @@ def _subject(path: str | None, scale: int) -> str:
 
 def _draw_stress(run: StressRun, shown: dict[str, int]) -> Drawn:
     figures = tuple(_plot(run, kind, shown) for kind in KINDS)
-    sentences = _listed(verdicts.crossings(run), HELP)
-    return Drawn(run, progress.line(run.progress, run.notices), "", sentences, figures)
+    return Drawn(run, progress.line(run.progress, run.notices), "", _words(run), figures)
 
 
 def _draw_rate(run: RateRun) -> Drawn:
     figure = gr.Plot(plots.rate_figure(run), visible=True) if run.points else SKIP
-    sentences = _listed(verdicts.rates(run) if not run.progress.active else [], BYTES_HELP)
-    return Drawn(run, progress.line(run.progress, run.notices), "", sentences, (figure,))
+    return Drawn(run, progress.line(run.progress, run.notices), "", _words(run), (figure,))
 
 
 def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:
@@ -208,7 +209,18 @@ def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:
     return gr.Plot(plots.damage_figure(run, kind), visible=True)
 
 
-def _listed(lines: list[str], help_text: str) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+def _ended(run: StressRun | RateRun, text: str = "") -> StressRun | RateRun:
+    return replace(run, progress=replace(run.progress, text=text, active=False))
+
+
+def _words(run: StressRun | RateRun, *more: str) -> str:
+    """What is to be said of a run below its plots; once it has ended, with its figures as a file."""
+    if isinstance(run, StressRun):
+        lines, help_text = verdicts.crossings(run), HELP
+    else:
+        lines, help_text = [] if run.progress.active else verdicts.rates(run), BYTES_HELP
+    items = "".join(f"<li>{escape(line)}</li>" for line in (*lines, *more))
     listed = f'<ul class="fg-sentences">{items}</ul>' if items else ""
-    return f'{listed}<p class="fg-notes">{escape(help_text)}</p>'
+    ended = "" if run.progress.active else as_csv(run)
+    link = f'<div class="fg-links">{text_download(ended, file_name(run), "CSV")}</div>' if ended else ""
+    return f'{listed}<p class="fg-notes">{escape(help_text)}</p>{link}'

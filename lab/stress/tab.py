@@ -71,7 +71,7 @@ def build(
     )
     begun.success(tab.on_bytes, ticket, drawn_rate, trigger_mode="multiple", **shown_waiting(status, SERIES))
     whole.select(tab.first, [run, ticket], everything, queue=False, **QUIET)
-    stop.click(tab.stop, [run, ticket], [run, status], queue=False, **QUIET)
+    stop.click(tab.stop, [run, ticket], [run, status, sentences, rate_sentences], queue=False, **QUIET)
     gr.on(
         [demo.load, image.change, scale.change, methods.change],
         tab.describe,
