@@ -20,6 +20,9 @@ from lab.queues import QUIET, shown_waiting
 from lab.shown import Shown
 from lab.ticket import SKIP, Ticket
 
+Request = tuple[str | None, str, str, bool]
+"""Path of the LR file, method, scale, and whether other weights than the file's may restore it."""
+
 
 def build(page: Handlers, whole: gr.Tab, seen: gr.State) -> None:
     """Build the tab inside the current `gr.Tab` and wire it; `seen` is what the visitor sees on Compare.
@@ -29,7 +32,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State) -> None:
     tab = RestoreTab(page)
     methods = [("As the file says", restore.FROM_FILE), *((METHODS[name].label, name) for name in RESTORING)]
     scales = [("As the file says", restore.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
-    ticket = gr.State(Ticket())
+    ticket, given = gr.State(Ticket()), gr.State()  # the request whose picture is drawn
     with gr.Row():
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             lr = upload(
@@ -62,7 +65,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State) -> None:
     chosen = [lr, method, scale, other]
     lr.change(tab.describe, lr, facts, concurrency_limit=4, **QUIET)
     for changes in (lr.change, method.input, scale.input, other.input):
-        changes(tab.outdated, [*chosen, ticket], outdated, trigger_mode="always_last", **QUIET)
+        changes(tab.outdated, [*chosen, given], outdated, trigger_mode="always_last", **QUIET)
     taken = take.click(tab.take, seen, chosen, concurrency_limit=4, **QUIET)
     taken.failure(tab.refused, None, status, queue=False, **QUIET)
     opened = whole.select(tab.opened, [seen, lr, ticket], chosen, concurrency_limit=4, **QUIET)
@@ -70,10 +73,11 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State) -> None:
         begun = begins(tab.begin, [*chosen, ticket], [ticket, status, outdated], concurrency_limit=4, **QUIET)
         begun.failure(tab.refused, None, status, queue=False, **QUIET)
         ran = begun.success(
-            tab.on_restore, ticket, [status, picture], trigger_mode="multiple", **shown_waiting(status)
+            tab.on_restore, ticket, [status, picture, given], trigger_mode="multiple", **shown_waiting(status)
         )
-        # again: what was taken is another picture until it is drawn
-        ran.success(tab.outdated, [*chosen, ticket], outdated, trigger_mode="always_last", **QUIET)
+        # again: what was taken is another picture until it is drawn, and stays so if it cannot be
+        for ends in (ran.success, ran.failure):
+            ends(tab.outdated, [*chosen, given], outdated, trigger_mode="always_last", **QUIET)
     stop.click(tab.stop, ticket, status, queue=False, **QUIET)
 
 
@@ -100,11 +104,13 @@ class RestoreTab:
             raise nothing_to_do()
         return self.take(shown)
 
-    def outdated(self, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket) -> str:
-        """Whether what is shown was made from another request than the controls now say."""
-        if not ticket.request or ticket.request == (path, method, scale, other_weights):
+    def outdated(
+        self, path: str | None, method: str, scale: str, other_weights: bool, given: Request | None
+    ) -> str:
+        """Whether what is shown was made from another request than the controls now say; `given` is that one."""
+        if given is None or given == (path, method, scale, other_weights):
             return ""
-        shown = shown_name(Path(str(ticket.request[0])).name)
+        shown = shown_name(Path(str(given[0])).name)
         return cards.outdated(f"Still shown: what {shown} gave. Press Restore for what is chosen now.")
 
     def describe(self, path: str | None) -> str:
@@ -131,25 +137,27 @@ class RestoreTab:
             return granted, SKIP, SKIP
         return new, cards.status("Waiting for its turn", True), ""
 
-    def on_restore(self, ticket: Ticket) -> Iterator[tuple[str, Any]]:
-        """What is being done, and the picture of a LR PNG."""
+    def on_restore(self, ticket: Ticket) -> Iterator[tuple[str, Any, Any]]:
+        """What is being done, the picture of a LR PNG, and the request that gave it."""
 
         def steps(
             path: str | None, method: str, scale: str, other_weights: bool
-        ) -> Iterator[tuple[str, Any]]:
-            yield cards.status(restore.doing(self.models, *restore.check(path, method, scale)), True), SKIP
+        ) -> Iterator[tuple[str, Any, Any]]:
+            doing = restore.doing(self.models, *restore.check(path, method, scale))
+            yield cards.status(doing, True), SKIP, SKIP
             done = restore.run(self.models, self.store, path, method, scale, other_weights, ticket.stopped)
             page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
             yield (
                 cards.status(f"Restored from {done.name} alone", False, done.notices),
                 picture_value(page),
+                (path, method, scale, other_weights),
             )
 
-        failed = (cards.status("Nothing restored: see the message", False), SKIP)
+        failed = (self.refused(), SKIP, SKIP)
         yield from ticket.serve(steps, lambda drawn: drawn, failed)
 
     def refused(self) -> str:
-        """The request was refused; an earlier picture stays, and is called so."""
+        """The request was refused, or failed; an earlier picture stays, and is called so."""
         return cards.status("Nothing restored: see the message. A picture below is an earlier one", False)
 
     def stop(self, ticket: Ticket) -> str:

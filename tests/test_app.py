@@ -550,11 +550,10 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
     request = tab.opened(shown, None, fresh)
     assert request == tab.take(shown)
     ticket, _, said = tab.begin(*request, fresh)
-    assert said == "" and tab.outdated(*request, ticket) == ""
-    assert "Still shown: what my_photo_1_bicubic_x4_lr.png gave" in tab.outdated(
-        picture, *request[1:], ticket
-    )
-    assert tab.outdated(*request, Ticket()) == "", "nothing is shown"
+    assert said == "" and tab.outdated(*request, None) == "", "nothing is shown"
+    *_, (_, _, given) = tab.on_restore(ticket)
+    assert tab.outdated(*request, given) == ""
+    assert "Still shown: what my_photo_1_bicubic_x4_lr.png gave" in tab.outdated(picture, *request[1:], given)
     for path, old in ((picture, fresh), (None, ticket)):
         with pytest.raises(gr.Error, match="Nothing to do"):
             tab.opened(shown, path, old)
@@ -577,8 +576,8 @@ def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture:
     assert "Stopped" in tab.stop(ticket)
     assert list(drawn) == [gr.skip()]
     ticket, *_ = tab.begin(str(path), "file", "file", False, ticket)
-    *_, (status, shown) = tab.on_restore(ticket)
-    assert f"Restored from {path.name} alone" in status
+    *_, (status, shown, given) = tab.on_restore(ticket)
+    assert f"Restored from {path.name} alone" in status and given == (str(path), "file", "file", False)
     restored = next(file["path"] for file in shown["files"] if file["path"].endswith("restored.png"))
     np.testing.assert_array_equal(read_image(restored).pixels, result.reconstruction)
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import fgrn
 from fgrn import metrics
-from fgrn.images import encode_png, read_image
+from fgrn.images import LRInfo, encode_png, read_image
 from tests.conftest import SLOW, Photo, Visitor, canvas_pixels
 
 pytestmark = pytest.mark.browser
@@ -173,6 +173,45 @@ def test_the_lr_picture_of_compare_is_restored_at_first_and_at_a_click(
     page.locator("#restore-take").click()
     expect(said).to_have_text("")
     expect(page.locator("#restore-status")).to_contain_text("Restored from portrait_fgrn_x4_lr.png alone")
+
+
+def test_a_picture_that_stays_is_named_after_the_file_that_gave_it(
+    visitor: Visitor, picture: Path, tmp_path: Path
+) -> None:
+    """Also when the file chosen since could not be restored."""
+    info = LRInfo("fgrn", 4, 50, 67, "0" * 64)  # of weights that nobody has
+    foreign = tmp_path / "foreign.png"
+    foreign.write_bytes(encode_png(np.zeros((13, 17, 3), np.uint8), info))
+    page = visitor.open()
+    finished(page)
+    open_restore(visitor)
+    said, status = page.locator("#restore-outdated"), page.locator("#restore-status")
+    expect(status).to_contain_text("Restored from portrait_fgrn_x4_lr.png alone")
+    for path in (foreign, picture):
+        upload(page, "#lr", path)
+        expect(said).to_contain_text("Still shown: what portrait_fgrn_x4_lr.png gave")
+        if path is foreign:
+            page.locator("#restore").click()
+            expect(status).to_contain_text(
+                "Nothing restored: see the message. A picture below is an earlier one"
+            )
+            expect(said).to_contain_text("Still shown: what portrait_fgrn_x4_lr.png gave")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_chosen_is_seen_under_the_mouse_and_has_a_mark_of_focus(visitor: Visitor, theme: str) -> None:
+    page = visitor.open(theme)
+    radio = page.locator("#scale input:checked")
+    colour = "e => getComputedStyle(e).backgroundColor"
+    plain = radio.evaluate(colour)
+    radio.hover()
+    page.wait_for_timeout(500)  # colours move slowly
+    assert radio.evaluate(colour) == plain
+    page.keyboard.press("Tab")  # from here on the keyboard is in use
+    for chosen in (radio, page.locator("#methods input:checked").first):
+        chosen.focus()
+        outline = "e => getComputedStyle(e.closest('label')).outlineStyle"
+        assert chosen.evaluate(outline) == "solid"
 
 
 def test_examples_run_when_they_are_chosen(visitor: Visitor) -> None:

@@ -456,6 +456,10 @@ def test_x_before_rounding_is_kept(store: Store, picture: str) -> None:
     assert study.clipped == np.mean((unrounded < -0.5) | (unrounded > 255.5))
 
 
+def test_extents_are_whole_levels() -> None:
+    assert markup.extents([(-0.3, 249.6), (-36.2, 204.4), (0.4, 255.0)]) == "R 0…250, G -36…204, B 0…255"
+
+
 def test_without_a_flow_x_is_lr(store: Store, picture: str) -> None:
     study = run(store, picture, "du_none")
     assert len(study.steps) == 1 and study.exact.share == 1

@@ -177,6 +177,25 @@ def test_curves_grow_and_stay_when_stopped(visitor: Visitor, tmp_path: Path, pho
     expect(page.locator("#stress-status [role=status]")).to_have_text("Nothing is running")
 
 
+@pytest.mark.browser
+def test_no_point_is_missing_of_a_quick_stress_run(visitor: Visitor, tmp_path: Path, photo: Photo) -> None:
+    """Bicubic on a small picture takes milliseconds for each of 57 steps: the browser gets many at a time."""
+    small = tmp_path / "small.png"
+    small.write_bytes(encode_png(photo(20, 20)))
+    page = visitor.open()
+    choose(page, small)
+    for name in ("IRN", "FGRN"):
+        page.get_by_role("checkbox", name=name, exact=True).uncheck()
+    visitor.tab("Stress")
+    for name in KINDS:
+        page.locator(f"#stress-kinds input[name={name}]").check()
+    page.locator("#stress-run").click()
+    ended(page, "stress")
+    for name, kind in KINDS.items():
+        points = page.locator(f"#stress-{name} .points path")
+        expect(points).to_have_count(len(kind.amounts))
+
+
 # Looking now and then would miss rows that are quick to come.
 COUNT_ROWS = """() => {
     const rows = document.querySelector('#bench-rows');

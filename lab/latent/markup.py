@@ -173,7 +173,9 @@ def legend(view: View, gain: float, reference: str) -> str:
 
 def extents(ranges: tuple[tuple[float, float], ...] | list[tuple[float, float]]) -> str:
     """The smallest and the largest level of the channels, "R -3...258, G ..."."""
-    return ", ".join(f"{name} {low:.0f}…{high:.0f}" for name, (low, high) in zip(_RGB, ranges, strict=True))
+    return ", ".join(
+        f"{name} {round(low)}…{round(high)}" for name, (low, high) in zip(_RGB, ranges, strict=True)
+    )
 
 
 def _title(key: str, view: View) -> str:

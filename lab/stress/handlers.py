@@ -196,14 +196,17 @@ def _draw_rate(run: RateRun) -> Drawn:
 
 
 def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:
-    """The plot of a kind if it has changed; `shown` remembers how many points it had."""
+    """The plot of a kind if it has changed; `shown` remembers how many points it had.
+
+    All of them at the end: of snapshots in quick succession the browser can miss a plot that the next one leaves out.
+    """
     if kind not in run.kinds:
         if shown.get(kind) == -1:
             return SKIP
         shown[kind] = -1
         return gr.Plot(visible=False)
     count = sum(p.kind in (kind, runs.UNDAMAGED) for p in run.points)
-    if shown.get(kind) == count:
+    if shown.get(kind) == count and run.progress.active:
         return SKIP
     shown[kind] = count
     return gr.Plot(plots.damage_figure(run, kind), visible=True)
