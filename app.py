@@ -38,11 +38,13 @@ TO_PICTURES = (
     "setTimeout(() => document.getElementById('viewer-stage').focus(), 100); return false\">To the pictures</a>"
 )
 PAPER = '<a href="https://arxiv.org/abs/2111.05133" target="_blank" rel="noopener">The paper</a>'
-# The first tab is "selected" before the page has looked at its address.
-ADDRESS_OF_TAB = """() => {
+# The first tab is "selected" before the page has looked at its address, and one that is opened for the first time may
+# say so when another is open already.
+ADDRESS_OF_TAB = """async () => {
     if (!window.fgrnOpened) return;
-    const url = new URL(location);
-    url.searchParams.set('tab', '%s');
+    await new Promise(drawn => setTimeout(drawn, 50));
+    const open = document.querySelector('[role=tab][aria-selected=true]'), url = new URL(location);
+    url.searchParams.set('tab', open?.dataset.tabId ?? '%s');
     history.replaceState(null, '', url);
 }"""
 
