@@ -158,8 +158,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
         raise UsageError(f"{arguments.json}: --json would overwrite an input: choose another name.")
     reporter.unread_goes_on = bool(arguments.json)
     rescalers = _compared(arguments, reporter)
-    left_out = {"psnr_rgb"} if arguments.no_reference else {"psnr_rgb", "niqe", "piqe"}
-    shown = [key for key in METRICS if key not in left_out]
+    shown = [key for key in METRICS if arguments.no_reference or key not in ("niqe", "piqe")]
     figures: dict[str, dict[str, Scores]] = {}
     with reporter.progress(len(pictures) * len(rescalers), "run") as advance:
         for path in pictures:

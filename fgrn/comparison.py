@@ -54,6 +54,7 @@ def fidelity(
     return {
         "psnr_y": as_score(metrics.psnr_y(hr, reconstruction, scale), too_small),
         "ssim_y": as_score(metrics.ssim_y(hr, reconstruction, scale), too_small),
+        "psnr_rgb": as_score(metrics.psnr_rgb(hr, reconstruction, scale), too_small),
         "lr_psnr_y": as_score(metrics.psnr_y(lr, bicubic_lr, 0), too_small),
     }
 

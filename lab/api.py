@@ -73,9 +73,9 @@ class Api:
     ) -> Iterator[tuple[list[dict[str, object]], list[str]]]:
         """Compare methods, as a stream: one row of numbers a method, filled in step by step.
 
-        With `box`, [left, top, width, height] in pixels of the picture, the rows also have region_psnr_y and
-        region_ssim_y, of that part alone. The files are the LR PNG and the restored PNG of every method that is done,
-        named after method and scale, and at the end the ZIP that `python -m fgrn repeat` takes.
+        With `box`, [left, top, width, height] in pixels of the picture, the rows also have region_psnr_y,
+        region_ssim_y and region_psnr_rgb, of that part alone. The files are the LR PNG and the restored PNG of every
+        method that is done, named after method and scale, and at the end the ZIP that `python -m fgrn repeat` takes.
         """
         with shown_errors():
             number = check_scale(scale)

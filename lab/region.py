@@ -14,7 +14,7 @@ from fgrn.pixels import Pixels
 from lab.asked import RequestError
 from lab.compare import CLEANED_UP, Run
 
-KEYS = ("psnr_y", "ssim_y")
+KEYS = ("psnr_y", "ssim_y", "psnr_rgb")
 SSIM_SIDE = 11  # the window of SSIM
 
 
@@ -98,4 +98,5 @@ def _scores(hr: Pixels, picture: Pixels) -> Scores:
     return {
         "psnr_y": Score(metrics.psnr_y(hr, picture, 0)),
         "ssim_y": as_score(metrics.ssim_y(hr, picture, 0), too_small),
+        "psnr_rgb": Score(metrics.psnr_rgb(hr, picture, 0)),
     }

@@ -32,6 +32,7 @@ def _digits(count: int) -> Callable[[float], str]:
 COLUMNS = (
     Column("psnr_y", "PSNR-Y", "dB", _digits(2)),
     Column("ssim_y", "SSIM-Y", "", _digits(4)),
+    Column("psnr_rgb", "PSNR-RGB", "dB", _digits(2)),
     Column("lr_psnr_y", "LR vs bicubic", "dB", _digits(2)),
     Column("niqe", "NIQE of LR", "", _digits(2)),
     Column("piqe", "PIQE of LR", "0-100", _digits(1)),
@@ -52,12 +53,12 @@ def _trivial(outcome: Outcome, key: str) -> str:
 
 
 def render(run: Run, region: Region | None = None) -> str:
-    """The table with its notes; with a region, PSNR-Y and SSIM-Y are its own. What came from outside is escaped."""
+    """The table with its notes; with a region, PSNR and SSIM are its own. What came from outside is escaped."""
     caption = f"{escape(run.name)}, {run.size[1]} × {run.size[0]} pixels, ×{run.scale}"
     if region:
         run = region.over(run)
-        what = " and ".join(column.title for column in COLUMNS if column.key in KEYS)
-        caption += f'<b class="fg-region">{what} of the region {region.box}</b>'
+        *titles, last = (column.title for column in COLUMNS if column.key in KEYS)
+        caption += f'<b class="fg-region">{", ".join(titles)} and {last} of the region {region.box}</b>'
     best = {column.key: _best(run, column) for column in COLUMNS}
     rows = "".join(_row(run, outcome, best) for outcome in run.outcomes)
     heads = "".join(head(column, "region" if region and column.key in KEYS else "") for column in COLUMNS)
@@ -91,8 +92,8 @@ def tips() -> str:
 
 NOT_MEASURED = "stopped before it was measured"
 PROTOCOL = (
-    "8-bit pictures throughout. PSNR and SSIM on the Y channel of the restored picture, with as many pixels as the "
-    "scale cut from each side. Bold is the best of the column."
+    "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the scale cut from each "
+    "side: -Y on the Y channel, -RGB on all three. Bold is the best of the column."
 )
 
 

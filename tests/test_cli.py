@@ -415,6 +415,7 @@ def test_compare_prints_and_writes_the_figures(
         result = rescale(rescaler, hr)
         assert row["psnr_y"] == metrics.psnr_y(hr, result.reconstruction, 4)
         assert row["ssim_y"] == metrics.ssim_y(hr, result.reconstruction, 4)
+        assert row["psnr_rgb"] == metrics.psnr_rgb(hr, result.reconstruction, 4)
         assert row["x_exact"] == pytest.approx(result.x_exact, abs=1e-12)
         assert row["lr_bytes"] == len(result.lr_png)
         assert row["seconds_down"] > 0 and row["seconds_up"] > 0
@@ -424,10 +425,10 @@ def test_compare_prints_and_writes_the_figures(
         assert content["weights"][method] == rescaler.digest
         (line,) = [line for line in text.splitlines() if line.startswith(methods.METHODS[method].label)]
         cells = line.split()
-        assert cells[1:3] == [f"{row['psnr_y']:.2f}", f"{row['ssim_y']:.4f}"]
-        assert cells[3] == ("∞" if lr_psnr is None else f"{lr_psnr:.2f}")
-        assert cells[4] == f"{100 * result.x_exact:.2f}"
-        assert cells[7] == str(len(result.lr_png))
+        assert cells[1:4] == [f"{row['psnr_y']:.2f}", f"{row['ssim_y']:.4f}", f"{row['psnr_rgb']:.2f}"]
+        assert cells[4] == ("∞" if lr_psnr is None else f"{lr_psnr:.2f}")
+        assert cells[5] == f"{100 * result.x_exact:.2f}"
+        assert cells[8] == str(len(result.lr_png))
     assert "58 x 45 -> 15 x 12, x4" in text
     assert "PSNR-Y ↑" in text and "NIQE" not in text
 
@@ -669,7 +670,7 @@ def test_a_run_repeats_to_the_last_digit(
     (folder / "a.png").rename(folder / "trip" / "renamed.png")  # pictures are known by what is in them
     assert run("repeat", recorded, folder) == 0
     captured = capsys.readouterr()
-    assert captured.out == "Equal: 3 of 3 pictures, 45 figures, every digit the same.\n"
+    assert captured.out == "Equal: 3 of 3 pictures, 54 figures, every digit the same.\n"
     assert "then" not in captured.err
 
 
@@ -681,8 +682,18 @@ def test_a_figure_that_differs_is_named(
     rewritten(recorded, "figures.json", repr(value), repr(value + 1e-13))
     assert run("repeat", recorded, folder) == 1
     out = capsys.readouterr().out
-    assert "Different: 1 of 45 figures" in out
+    assert "Different: 1 of 54 figures" in out
     assert f"a.png: FGRN, psnr_y: {value + 1e-13!r} then, {value!r} now" in out
+
+
+def test_what_an_earlier_version_did_not_measure_is_not_compared(
+    recorded: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(recorded) as source:
+        content = source.read("figures.json").decode()
+    rewritten(recorded, "figures.json", content, re.sub(r'"psnr_rgb": [\d.]+,\s*', "", content))
+    assert run("repeat", recorded, folder) == 0
+    assert capsys.readouterr().out == "Equal: 3 of 3 pictures, 45 figures, every digit the same.\n"
 
 
 def test_a_picture_that_differs_or_is_gone_is_named(
@@ -694,7 +705,7 @@ def test_a_picture_that_differs_or_is_gone_is_named(
     captured = capsys.readouterr()
     assert re.search(r"a\.png is another file than the one that was measured", captured.err)
     assert "c.JPG: no file here has its SHA-256" in captured.err
-    assert captured.out.startswith("Equal: 1 of 3 pictures, 15 figures")
+    assert captured.out.startswith("Equal: 1 of 3 pictures, 18 figures")
 
 
 def test_a_picture_that_cannot_be_read_is_reported_once(

@@ -89,7 +89,17 @@ def test_json_has_the_documented_shape(folders: list[Path], tmp_path: Path, use_
             assert figures["mean"]["psnr_y"] == pytest.approx(np.mean(values))
             assert set(figures["mean"]) == set(figures["images"]["picture0"])
         assert set(dataset["fgrn"]["mean"]) == {
-            *("psnr_y", "ssim_y", "psnr_y_direct", "lr_psnr_y", "niqe", "piqe", "x_exact", "lr_bytes"),
+            *(
+                "psnr_y",
+                "ssim_y",
+                "psnr_rgb",
+                "psnr_y_direct",
+                "lr_psnr_y",
+                "niqe",
+                "piqe",
+                "x_exact",
+                "lr_bytes",
+            ),
             *("seconds_down", "seconds_up", "megapixels", "seconds_per_megapixel"),
         }
         assert dataset["fgrn"]["mean"]["niqe"] is None  # too small
@@ -108,6 +118,7 @@ def test_figures_follow_the_protocol(folders: list[Path], tmp_path: Path) -> Non
     restored = rescaler.upscale(rescaler.downscale(hr))
     assert row["psnr_y"] == pytest.approx(metrics.psnr_y(restored, hr, crop=4))
     assert row["ssim_y"] == pytest.approx(metrics.ssim_y(restored, hr, crop=4))
+    assert row["psnr_rgb"] == pytest.approx(metrics.psnr_rgb(restored, hr, crop=4))
     assert row["megapixels"] == pytest.approx(44 * 48 / 1e6)
 
 

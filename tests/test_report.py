@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fgrn.methods import METHODS, WEIGHTS, weights_path
-from training import report, speed_tables
+from training import quality_tables, report, speed_tables
 
 CARD = {"sha256": "0" * 64, "parameters": 2_090_000, "provenance": {"samples": 8000, "minutes": 90.0}}
 FIGURES = {
@@ -85,7 +85,7 @@ def test_both_documents_are_written_and_checked(tmp_path: Path, monkeypatch: pyt
     documents[0].write_text("<!-- table lr-x4 -->\n<!-- /table -->\n")
     documents[1].write_text("<!-- table study-nothing -->\n<!-- /table -->\n")
     monkeypatch.setattr(report, "DOCUMENTS", documents)
-    monkeypatch.setitem(report.TABLES, "study-nothing", ("study_nothing.json", report.study_table))
+    monkeypatch.setitem(report.TABLES, "study-nothing", ("study_nothing.json", quality_tables.study_table))
     assert report.main(["--check"]) == 1
     assert documents[0].read_text().count("\n") == 2
     assert report.main([]) == 0
@@ -99,13 +99,16 @@ def test_both_documents_are_written_and_checked(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize("scale", [2, 4])
 def test_benchmark_tables_show_the_figures_of_the_files(scale: int, paper: dict[str, Any]) -> None:
     results = json.loads((report.RESULTS / f"benchmark_x{scale}.json").read_text())
-    quality = cells(report.reconstruction_table(results, paper))
-    blind = cells(report.lr_quality_table(results, paper))
-    lr = cells(report.lr_table(results))
+    quality = cells(quality_tables.reconstruction_table(results, paper))
+    blind = cells(quality_tables.lr_quality_table(results, paper))
+    lr = cells(quality_tables.lr_table(results))
+    colour = cells(quality_tables.colour_table(results))
     for dataset, methods in results["datasets"].items():
         for name, entry in methods.items():
             mean, label = entry["mean"], METHODS[name].label
             assert quality[label][dataset] == f"{mean['psnr_y']:.2f} / {mean['ssim_y']:.4f}"
+            if rgb := mean.get("psnr_rgb"):
+                assert colour[label][dataset] == f"{rgb:.2f}"
             assert blind[label][dataset].endswith(f" / {mean['piqe']:.3f}")
             row = lr[f"{label}, {dataset}"]
             assert row["x recovered exactly (%)"] == f"{100 * mean['x_exact']:.2f}"
@@ -130,19 +133,21 @@ def test_tables_do_not_depend_on_the_order_of_the_file(paper: dict[str, Any]) ->
             name: dict(reversed(methods.items())) for name, methods in reversed(results["datasets"].items())
         },
     }
-    for table in (report.reconstruction_table, report.lr_quality_table):
+    for table in (quality_tables.reconstruction_table, quality_tables.lr_quality_table):
         assert table(turned, paper) == table(results, paper)
-    assert report.lr_table(turned) == report.lr_table(results)
+    assert quality_tables.lr_table(turned) == quality_tables.lr_table(results)
 
 
 def test_a_niqe_of_some_images_says_of_how_many(paper: dict[str, Any]) -> None:
     images = [{**FIGURES, "niqe": niqe} for niqe in (None, 5.0, None)]
     entry = {"mean": {**FIGURES, "niqe": 5.0}, "images": dict(zip("abc", images, strict=True))}
     results = {"scale": 4, "weights": {}, "datasets": {"Set5": {"bicubic": entry}}}
-    assert cells(report.lr_quality_table(results, paper))["Bicubic"]["Set5"] == "5.000 (1 of 3) / 41.234"
+    assert (
+        cells(quality_tables.lr_quality_table(results, paper))["Bicubic"]["Set5"] == "5.000 (1 of 3) / 41.234"
+    )
     entry["mean"] = {**FIGURES, "niqe": None}
     entry["images"] = {"a": {**FIGURES, "niqe": None}}
-    assert cells(report.lr_quality_table(results, paper))["Bicubic"]["Set5"] == "- / 41.234"
+    assert cells(quality_tables.lr_quality_table(results, paper))["Bicubic"]["Set5"] == "- / 41.234"
 
 
 def test_the_paper_has_four_tables(paper: dict[str, Any]) -> None:
@@ -152,7 +157,7 @@ def test_the_paper_has_four_tables(paper: dict[str, Any]) -> None:
     for entry in tables.values():
         for scale in entry.keys() - {"table", "figures"}:
             for row in entry[scale].values():
-                assert [len(row[dataset]) for dataset in report.SETS] == [2] * 4
+                assert [len(row[dataset]) for dataset in quality_tables.SETS] == [2] * 4
     assert paper["reconstruction"]["x2"]["FGRN"]["Urban100"] == [41.71, 0.9904]
     assert paper["lr-quality"]["x4"]["CAR"]["Urban100"] == [20.284, 48.508]
     assert paper["guidance"]["x4"]["DU_none"]["BSD100"] == [32.41, 0.9045]
@@ -164,7 +169,7 @@ def test_the_paper_has_four_tables(paper: dict[str, Any]) -> None:
 
 def test_a_study_shows_its_variants_in_order_and_the_paper_below(paper: dict[str, Any]) -> None:
     first, second = {**FIGURES, "psnr_y": 29.0}, dict(FIGURES)
-    rows = cells(report.study_table(study(du_none=first, irn=second), paper))
+    rows = cells(quality_tables.study_table(study(du_none=first, irn=second), paper))
     names = list(paper["guidance"]["x4"])
     assert list(rows) == ["our du_none", "our irn", *(f"{name}, as the paper reports" for name in names)]
     assert rows["our du_none"] == {
@@ -179,22 +184,22 @@ def test_a_study_shows_its_variants_in_order_and_the_paper_below(paper: dict[str
     }
     reported = rows["DU_bic, as the paper reports"]
     assert (reported["Set5"], reported["PIQE of the LR"]) == ("34.31 / 0.9258", "-")
-    assert list(cells(report.study_table(study("ema", du_none=first), paper))) == ["our du_none"]
+    assert list(cells(quality_tables.study_table(study("ema", du_none=first), paper))) == ["our du_none"]
 
 
 def test_a_study_leaves_out_columns_without_figures(paper: dict[str, Any]) -> None:
     without = {key: value for key, value in FIGURES.items() if key not in ("piqe", "niqe")}
     infinite = {**without, "lr_psnr_y": None}
-    rows = cells(report.study_table(study("ema", a=without, b=infinite), paper))
+    rows = cells(quality_tables.study_table(study("ema", a=without, b=infinite), paper))
     assert "PIQE of the LR" not in rows["our a"]
     assert [rows[f"our {name}"]["LR against bicubic (dB)"] for name in "ab"] == ["40.56", "-"]
     partial = study("ema", a=without)
     partial["datasets"]["Set5"]["a"]["mean"] = {**without, "lr_psnr_y": None}
     assert (
-        "LR against bicubic (dB)" not in cells(report.study_table(partial, paper))["our a"]
+        "LR against bicubic (dB)" not in cells(quality_tables.study_table(partial, paper))["our a"]
     )  # no mean of one
     del partial["datasets"]["Set5"]["a"]
-    assert cells(report.study_table(partial, paper))["our a"]["Set5"] == "-"
+    assert cells(quality_tables.study_table(partial, paper))["our a"]["Set5"] == "-"
 
 
 def test_study_files_fill_their_markers(tmp_path: Path, paper: dict[str, Any]) -> None:
@@ -203,7 +208,7 @@ def test_study_files_fill_their_markers(tmp_path: Path, paper: dict[str, Any]) -
     results = study("gamma", a=FIGURES)
     (tmp_path / "study_gamma.json").write_text(json.dumps(results))
     written = report.tables(tmp_path)
-    assert written["study-gamma"] == report.study_table(results, paper)
+    assert written["study-gamma"] == quality_tables.study_table(results, paper)
     assert written["study-ema"] == report.NOT_MEASURED
 
 

@@ -15,8 +15,8 @@ from fgrn.models import FGRN, FGRNConfig
 from tests.test_train import TINY_FGRN, TINY_IRN, write_pictures
 from training import study, train
 from training.evaluate import evaluate
+from training.quality_tables import SETS
 from training.recipes import Recipe
-from training.report import SETS
 from training.report import STUDIES as REPORTED
 from training.studies import GAMMAS, STUDIES, Study, Variant
 

@@ -727,13 +727,15 @@ def test_a_box_is_measured_and_cleared(visitor: Visitor) -> None:
         page.mouse.up()
 
     def check(box: Box) -> None:
-        expect(caption).to_contain_text(f"PSNR-Y and SSIM-Y of the region {box}")
+        expect(caption).to_contain_text(f"PSNR-Y, SSIM-Y and PSNR-RGB of the region {box}")
         for method in ("bicubic", "irn", "fgrn"):
             hr, picture = box.crop(view.pictures["hr"]), box.crop(view.pictures[f"{method}:restored"])
             row = page.locator(f"#numbers tr[data-method={method}]")
             expect(row.locator("[data-key=psnr_y]")).to_contain_text(f"{metrics.psnr_y(hr, picture, 0):.2f}")
             ssim = "n/a" if min(hr.shape[:2]) < 11 else f"{metrics.ssim_y(hr, picture, 0):.4f}"
             expect(row.locator("[data-key=ssim_y]")).to_contain_text(ssim)
+            rgb = metrics.psnr_rgb(hr, picture, 0)
+            expect(row.locator("[data-key=psnr_rgb]")).to_contain_text(f"{rgb:.2f}")
 
     page.keyboard.down("Shift")
     draw(Box(200, 120, 64, 47))

@@ -12,9 +12,10 @@ Y channel, `scale` pixels cropped on each side; mean over the images that have t
      "skipped": {"Set5": {"count": 1, "images": {"broken": "why"}}},
      "weights": {"fgrn": {"sha256": .., "parameters": .., "provenance": ..}}, "scale": 4, "limit": null, ...}
 
-with psnr_y and ssim_y of the reconstruction through F and F^-1, psnr_y_direct of G_u(x) without them, lr_psnr_y of
-LR against bicubic, NIQE and PIQE of LR (null where they mean nothing, or pyiqa is not installed), x_exact, bytes of the
-LR PNG, seconds, megapixels of HR, and seconds_per_megapixel, down and up; its mean is all seconds over all megapixels.
+with psnr_y, ssim_y and psnr_rgb of the reconstruction through F and F^-1, psnr_y_direct of G_u(x) without them,
+lr_psnr_y of LR against bicubic, NIQE and PIQE of LR (null where they mean nothing, or pyiqa is not installed), x_exact,
+bytes of the LR PNG, seconds, megapixels of HR, and seconds_per_megapixel, down and up; its mean is all seconds over all
+megapixels.
 """
 
 from __future__ import annotations
@@ -269,7 +270,7 @@ def _warn(dataset: str, images: list[dict[str, Scores]], skipped: dict[str, str]
 
 
 def _shown(row: dict[str, float | None]) -> list[str]:
-    names = ("psnr_y", "ssim_y", "psnr_y_direct", "lr_psnr_y", "niqe", "piqe", "x_exact")
+    names = ("psnr_y", "ssim_y", "psnr_rgb", "psnr_y_direct", "lr_psnr_y", "niqe", "piqe", "x_exact")
     figures = [f"{name} {value:.4f}" for name in names if (value := row.get(name)) is not None]
     cost = (("parameters", ",.0f"), ("seconds_per_megapixel", ".2f"))
     return figures + [f"{name} {value:{form}}" for name, form in cost if (value := row.get(name)) is not None]

@@ -26,6 +26,7 @@ from fgrn.checkpoint import Card, CheckpointError, read_card
 from fgrn.methods import METHODS, RESTORING, SCALES, WEIGHTS, load_net, weights_folder, weights_path
 from training import report
 from training.markdown import markdown
+from training.quality_tables import lr_table, reconstruction_table
 
 logger = logging.getLogger(__name__)
 
@@ -265,7 +266,7 @@ def _figures(weights: list[Weights]) -> tuple[str, set[str]]:
     for path in (report.RESULTS / f"benchmark_x{scale}.json" for scale in SCALES):
         results = _measured(json.loads(path.read_text(encoding="utf-8")), weights) if path.exists() else None
         if results:
-            tables += [report.reconstruction_table(results, paper), report.lr_table(results)]
+            tables += [reconstruction_table(results, paper), lr_table(results)]
             names |= {f"{method}_x{results['scale']}" for method in results["weights"]}
     return "\n".join(tables), names
 

@@ -25,7 +25,7 @@ from lab.table import help_text
 from lab.ticket import SKIP, Ticket
 
 PROTOCOL = (
-    "8-bit pictures throughout. PSNR and SSIM on the Y channel of the restored picture, with as many pixels as the "
+    "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the "
     "scale cut from each side. A picture counts as soon as every method has done it."
 )
 UPLOAD = ""  # the choice of a set that means: what was uploaded

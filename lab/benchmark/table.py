@@ -13,7 +13,11 @@ from lab.benchmark.runs import BLIND, PAPER_KEYS, Bench, paper_row
 from lab.table import COLUMNS, head
 
 SHOW = {column.key: column.show for column in COLUMNS}
-_EQUAL = {"psnr_y": "restored exactly", "lr_psnr_y": "LR equal to bicubic's"}  # what an infinite PSNR says
+_EQUAL = {
+    "psnr_y": "restored exactly",
+    "psnr_rgb": "restored exactly",
+    "lr_psnr_y": "LR equal to bicubic's",
+}  # what an infinite PSNR says
 
 
 def summary(bench: Bench) -> str:
