@@ -23,7 +23,7 @@ from fgrn.lr_files import restore, source_of
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import METRICS
-from fgrn.pipeline import RescaleError, Rescaler, default_device, load
+from fgrn.pipeline import RescaleError, Rescaler, default_device, device_of, load
 from fgrn.repeat import repeat
 
 DEFAULT_METHODS = ("bicubic", "irn", "fgrn")
@@ -183,7 +183,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
         content = {
             "version": __version__,
             "scale": arguments.scale,
-            "device": str(next(iter(rescalers.values())).device),
+            "device": str(device_of(rescalers.values())),
             "seed": arguments.seed,
             "weights": {name: rescaler.digest for name, rescaler in rescalers.items()},
             "images": {path: comparison.plain(rows) for path, rows in figures.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,12 @@ def default_device() -> torch.device:
 
     device: torch.device = PartialState().device
     return device
+
+
+def device_of(rescalers: Iterable[Rescaler]) -> torch.device:
+    """Where the networks of a comparison run. Bicubic's device is always the CPU, and says nothing of the others."""
+    places = [rescaler.device for rescaler in rescalers if METHODS[rescaler.method].trained]
+    return places[0] if places else torch.device("cpu")
 
 
 def rescale(rescaler: Rescaler, image: ImageLike) -> Result:

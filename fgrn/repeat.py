@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from fgrn import comparison, record
 from fgrn.batch import FAILED, Reporter, UsageError, find_pictures
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import RescaleError, Rescaler
+from fgrn.pipeline import RescaleError, Rescaler, device_of
 from fgrn.record import TIMINGS, Input, Record, RecordError
 
 SHOWN = 20  # differences that are printed
@@ -36,7 +38,7 @@ def repeat(archive: Path, inputs: Sequence[str], get: Get, reporter: Reporter) -
     rescalers = {method: get(method, settings.scale) for method in settings.methods}
     check_weights(done, rescalers)
     bicubic = get("bicubic", settings.scale)
-    _tell_versions(done, bicubic, reporter)
+    _tell_versions(done, device_of(rescalers.values()), reporter)
     files = locate(done.inputs, inputs, reporter)
     differences, compared, repeated = [], 0, 0
     with reporter.progress(len(files) * len(rescalers), "run") as advance:
@@ -136,9 +138,9 @@ def _verdict(differences: list[str], compared: int, repeated: int, total: int) -
     return "\n".join([f"Different: {len(differences)} of {compared} figures ({what}).", *shown])
 
 
-def _tell_versions(done: Record, bicubic: Rescaler, reporter: Reporter) -> None:
+def _tell_versions(done: Record, device: torch.device, reporter: Reporter) -> None:
     """Note what is not as it was: it may explain a difference in the last digits."""
-    here = record.versions() | record.machine(bicubic.device)
+    here = record.versions() | record.machine(device)
     changes = [
         f"{key} {value} then, {here.get(key, 'none')} now"
         for key, value in (done.versions | done.machine).items()

@@ -1,7 +1,8 @@
 """Finished runs of the examples on disk, so that a restarted server shows them at once.
 
 A run is kept in one folder: its PNGs, and `run.json` written last. It is used again only for the same key, which is a
-digest of everything that a run depends on: the picture, the weights, the program and the versions under it.
+digest of everything that a run depends on: the picture, the weights, the program, the versions under it, and what it
+runs on, which decides its seconds.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from fgrn.files import write_atomic
 from fgrn.metrics import Score
@@ -36,8 +40,13 @@ def default_folder() -> Path:
 
 def make_key(picture: Path, scale: int, digests: Mapping[str, str]) -> str:
     """Hex digest of what decides a run: `digests` are those of the weights, by method."""
-    request = json.dumps([scale, dict(digests), versions(), _program()])
+    request = json.dumps([scale, dict(digests), versions(), _hardware(), _program()])
     return hashlib.sha256(request.encode() + picture.read_bytes()).hexdigest()
+
+
+def _hardware() -> list[object]:
+    """In short, since the page waits for it: nothing here starts a GPU."""
+    return [platform.machine(), os.cpu_count(), torch.cuda.device_count()]
 
 
 @cache

@@ -99,6 +99,16 @@ def test_a_run_can_be_repeated_from_its_zip(store: Store, picture: str, tmp_path
     assert "Not measured" in cards.files(compare.stopped(unfinished)).html
 
 
+def test_the_zip_names_the_device_of_the_networks(store: Store, picture: str) -> None:
+    models = Models(
+        partial(fgrn.load, device="cpu:0")
+    )  # bicubic is computed on the CPU wherever the others are
+    for methods, device in ((["bicubic", "fgrn"], "cpu:0"), (["bicubic"], "cpu")):
+        run = last(compare.measure(models, store, last(compare.compare(models, store, picture, 4, methods))))
+        done, _ = record.unpack(Path(run.record))
+        assert done.machine["device"] == device
+
+
 def test_the_status_says_how_long_it_will_take(store: Store, picture: str) -> None:
     models = Models()
     models.pace._seconds |= {("fgrn", 4): 1.0, ("bicubic", 4): 0.0, ("blind", False): 1.0}

@@ -12,6 +12,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,12 @@ def test_the_paper_protocol_cuts_to_a_multiple_of_the_scale(folder: Path) -> Non
     expected = comparison.measure(result, fgrn.load("bicubic", 4).downscale(cut))
     for key in set(expected) - set(record.TIMINGS):
         assert bench.figures["b.png"]["fgrn"][key] == expected[key]
+
+
+def test_the_device_is_that_of_the_networks(folder: Path) -> None:
+    models = Models(partial(fgrn.load, device="cpu:0"))
+    bench = next(runs.benchmark(models, Settings(4, METHODS), archive.collect(paths(folder))))
+    assert METHODS[0] == "bicubic" and bench.machine["device"] == "cpu:0"
 
 
 def test_a_row_for_every_picture_and_method_as_it_is_done(folder: Path) -> None:

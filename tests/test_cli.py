@@ -745,6 +745,25 @@ def test_another_version_is_told(recorded: Path, folder: Path, capsys: pytest.Ca
     assert f"torch 1.0 then, {version} now" in capsys.readouterr().err
 
 
+def test_another_device_is_told(
+    recorded: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["repeat", str(recorded), str(folder), "--device", "cpu:0"]) == 0
+    assert "device cpu then, cpu:0 now" in capsys.readouterr().err
+    line = [
+        "compare",
+        str(folder / "a.png"),
+        "--device",
+        "cpu:0",
+        "--json",
+        str(tmp_path / "o.json"),
+        "--methods",
+    ]
+    for names, device in ((("bicubic", "fgrn"), "cpu:0"), (("bicubic",), "cpu")):
+        assert main([*line, *names]) == 0
+        assert json.loads((tmp_path / "o.json").read_text())["device"] == device
+
+
 def test_what_is_no_recorded_run_is_refused(
     recorded: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

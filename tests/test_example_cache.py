@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -104,6 +105,15 @@ def test_the_key_changes_with_picture_scale_and_weights(picture: Path, tmp_path:
     ]
     assert len(set(keys)) == len(keys)
     assert keys[0] == example_cache.make_key(picture, 4, {"fgrn": "00"})
+
+
+def test_a_run_of_other_hardware_is_not_shown(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [example_cache.make_key(picture, 4, {})]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 7)
+    keys.append(example_cache.make_key(picture, 4, {}))
+    monkeypatch.setattr(os, "cpu_count", lambda: 1000)
+    keys.append(example_cache.make_key(picture, 4, {}))
+    assert len(set(keys)) == 3
 
 
 def test_what_was_kept_without_pyiqa_is_measured_again_with_it(

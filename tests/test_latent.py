@@ -654,6 +654,10 @@ def test_the_endpoint_changes_the_lr_picture_as_the_page_does(
     for kind, sent in bad:
         with pytest.raises(AppError, match="stroke has points|Nothing is painted|no change 'blur'"):
             client.predict(handle_file(picture), "fgrn", 4, kind, 0, 0, 0, sent, api_name="/change")
+    with pytest.raises(
+        AppError, match="no change 'blur'"
+    ):  # before the picture is looked at, which takes longer
+        client.predict(None, "fgrn", 4, "blur", 0, 0, 0, [], api_name="/change")
     huge = [{"points": [[4, 4]], "radius": 10**400, "levels": 1}]
     with pytest.raises(RequestError, match="Radius must be a number"):
         changes.plain_strokes(huge)

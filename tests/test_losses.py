@@ -24,6 +24,7 @@ from training.losses import (
     RoundTripObjective,
     bicubic_guidance,
     missed,
+    overshoot,
     watched,
 )
 from training.recipes import RECIPES
@@ -225,6 +226,30 @@ def test_training_for_exactness_brings_more_of_x_back() -> None:
         optimizer.step()
         shares.append(figures["x_exact"].item())
     assert shares[-1] > shares[0] + 0.1
+
+
+def test_overshoot_is_what_clamping_takes() -> None:
+    lr = torch.tensor([-0.5, 0.0, 0.25, 1.0, 1.125])
+    assert overshoot(lr).item() == pytest.approx((0.5 + 0.125) / 5)
+
+
+def test_training_against_overshoot_brings_lr_into_the_range() -> None:
+    """Added to L_guide with its weight; from an F that leaves the range, a few steps with little else."""
+    net, hr = with_random_weights(FGRN(CONFIG)), picture()
+    with torch.no_grad():
+        hr = (4 * (hr - 0.5)).clamp(0, 1)  # large parts at the ends of the range
+        x = quantise(net.encode(hr))
+        plain, weighted = FlowObjective(net, 0.0)(hr)[0], FlowObjective(net, 0.0, overshoot_weight=3.0)(hr)[0]
+        before = overshoot(net.to_lr(x))
+    assert before > 0.01
+    assert torch.isclose(weighted - plain, 3 * before)
+    optimizer = torch.optim.Adam(net.flow.parameters(), 1e-3)
+    for _ in range(60):
+        loss, _ = FlowObjective(net, 0.0, overshoot_weight=100.0)(hr)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert overshoot(net.to_lr(x)) < 0.2 * before
 
 
 def test_round_trip_goes_through_the_8_bit_lr() -> None:

@@ -113,6 +113,46 @@ def test_blocks_gain_as_much_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> No
     assert in_blocks == pytest.approx(whole, rel=1e-3)
 
 
+def test_a_block_lies_between_neighbours_that_are_refined_already_or_not_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 2 x 2 blocks: whatever is refined becomes 200 of 100."""
+    refined: list[tuple[slice, slice]] = []
+
+    class Block:
+        def __init__(
+            self,
+            net: RescalingNet,
+            hr: torch.Tensor,
+            x: torch.Tensor,
+            rows: tiles.Window,
+            columns: tiles.Window,
+        ) -> None:
+            seen = np.full((80, 80), 100)
+            for core in refined:
+                seen[core] = 200
+            source = (255 * x[0, 0]).round().numpy()
+            assert np.array_equal(source, seen[rows.of_source(1), columns.of_source(1)])
+            assert hr.shape[2:] == (2 * x.shape[2], 2 * x.shape[3])
+            self.core = rows.of_core(1), columns.of_core(1)
+
+        def refined(self, steps: int) -> Pixels:
+            refined.append(self.core)
+            return np.full((40, 40, 3), 200, np.uint8)
+
+    monkeypatch.setattr(refining, "_Block", Block)
+    monkeypatch.setattr(refining, "BLOCK", 40)
+    x, hr = np.full((80, 80, 3), 100, np.uint8), np.full((160, 160, 3), 40, np.uint8)
+    assert (refine(Bicubic(2), hr, x, steps=1, device=CPU) == 200).all() and len(refined) == 4
+    assert (x == 100).all()
+
+
+def test_the_error_counts_half_of_what_is_around_a_block() -> None:
+    assert refining._grown(tiles.Window((40, 80), (16, 104)), 1) == slice(40 - 12 - 16, 80 + 12 - 16)
+    assert refining._grown(tiles.Window((0, 40), (0, 60)), 4) == slice(0, 4 * (40 + 10))
+    assert refining._grown(tiles.Window((40, 80), (20, 80)), 2) == slice(2 * (40 - 10 - 20), 2 * (80 - 20))
+
+
 def test_smaller_blocks_where_memory_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     sides: list[int] = []
     real = tiles.windows

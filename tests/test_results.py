@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from training.results import merge
+from training.results import merge, read
 
 
 def results(datasets: dict[str, Any], weights: dict[str, str], **changes: Any) -> dict[str, Any]:
@@ -55,6 +57,28 @@ def test_figures_of_other_weights_go() -> None:
     expected = {"bicubic": entry(1, "d"), "irn": entry(6), "fgrn": entry(3, "c")}
     assert merged["datasets"] == {"Set5": expected}
     assert merged["weights"]["irn"] == {"sha256": "new"}
+
+
+def test_figures_of_another_method_with_the_networks_that_are_new_go_too() -> None:
+    old = results({"Set5": {"fgrn": entry(1), "fgrn_refined": entry(2)}}, {"fgrn": "a", "fgrn_refined": "a"})
+    merged = merge(old, results({"Set5": {"fgrn": entry(3)}}, {"fgrn": "new"}, **NEW))
+    assert merged["datasets"] == {"Set5": {"fgrn": entry(3)}}
+    assert merged["weights"] == {"fgrn": {"sha256": "new"}}
+    same = merge(old, results({"Set5": {"fgrn": entry(3)}}, {"fgrn": "a"}, **NEW))
+    assert same["datasets"]["Set5"]["fgrn_refined"] == entry(2, "d") and set(same["weights"]) == set(
+        old["weights"]
+    )
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"scale": 4, "limit": null}'])
+def test_a_file_of_something_else_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    assert read(path, 4, None) is None
+    path.write_text(content)
+    with pytest.raises(ValueError, match="holds no results of training.evaluate"):
+        read(path, 4, None)
+    path.write_text(json.dumps(OLD))
+    assert read(path, 4, None) == OLD
 
 
 @pytest.mark.parametrize("change", [{"scale": 2}, {"limit": 3}])

@@ -313,6 +313,19 @@ def test_what_would_have_no_effect_is_refused(
     assert not (tmp_path / "state.pt").exists()
 
 
+def test_an_overshoot_weight_belongs_to_a_stage_for_f_alone(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weight = ("--overshoot-weight", "2")
+    for options in (("--only", "rescaling"), ("--schedule", "joint")):
+        assert train.main([*arguments("tiny_fgrn", data, tmp_path, samples=4), *options, *weight]) == 2
+    assert caplog.text.count("overshoot weight of 2.0 has no effect") == 2
+    assert train.main([*arguments("tiny_fgrn", data, tmp_path, samples=4), *weight]) == 0
+    assert (
+        "overshoot_weight 2.0" in json.loads((tmp_path / "tiny_fgrn.json").read_text())["provenance"]["notes"]
+    )
+
+
 def test_graphics_are_a_share(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = arguments("tiny_fgrn", data, tmp_path, samples=4)
     with pytest.raises(SystemExit):
@@ -340,6 +353,30 @@ def test_a_run_is_not_begun_over_another(
     assert train.main(line) == 2
     assert "holds a run already" in caplog.text and "--resume" in caplog.text
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",)])
+def test_weights_that_lie_in_its_folder_are_not_lost(
+    options: tuple[str, ...], data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = arguments("tiny_irn", data, tmp_path / "run", samples=4)
+    assert train.main(line) == 0
+    weights = tmp_path / "run" / "tiny_irn.safetensors"
+    before = weights.read_bytes()
+    (tmp_path / "run" / "state.pt").unlink()
+    assert train.main([*line, "--init", str(weights), *options]) == 2
+    assert "holds weights of tiny_irn that no run here has made" in caplog.text
+    assert weights.read_bytes() == before
+
+
+def test_a_finished_run_says_that_it_is(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    line = arguments("tiny_irn", data, tmp_path / "run", samples=4)
+    assert train.main(line) == 0
+    assert "is finished" not in caplog.text
+    before = (tmp_path / "run" / "tiny_irn.safetensors").read_bytes()
+    assert train.main([*line, "--resume", "--samples", "40"]) == 0
+    assert "is finished, there is nothing to go on with" in caplog.text and "--init" in caplog.text
+    assert (tmp_path / "run" / "tiny_irn.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="weight in L_guide of what 8 bit lose of x (default: the recipe's)",
     )
     add(
+        "--overshoot-weight",
+        type=_FROM_ZERO,
+        help="weight of what F(x) goes beyond the grey levels beside L_guide (default: the recipe's)",
+    )
+    add(
         "--bicubic-weight",
         type=_FROM_ZERO,
         help="weight of |x - bicubic| beside equation 7 (default: the recipe's)",
@@ -132,7 +137,7 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
     recipe = recipe.with_stages(**changes)
     overrides = {
         name: getattr(arguments, name)
-        for name in ("gamma", "exactness", "bicubic_weight", "luma_weight", "seed")
+        for name in ("gamma", "exactness", "overshoot_weight", "bicubic_weight", "luma_weight", "seed")
     }
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     flow = any(stage.objective in ("flow", "joint", "round-trip") for stage in recipe.stages)

@@ -44,7 +44,7 @@ from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES, load_card
 from fgrn.metrics import METRICS, Score
-from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, Result, load, rescale
+from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, Result, device_of, load, rescale
 from fgrn.pixels import Pixels, crop_to_multiple
 from training.data import list_images
 from training.environment import environment
@@ -215,9 +215,14 @@ def main(argv: list[str] | None = None) -> int:
                 shown = _shown({**entry["mean"], "parameters": weights.get(name, {}).get("parameters")})
                 print(f"{dataset:10} {name:12} " + "  ".join(shown))
         if arguments.json:
-            device = next(iter(rescalers.values())).device
-            made = {"environment": environment(device, state.num_processes), "scale": arguments.scale}
-            content = {**made, "limit": arguments.limit, "weights": weights, **figures}
+            made = environment(device_of(rescalers.values()), state.num_processes)
+            content = {
+                "environment": made,
+                "scale": arguments.scale,
+                "limit": arguments.limit,
+                "weights": weights,
+                **figures,
+            }
             write_json(arguments.json, merge(old, content) if old else content)
     state.destroy_process_group()
     return int(not all(entry["images"] for sets in figures["datasets"].values() for entry in sets.values()))

@@ -46,6 +46,11 @@ def missed(recovered: Tensor, x: Tensor) -> Tensor:
     return ((recovered - x).abs() - 0.5 / GREY_LEVELS).clamp(min=0).mean()
 
 
+def overshoot(lr: Tensor) -> Tensor:
+    """How far F(x) is beyond [0, 1], which an 8-bit picture cannot hold: a mean."""
+    return (lr - lr.clamp(0, 1)).abs().mean()
+
+
 class RescalingObjective(nn.Module):
     """Equation 7: L1 between y and G_u(round(G_d(y))). Trains G_d and G_u.
 
@@ -86,13 +91,18 @@ class FlowObjective(nn.Module):
 
     With `exactness` > 0 that times `missed` is added, which is not in the paper: the log-determinant keeps the volume,
     but where F shrinks one direction and stretches another, grey levels still merge.
+
+    With `overshoot_weight` > 0 so is `overshoot`. Few values are clipped, but what F^-1 makes of them is far from x.
     """
 
-    def __init__(self, net: FGRN, gamma: float, exactness: float = 0.0) -> None:
+    def __init__(
+        self, net: FGRN, gamma: float, exactness: float = 0.0, overshoot_weight: float = 0.0
+    ) -> None:
         super().__init__()
         self.net = net
         self.gamma = gamma
         self.exactness = exactness
+        self.overshoot_weight = overshoot_weight
         self.trained = nn.ModuleList([net.flow])
 
     def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
@@ -112,6 +122,8 @@ class FlowObjective(nn.Module):
             recovered = self.net.from_lr(quantise(lr))
             loss = loss + self.exactness * missed(recovered, x)
             figures["x_exact"] = (quantise(recovered.detach()) == x).float().mean()
+        if self.overshoot_weight:
+            loss = loss + self.overshoot_weight * overshoot(lr)
         return loss, figures
 
 

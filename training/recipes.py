@@ -48,6 +48,7 @@ class Recipe:
     optimizer: OptimizerName = "muon"
     gamma: float = 1e-3  # equation 9; paper, section 4.1
     exactness: float = 0.0  # weight in L_guide of what the 8-bit round trip loses of x
+    overshoot_weight: float = 0.0  # of what F(x) goes beyond [0, 1] beside L_guide, in stages for F alone
     bicubic_weight: float = 0.0  # of L1 between x and y_bic beside equation 7: DU_bic, or a little of it
     luma_weight: float = 0.0  # of L1 of luma beside equation 7
     sampled_latent: bool = False  # IRN: z ~ N(0, 1) on the way up instead of z = 0
@@ -65,6 +66,10 @@ class Recipe:
             for name, weight in (("bicubic", self.bicubic_weight), ("luma", self.luma_weight)):
                 if weight:
                     raise ValueError(f"a {name} weight of {weight} has no effect: no stage is for G_d alone")
+        if self.overshoot_weight and all(stage.objective != "flow" for stage in self.stages):
+            raise ValueError(
+                f"an overshoot weight of {self.overshoot_weight} has no effect: no stage is for F alone"
+            )
 
     def objective(self, net: FGRN | IRN, stage: Stage) -> Objective:
         """The objective of a stage on `net`."""
@@ -72,7 +77,7 @@ class Recipe:
             return IRNObjective(net, coarse=stage.objective == "irn-coarse", sampled=self.sampled_latent)
         match stage.objective:
             case "flow":
-                return FlowObjective(net, self.gamma, self.exactness)
+                return FlowObjective(net, self.gamma, self.exactness, self.overshoot_weight)
             case "joint":
                 return JointObjective(net, self.gamma, self.exactness)
             case "round-trip":

@@ -6,7 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fgrn.methods import restored_by
+
 Json = dict[str, Any]
+
+PARTS = {"environment", "scale", "limit", "weights", "datasets", "skipped"}
+"""What a file of results consists of."""
 
 
 def read(path: Path | None, scale: int, limit: int | None) -> Json | None:
@@ -18,6 +23,8 @@ def read(path: Path | None, scale: int, limit: int | None) -> Json | None:
     if path is None or not path.exists():
         return None
     kept: Json = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(kept, dict) or not PARTS <= kept.keys():
+        raise ValueError(f"{path} holds no results of training.evaluate: choose another file")
     merge(kept, {**kept, "scale": scale, "limit": limit})
     return kept
 
@@ -25,7 +32,8 @@ def read(path: Path | None, scale: int, limit: int | None) -> Json | None:
 def merge(kept: Json, new: Json) -> Json:
     """What `training.evaluate` has just measured, together with what its file already held.
 
-    Figures of a set and method that were not measured again stay, unless the method has other weights now.
+    Figures of a set and method that were not measured again stay, unless the method, or one with the same networks, has
+    other weights now.
 
     Raises:
         ValueError: if the two are not of one scale and of as many images.
@@ -37,8 +45,9 @@ def merge(kept: Json, new: Json) -> Json:
             )
     outdated = {
         name
-        for name in new["weights"]
-        if kept["weights"].get(name, {}).get("sha256") != new["weights"][name]["sha256"]
+        for name, card in kept["weights"].items()
+        for other, measured in new["weights"].items()
+        if restored_by(name) == restored_by(other) and card["sha256"] != measured["sha256"]
     }
     # Each keeps the environment that it was measured in: what is outside of the entries is that of the last evaluation.
     datasets = {
@@ -53,7 +62,8 @@ def merge(kept: Json, new: Json) -> Json:
         datasets[dataset] = datasets.get(dataset, {}) | methods
     return {
         **new,
-        "weights": kept["weights"] | new["weights"],
+        "weights": {name: card for name, card in kept["weights"].items() if name not in outdated}
+        | new["weights"],
         "datasets": {dataset: methods for dataset, methods in datasets.items() if methods},
         "skipped": kept["skipped"] | new["skipped"],
     }

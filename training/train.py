@@ -129,10 +129,15 @@ class Run:
         state.averaged_net.load_state_dict(state.net.state_dict())
         state.origin += f", {count} of {channels} hidden channels revived"
 
+    @property
+    def finished(self) -> bool:
+        """Whether all stages are over."""
+        return self.state.position.stage >= len(self.recipe.stages)
+
     def train(self, checkpoint_minutes: float) -> None:
         """Run all stages to the end of the budget, or until a stop is requested."""
         self.state.to(self.accelerator.device)
-        while self.state.position.stage < len(self.recipe.stages) and not self.stopping:
+        while not self.finished and not self.stopping:
             self._train_stage(self.recipe.stages[self.state.position.stage], checkpoint_minutes)
         self.accelerator.end_training()
 
@@ -287,6 +292,11 @@ def main(argv: list[str] | None = None) -> int:
                 f"{arguments.out} holds a run already, which would be lost: give --resume to go on with it, or another "
                 "--out"
             )
+        if not has_state(arguments.out) and (arguments.out / f"{arguments.recipe}.safetensors").exists():
+            raise ValueError(
+                f"{arguments.out} holds weights of {arguments.recipe} that no run here has made, which would be lost: "
+                "give another --out"
+            )
         recipe, notes = recipe_of(arguments)
         run = Run(
             arguments.recipe,
@@ -306,6 +316,12 @@ def main(argv: list[str] | None = None) -> int:
         )
         if has_state(arguments.out):
             run.state.resume()
+            if run.finished:
+                logger.warning(
+                    "%s is finished, there is nothing to go on with. To train its weights further, start another run: "
+                    "--init, with another --out",
+                    arguments.out,
+                )
         elif arguments.init:
             run.state.start_from(arguments.init)
             if arguments.revive:

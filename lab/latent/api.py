@@ -55,8 +55,8 @@ class LatentApi:
         PNGs: the changed LR picture, the x that comes back from it, and what is restored from that.
         """
         with shown_errors():
-            of = study(self.models, self.store, image, method, scale)
             change = changes.checked(kind, levels, sigma, seed, changes.plain_strokes(strokes or []))
+            of = study(self.models, self.store, image, method, scale)
             back = changes.perturb(self.models, self.store, of, change, gain=1)
         measured = {
             "method": of.method,
