@@ -5,6 +5,7 @@ python app.py  # http://127.0.0.1:7860, or where GRADIO_SERVER_NAME and GRADIO_S
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,18 @@ ADDRESS_OF_TAB = """async () => {
     if (!window.fgrnOpened) return;
     await new Promise(drawn => setTimeout(drawn, 50));
     const open = document.querySelector('[role=tab][aria-selected=true]'), url = new URL(location);
-    url.searchParams.set('tab', open?.dataset.tabId ?? '%s');
-    history.replaceState(null, '', url);
+    const tab = open?.dataset.tabId ?? '%s';
+    if ((url.searchParams.get('tab') ?? 'compare') === tab) return;
+    url.searchParams.set('tab', tab);
+    history.pushState(null, '', url);
 }"""
+# Back and forward lead from tab to tab. What is shown stays, and so does the part of the address that names it.
+FOLLOW_HISTORY = """() => addEventListener('popstate', () => {
+    const name = NAMES[new URL(location).searchParams.get('tab') ?? 'compare'];
+    const tabs = document.querySelectorAll('[role=tab], .overflow-dropdown button'); // on a phone some are in a menu
+    [...tabs].find(tab => tab.textContent.trim() === name)?.click();
+    window.fgrnShowAddress?.();
+})"""
 
 
 def build_demo(page: Handlers | None = None) -> gr.Blocks:
@@ -74,6 +84,8 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
                 gr.Markdown(ABOUT.read_text(encoding="utf-8"), elem_classes="fg-about")
         for tab in tabs.children:
             tab.select(None, None, None, js=ADDRESS_OF_TAB % tab.id, trigger_mode="multiple")
+        names = {str(tab.id): tab.label for tab in tabs.children}
+        demo.load(None, None, None, js=FOLLOW_HISTORY.replace("NAMES", f"({json.dumps(names)})"))
         _add_api(page)
     return demo
 

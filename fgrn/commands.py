@@ -178,7 +178,9 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     measured = list(rescalers) if figures else []
     means = {name: comparison.mean([rows[name] for rows in figures.values()]) for name in measured}
     if len(figures) > 1:
-        reporter.result(f"mean of {len(figures)} pictures\n{comparison.table(means, shown)}\n")
+        columns = {name: [rows[name] for rows in figures.values()] for name in measured}
+        notes = "".join(f"left out of the mean: {line}\n" for line in comparison.left_out(columns))
+        reporter.result(f"mean of {len(figures)} pictures\n{comparison.table(means, shown)}\n{notes}")
     if arguments.json:
         content = {
             "version": __version__,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 from fgrn import metrics
 from fgrn.methods import METHODS
@@ -14,7 +15,15 @@ from fgrn.pixels import Pixels
 Scores = dict[str, Score]
 """Figures of one picture through one method, by the keys of `METRICS`; `x_exact` in percent."""
 
+Plain = float | str | None
+"""A figure for programs: a number, "inf" of equal pictures, or None where there is none."""
+
 TOO_SMALL = "the picture is too small"
+_EQUAL = {  # what an infinite PSNR says
+    "psnr_y": "restored exactly",
+    "psnr_rgb": "restored exactly",
+    "lr_psnr_y": "LR equal to bicubic's",
+}
 _DIGITS = {"ssim_y": 4, "seconds_down": 2, "seconds_up": 2, "lr_bytes": 0}
 
 
@@ -85,6 +94,42 @@ def mean(rows: list[Scores]) -> Scores:
     return means
 
 
+def left_out(columns: Mapping[str, Sequence[Scores]]) -> list[str]:
+    """Which pictures the means of `mean` leave out, and why: a line for every figure that some pictures do not have.
+
+    `columns` holds the scores of each method over the same pictures.
+    """
+    reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for method, rows in columns.items():
+        finite = {key for key, score in mean(list(rows)).items() if math.isfinite(score.value or 0)}
+        for row in rows:
+            for key, score in row.items():
+                infinite = score.value is not None and math.isinf(score.value) and key in finite
+                reason = _EQUAL.get(key, "equal") if infinite else score.reason
+                if infinite or score.value is None:
+                    kind = key, re.sub(r"\d+", "#", reason)  # sizes differ from one picture to the next
+                    reasons.setdefault(kind, {}).setdefault(method, []).append(reason)
+    total = max(map(len, columns.values()), default=0)
+    lines = []
+    for (key, _), texts in reasons.items():
+        by_count: dict[int, list[str]] = {}
+        for method, found in texts.items():
+            by_count.setdefault(len(found), []).append(method)
+        for count, concerned in by_count.items():
+            labels = ", ".join(METHODS[method].label for method in concerned)
+            who = f" ({labels})" if len(concerned) < len(columns) else ""
+            of = f"{METRICS[key].name} of {count} of {total} picture{'' if total == 1 else 's'}{who}"
+            lines.append(f"{of}: {_common([text for m in concerned for text in texts[m]])}")
+    return lines
+
+
+def _common(texts: Sequence[str]) -> str:
+    """One text for those that differ by numbers only: "64 to 80 px"."""
+    columns = zip(*(map(int, re.findall(r"\d+", text)) for text in texts), strict=True)
+    spans = iter([f"{min(c)} to {max(c)}" if len(set(c)) > 1 else str(c[0]) for c in columns])
+    return re.sub(r"\d+", lambda _: next(spans), texts[0])
+
+
 def table(rows: dict[str, Scores], keys: list[str]) -> str:
     """An aligned table, a line per method; an arrow in the head says which direction is better."""
     head = ["method", *(f"{METRICS[key].name} {METRICS[key].arrow}".strip() for key in keys)]
@@ -118,19 +163,22 @@ def as_score(value: float, too_small: str = TOO_SMALL) -> Score:
     return Score(None, too_small) if math.isnan(value) else Score(value)
 
 
-def plain(rows: dict[str, Scores]) -> dict[str, dict[str, float | None]]:
-    """Scores for JSON, which has neither infinity nor nan: null. `x_exact` is a share, as in training.evaluate."""
+def plain(rows: dict[str, Scores]) -> dict[str, dict[str, Plain]]:
+    """Scores as plain values, for JSON. `x_exact` is a share, as in training.evaluate."""
     return {
-        name: {key: _finite(in_plain_units(key, score)) for key, score in row.items()}
+        name: {key: plain_number(in_plain_units(key, score)) for key, score in row.items()}
         for name, row in rows.items()
     }
+
+
+def plain_number(value: float | None) -> Plain:
+    """A figure for JSON, which has neither infinity nor nan: "inf" and "-inf", and null where there is none."""
+    if value is None or math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)
 
 
 def in_plain_units(key: str, score: Score | None) -> float | None:
     """The value of a score as programs get it: `x_exact` is a share there."""
     value = score.value if score else None
     return value if value is None or key != "x_exact" else 0.01 * value
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or math.isinf(value) else value

@@ -86,7 +86,7 @@ METRICS: dict[str, MetricHelp] = {
         "PSNR-RGB",
         "dB",
         "higher",
-        "PSNR of red, green and blue, so wrong colours count: usually 1 to 4 dB below PSNR-Y, not comparable with it.",
+        "PSNR of red, green and blue, so wrong colours count: usually some dB below PSNR-Y, not comparable with it.",
     ),
     "lr_psnr_y": MetricHelp(
         "LR vs bicubic",

@@ -168,7 +168,7 @@ def by_method(figures: Figures, methods: Sequence[str]) -> dict[str, list[Scores
 def figures_json(
     figures: Figures, methods: Sequence[str], skipped: dict[str, str], notices: Notices | None = None
 ) -> dict[str, Any]:
-    """All figures as plain values, in the shape of `python -m fgrn compare --json`; no number is null."""
+    """All figures as plain values, in the shape of `python -m fgrn compare --json`."""
     columns = by_method(figures, methods)
     return {
         "images": {name: comparison.plain(rows) for name, rows in figures.items()},
@@ -180,7 +180,7 @@ def figures_json(
 
 
 def figures_csv(figures: Figures) -> str:
-    """A line for every picture and method, in full precision; empty where there is no number."""
+    """A line for every picture and method, in full precision: "inf" for equal pictures, empty where there is none."""
     text = io.StringIO()
     present = {key for rows in figures.values() for scores in rows.values() for key in scores}
     keys = [key for key in METRICS if key in present]

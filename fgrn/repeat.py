@@ -10,6 +10,7 @@ import torch
 
 from fgrn import comparison, record
 from fgrn.batch import FAILED, Reporter, UsageError, find_pictures
+from fgrn.comparison import Plain
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
@@ -108,7 +109,7 @@ def locate(wanted: Sequence[Input], inputs: Sequence[str], reporter: Reporter) -
 
 
 def compare(
-    name: str, then: dict[str, dict[str, Any]], now: dict[str, dict[str, float | None]]
+    name: str, then: dict[str, dict[str, Any]], now: dict[str, dict[str, Plain]]
 ) -> tuple[list[str], int]:
     """A line for every figure of one picture that differs, and how many figures were compared.
 

@@ -92,6 +92,11 @@ def status(text: str, active: bool, notices: tuple[str, ...] = ()) -> str:
     return f'<p class="fg-status{kind}" role="status" aria-live="polite">{escape(text)}</p>{listed}'
 
 
+def failed(text: str) -> str:
+    """As `status`, of what came to nothing."""
+    return f'<p class="fg-status fg-failed" role="status" aria-live="polite">{escape(text)}</p>'
+
+
 def facts(text: str, notices: tuple[str, ...]) -> str:
     """A quiet line about a file, and what was changed on reading it."""
     listed = "".join(f"<li>{escape(notice)}</li>" for notice in notices)

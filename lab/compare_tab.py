@@ -24,10 +24,14 @@ OPENED = """linked => {
 }""".replace("NAMES", json.dumps([f"Example: {name}" for name in EXAMPLES]))
 CHECK: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "always_last"}
 SHOW_ADDRESS = """query => {
-    const url = new URL(location), shown = new URLSearchParams(query);
-    for (const key of ['example', 'scale', 'methods'])
-        shown.has(key) ? url.searchParams.set(key, shown.get(key)) : url.searchParams.delete(key);
-    history.replaceState(null, '', url);
+    const shown = new URLSearchParams(query);
+    window.fgrnShowAddress = () => {
+        const url = new URL(location);
+        for (const key of ['example', 'scale', 'methods'])
+            shown.has(key) ? url.searchParams.set(key, shown.get(key)) : url.searchParams.delete(key);
+        history.replaceState(null, '', url);
+    };
+    window.fgrnShowAddress();
 }"""
 
 

@@ -112,7 +112,7 @@ class Handlers:
             run = run or compare.opened(self.models, self.store, path, scale, methods)
             return compare.compute(self.models, self.store, run, ticket.stopped)
 
-        failed = Drawn(cards.status("Nothing computed: see the message", False))
+        failed = Drawn(cards.failed("Nothing computed: see the message"))
         yield from ticket.serve(runs, self._news(ticket, shown), failed)
 
     def measure(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
@@ -123,7 +123,7 @@ class Handlers:
             return
         example = self.showcases.showing(run)
         runs = example.watch(ticket.stopped) if example else compare.measure(self.models, self.store, run)
-        failed = Drawn(cards.status("Not measured: see the message", False))
+        failed = Drawn(cards.failed("Not measured: see the message"))
         yield from ticket.draw(runs, self._news(ticket, shown), failed)
 
     async def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> AsyncIterator[Drawn]:
@@ -141,7 +141,7 @@ class Handlers:
             shown.put(self._served, ticket)
             yield SKIP
         else:
-            failed = Drawn(cards.status("No example: see the message", False))
+            failed = Drawn(cards.failed("No example: see the message"))
             runs = self.first.watch(ticket.stopped)
             yield from ticket.draw(runs, self._news(ticket, shown), failed)
 

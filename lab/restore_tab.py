@@ -158,7 +158,7 @@ class RestoreTab:
 
     def refused(self) -> str:
         """The request was refused, or failed; an earlier picture stays, and is called so."""
-        return cards.status("Nothing restored: see the message. A picture below is an earlier one", False)
+        return cards.failed("Nothing restored: see the message. A picture below is an earlier one")
 
     def stop(self, ticket: Ticket) -> str:
         """What is drawn stays."""

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-from fgrn.comparison import in_plain_units
+from fgrn.comparison import in_plain_units, plain_number
 from fgrn.methods import METHODS
 from fgrn.metrics import METRICS, format_score
 from lab.compare import Outcome, Run, State
 from lab.files import readable_size
-from lab.plain import plain_number
 from lab.region import KEYS, Region
 
 
@@ -58,7 +57,9 @@ def render(run: Run, region: Region | None = None) -> str:
     if region:
         run = region.over(run)
         *titles, last = (column.title for column in COLUMNS if column.key in KEYS)
-        caption += f'<b class="fg-region">{", ".join(titles)} and {last} of the region {region.box}</b>'
+        caption += (
+            f'<b class="fg-region">{", ".join(titles)} and {last} of the region {region.box}, nothing cut</b>'
+        )
     best = {column.key: _best(run, column) for column in COLUMNS}
     rows = "".join(_row(run, outcome, best) for outcome in run.outcomes)
     heads = "".join(head(column, "region" if region and column.key in KEYS else "") for column in COLUMNS)

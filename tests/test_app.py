@@ -26,6 +26,7 @@ import app
 import fgrn
 from fgrn import metrics, record
 from fgrn.batch import Reporter
+from fgrn.comparison import plain_number
 from fgrn.images import LRInfo, encode_png, read_image
 from fgrn.metrics import METRICS, Score
 from fgrn.repeat import repeat
@@ -35,7 +36,6 @@ from lab.at_once import complain
 from lab.compare import Outcome, Run, State
 from lab.files import Store, readable_size, stem
 from lab.models import Models
-from lab.plain import plain_number
 from lab.restore_tab import RestoreTab
 from lab.shown import Drawn, Shown
 from lab.ticket import Ticket

@@ -419,14 +419,14 @@ def test_compare_prints_and_writes_the_figures(
         assert row["x_exact"] == pytest.approx(result.x_exact, abs=1e-12)
         assert row["lr_bytes"] == len(result.lr_png)
         assert row["seconds_down"] > 0 and row["seconds_up"] > 0
-        lr_psnr = None if method == "bicubic" else metrics.psnr_y(result.lr, bicubic.lr, 0)
+        lr_psnr = "inf" if method == "bicubic" else metrics.psnr_y(result.lr, bicubic.lr, 0)
         assert row["lr_psnr_y"] == lr_psnr
         assert content["mean"][method] == row
         assert content["weights"][method] == rescaler.digest
         (line,) = [line for line in text.splitlines() if line.startswith(methods.METHODS[method].label)]
         cells = line.split()
         assert cells[1:4] == [f"{row['psnr_y']:.2f}", f"{row['ssim_y']:.4f}", f"{row['psnr_rgb']:.2f}"]
-        assert cells[4] == ("∞" if lr_psnr is None else f"{lr_psnr:.2f}")
+        assert cells[4] == ("∞" if isinstance(lr_psnr, str) else f"{lr_psnr:.2f}")
         assert cells[5] == f"{100 * result.x_exact:.2f}"
         assert cells[8] == str(len(result.lr_png))
     assert "58 x 45 -> 15 x 12, x4" in text
@@ -446,7 +446,20 @@ def test_compare_means_over_a_folder(
     values = [rows["fgrn"]["psnr_y"] for rows in content["images"].values()]
     assert len(values) == 3
     assert content["mean"]["fgrn"]["psnr_y"] == pytest.approx(np.mean(values), abs=1e-9)
-    assert content["mean"]["bicubic"]["lr_psnr_y"] is None
+    assert content["mean"]["bicubic"]["lr_psnr_y"] == "inf"
+
+
+def test_a_mean_says_what_it_leaves_out(
+    photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(np.full((24, 24, 3), 90, np.uint8), tmp_path / "in" / "flat.png")
+    save(photo(17, 60), tmp_path / "in" / "low.png")
+    save(photo(40, 40), tmp_path / "in" / "photo.png")
+    assert run("compare", tmp_path / "in", "--methods", "bicubic", "fgrn") == 0
+    out = capsys.readouterr().out
+    assert "left out of the mean: PSNR-Y of 1 of 3 pictures (Bicubic): restored exactly\n" in out
+    assert "left out of the mean: SSIM-Y of 1 of 3 pictures: the picture is too small\n" in out
+    assert "LR vs bicubic" not in out.partition("left out")[2], "bicubic's is always infinite"
 
 
 def test_compare_leaves_out_a_method_without_weights_unless_it_is_named(

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import gradio as gr
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from fgrn.images import encode_png, read_image
 from lab import handlers, links
@@ -162,6 +162,37 @@ def test_a_link_opens_the_view_and_the_address_follows(visitor: Visitor) -> None
     page.wait_for_url(lambda url: "irn" in url)
     query = dict(parse_qsl(urlsplit(page.url).query))
     assert query == {"example": "coffee", "scale": "2", "methods": "bicubic,irn,fgrn", "tab": "compare"}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_back_and_forward_lead_from_tab_to_tab(browser: Browser, url: str, width: int) -> None:
+    visitor = Visitor(browser, url, width, 844)
+    page = visitor.page
+    page.goto(f"{url}?example=coffee&scale=2&methods=bicubic")
+    expect(page.locator("#status [role=status]")).to_have_text("Finished")
+
+    def opened(tab: str) -> None:
+        page.wait_for_url(lambda url: dict(parse_qsl(urlsplit(url).query)).get("tab", "compare") == tab)
+        expect(page.locator("[role=tab][aria-selected=true]").first).to_have_attribute("data-tab-id", tab)
+
+    for name, tab in (("Stress", "stress"), ("About", "about")):
+        visitor.tab(name)
+        opened(tab)
+    page.go_back()
+    opened("stress")
+    page.go_back()
+    opened("compare")
+    expect(page.locator("#numbers caption")).to_contain_text("coffee")
+    page.locator("#scale").get_by_label("×4").check()
+    page.locator("#run").click()
+    page.wait_for_url(lambda url: "scale=4" in url)
+    page.go_forward()
+    opened("stress")
+    assert "scale=4" in page.url, "of what is shown now, not of what was shown then"
+    page.go_forward()
+    opened("about")
+    visitor.finish()
 
 
 @pytest.mark.browser

@@ -38,7 +38,7 @@ from tqdm import tqdm
 
 from fgrn import comparison, metrics
 from fgrn.checkpoint import CheckpointError
-from fgrn.comparison import Scores
+from fgrn.comparison import Plain, Scores
 from fgrn.files import write_json
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
@@ -274,11 +274,11 @@ def _warn(dataset: str, images: list[dict[str, Scores]], skipped: dict[str, str]
         logger.warning("%s: no value of %s", dataset, "; ".join(missing))
 
 
-def _shown(row: dict[str, float | None]) -> list[str]:
+def _shown(row: dict[str, Plain]) -> list[str]:
     names = ("psnr_y", "ssim_y", "psnr_rgb", "psnr_y_direct", "lr_psnr_y", "niqe", "piqe", "x_exact")
-    figures = [f"{name} {value:.4f}" for name in names if (value := row.get(name)) is not None]
-    cost = (("parameters", ",.0f"), ("seconds_per_megapixel", ".2f"))
-    return figures + [f"{name} {value:{form}}" for name, form in cost if (value := row.get(name)) is not None]
+    forms = dict.fromkeys(names, ".4f") | {"parameters": ",.0f", "seconds_per_megapixel": ".2f"}
+    numbers = {name: value for name in forms if isinstance(value := row.get(name), int | float)}
+    return [f"{name} {value:{forms[name]}}" for name, value in numbers.items()]
 
 
 if __name__ == "__main__":

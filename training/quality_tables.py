@@ -127,7 +127,13 @@ def rounding_table(figures: Json) -> str:
 
 
 def _figure(key: str, factor: float = 1) -> Value:
-    return lambda row: None if row.get(key) is None else factor * row[key]
+    def value(row: Json) -> float | None:
+        figure = row.get(key)
+        return (
+            factor * figure if isinstance(figure, float | int) else None
+        )  # "inf": bicubic's LR against itself
+
+    return value
 
 
 def _cost(row: Json) -> float | None:

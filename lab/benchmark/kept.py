@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fgrn.checkpoint import Card
-from fgrn.comparison import TOO_SMALL, Scores
+from fgrn.comparison import TOO_SMALL, Plain, Scores
 from fgrn.methods import cards
 from fgrn.metrics import METRICS, Score
 from fgrn.record import Settings
@@ -65,14 +65,15 @@ def _where(content: dict[str, Any], dataset: str, methods: tuple[str, ...]) -> s
     )
 
 
-def _scores(row: dict[str, float | None]) -> Scores:
+def _scores(row: dict[str, Plain]) -> Scores:
     """The inverse of `comparison.plain`."""
     scores = {}
     for key in METRICS:
         value = row.get(key)
         if value is not None:
-            scores[key] = Score(100 * value if key == "x_exact" else value)
-        elif key in row:  # JSON has no infinity
+            scores[key] = Score(100 * float(value) if key == "x_exact" else float(value))
+        elif key in row:
+            # Of PSNR it stood for infinity before "inf" did.
             scores[key] = Score(None, TOO_SMALL) if key in BLIND else Score(math.inf)
     return scores
 

@@ -15,7 +15,7 @@ from lab.asked import check_scale
 from lab.benchmark import archive, kept, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
-from lab.cards import Page, outdated
+from lab.cards import Page, failed, outdated
 from lab.components import NamedChoices, html, picture_value, pictures, shown_errors
 from lab.files import stem
 from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
@@ -25,15 +25,15 @@ from lab.table import help_text
 from lab.ticket import SKIP, Ticket
 
 PROTOCOL = (
-    "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the "
-    "scale cut from each side. A picture counts as soon as every method has done it."
+    "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the scale cut from each "
+    "side: -Y on the Y channel, -RGB on all three. A picture counts as soon as every method has done it."
 )
 UPLOAD = ""  # the choice of a set that means: what was uploaded
 LINK_BOX = '<div class="fg-links">{}</div>'
 LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
 HELP = (
-    "PSNR and SSIM of the Y channel, 8 bit, as many pixels as the scale cut from each side. NIQE and PIQE judge the LR "
-    "picture and take some seconds each. The ZIP of a run repeats it: python -m fgrn repeat NAME.zip FOLDER"
+    "NIQE and PIQE judge the LR picture and take some seconds each. The ZIP of a run repeats it: "
+    "python -m fgrn repeat NAME.zip FOLDER"
 )
 
 
@@ -187,8 +187,8 @@ class BenchmarkTab:
             drawn = len(bench.done)
             return self.draw(bench, whole=whole)
 
-        failed = Drawn(status=progress.line(Progress("Broken off: see the message", active=False)))
-        yield from ticket.serve(partial(self._benchmark, stop=ticket.stopped), show, failed)
+        broken_off = Drawn(status=failed("Broken off: see the message"))
+        yield from ticket.serve(partial(self._benchmark, stop=ticket.stopped), show, broken_off)
 
     def _benchmark(self, dataset: str, *request: Any, stop: Callable[[], bool]) -> Iterator[Bench]:
         settings, collected = _checked(dataset, *request)
@@ -199,7 +199,8 @@ class BenchmarkTab:
         status = progress.line(bench.progress)
         if not whole:
             return Drawn(bench, status, rows=table.pictures(bench))
-        plot = gr.Plot(plots.bench_figure(bench), visible=True)  # empty at first, so that nothing moves later
+        # empty at first, so that nothing moves later
+        plot = gr.Plot(plots.bench_figure(bench), visible=bool(bench.done) or bench.progress.active)
         downloads = Page(LINK_BOX.format("")) if bench.progress.active else self.downloads(bench)
         summary = table.summary(bench)
         return Drawn(bench, status, plot, summary, picture_value(downloads), table.pictures(bench))

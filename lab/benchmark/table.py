@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from fgrn import comparison
 from fgrn.methods import METHODS
-from fgrn.metrics import METRICS, Score
+from fgrn.metrics import Score
 from lab.benchmark.runs import BLIND, PAPER_KEYS, Bench, paper_row
 from lab.table import COLUMNS, head
 
 SHOW = {column.key: column.show for column in COLUMNS}
-_EQUAL = {
-    "psnr_y": "restored exactly",
-    "psnr_rgb": "restored exactly",
-    "lr_psnr_y": "LR equal to bicubic's",
-}  # what an infinite PSNR says
 
 
 def summary(bench: Bench) -> str:
@@ -78,7 +73,9 @@ def _table(label: str, caption: str, heads: str, rows: str, kind: str = "") -> s
 
 def _mean(bench: Bench, key: str, mean: Score | None, spread: Score | None) -> str:
     if mean is None or spread is None:
-        wait = '<span class="fg-wait" aria-label="still to come"></span>' if bench.progress.active else ""
+        if not bench.progress.active:
+            return f'<td data-key="{key}"><span class="fg-na" title="not measured">n/a</span></td>'
+        wait = '<span class="fg-wait" aria-label="still to come"></span>'
         return (
             f'<td data-key="{key}">{wait}<span class="fg-spread">&nbsp;</span></td>'  # as high as it will be
         )
@@ -111,36 +108,10 @@ def _pair(scores: dict[str, Score] | None, active: bool) -> str:
 
 def _reasons(bench: Bench) -> str:
     """How many pictures a mean leaves out, and why, for figures that not every picture has."""
-    methods = bench.settings.methods
-    reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for method, mean in bench.means.items():
-        finite = {key for key, score in mean.items() if math.isfinite(score.value or 0)}
-        for rows in bench.complete.values():
-            for key, score in rows[method].items():
-                infinite = score.value is not None and math.isinf(score.value) and key in finite
-                reason = _EQUAL.get(key, "equal") if infinite else score.reason
-                if infinite or score.value is None:
-                    kind = key, re.sub(r"\d+", "#", reason)  # sizes differ from one picture to the next
-                    reasons.setdefault(kind, {}).setdefault(method, []).append(reason)
-    lines = []
-    for (key, _), texts in reasons.items():
-        by_count: dict[int, list[str]] = {}
-        for method, found in texts.items():
-            by_count.setdefault(len(found), []).append(method)
-        for count, concerned in by_count.items():
-            labels = ", ".join(METHODS[method].label for method in concerned)
-            who = f" ({labels})" if len(concerned) < len(methods) else ""
-            total = len(bench.done)
-            of = f"{METRICS[key].name} of {count} of {total} picture{'' if total == 1 else 's'}{who}"
-            lines.append(f"{of}: {_common([text for m in concerned for text in texts[m]])}.")
-    return f'<p class="fg-notes">Left out of means: {escape(" ".join(lines))}</p>' if lines else ""
-
-
-def _common(texts: Sequence[str]) -> str:
-    """One text for those that differ by numbers only: "64 to 80 px"."""
-    columns = zip(*(map(int, re.findall(r"\d+", text)) for text in texts), strict=True)
-    spans = iter([f"{min(c)} to {max(c)}" if len(set(c)) > 1 else str(c[0]) for c in columns])
-    return re.sub(r"\d+", lambda _: next(spans), texts[0])
+    lines = comparison.left_out(
+        {m: [rows[m] for rows in bench.complete.values()] for m in bench.settings.methods}
+    )
+    return f'<p class="fg-notes">Left out of means: {escape(". ".join(lines))}.</p>' if lines else ""
 
 
 def _list(title: str, lines: Mapping[str, Sequence[str]]) -> str:

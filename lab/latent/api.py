@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fgrn.comparison import plain_number
 from lab.components import shown_errors
 from lab.files import Store
 from lab.latent import changes
 from lab.latent.studies import Study, study
 from lab.models import Models
-from lab.plain import plain_number
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class LatentHandlers:
             study = studies.study(self.models, self.store, path, method, scale, ticket.stopped)
             yield study, cards.status("Drawing", True)
 
-        failed = (SKIP, cards.status("Nothing computed: see the message", False))
+        failed = (SKIP, cards.failed("Nothing computed: see the message"))
         yield from ticket.serve(steps, lambda drawn: drawn, failed)
 
     def draw(self, study: Study | None, painting: Painting, view: str, channel: str, gain: float) -> Drawn:

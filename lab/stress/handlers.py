@@ -13,7 +13,7 @@ import gradio as gr
 
 from fgrn.methods import METHODS
 from lab import asked, plots, progress
-from lab.cards import text_download
+from lab.cards import failed, text_download
 from lab.components import shown_errors
 from lab.files import stem
 from lab.models import Models
@@ -33,7 +33,7 @@ BYTES_HELP = (
     "as lossless WebP (left), with what can be restored from it. Higher and further to the left is better."
 )
 
-BROKEN_OFF = Progress("Broken off: see the message", active=False)
+BROKEN_OFF = "Broken off: see the message"
 
 
 class Drawn(NamedTuple):
@@ -113,8 +113,8 @@ class StressHandlers:
         def show(run: StressRun) -> tuple[Any, ...]:
             return _draw_stress(run, counts).values()
 
-        failed = Drawn(status=progress.line(BROKEN_OFF), plots=(SKIP,) * len(KINDS)).values()
-        yield from ticket.serve(partial(stress, self.models, stop=ticket.stopped), show, failed, "stress")
+        broken_off = Drawn(status=failed(BROKEN_OFF), plots=(SKIP,) * len(KINDS)).values()
+        yield from ticket.serve(partial(stress, self.models, stop=ticket.stopped), show, broken_off, "stress")
 
     def on_bytes(self, ticket: Ticket) -> Iterator[tuple[Any, ...]]:
         """The chart of bytes, a point at a time."""
@@ -122,8 +122,8 @@ class StressHandlers:
         def show(run: RateRun) -> tuple[Any, ...]:
             return _draw_rate(run).values()
 
-        failed = Drawn(status=progress.line(BROKEN_OFF), plots=(SKIP,)).values()
-        yield from ticket.serve(partial(rate, self.models, stop=ticket.stopped), show, failed, "bytes")
+        broken_off = Drawn(status=failed(BROKEN_OFF), plots=(SKIP,)).values()
+        yield from ticket.serve(partial(rate, self.models, stop=ticket.stopped), show, broken_off, "bytes")
 
     def stop(self, run: StressRun | RateRun | None, ticket: Ticket) -> tuple[Any, ...]:
         """What is drawn stays: run, status, and the words below the plots of either kind of run."""
