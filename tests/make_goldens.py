@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path
 
 from tests.test_train import GOLDEN, TINY_FGRN, TINY_IRN, arguments, losses, write_pictures
-from training import train
+from training import run, train
 from training.recipes import RECIPES
 
 
 def main() -> None:
     RECIPES.update(tiny_fgrn=TINY_FGRN, tiny_irn=TINY_IRN)
-    train.REPORT_STEPS = 1
+    run.REPORT_STEPS = 1
     golden = {}
     with tempfile.TemporaryDirectory() as folder:
         data = write_pictures(Path(folder) / "pictures")

@@ -13,7 +13,8 @@ from PIL import Image
 from fgrn import checkpoint
 from fgrn.models import FGRN, FGRNConfig
 from tests.test_train import TINY_FGRN, TINY_IRN, write_pictures
-from training import study, train
+from training import run as training_run
+from training import study
 from training.evaluate import evaluate
 from training.quality_tables import SETS
 from training.recipes import Recipe
@@ -52,7 +53,7 @@ TINY_STUDIES = {
 @pytest.fixture(autouse=True)
 def tiny_studies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "STUDIES", TINY_STUDIES)
-    monkeypatch.setattr(train, "REPORT_STEPS", 1)
+    monkeypatch.setattr(training_run, "REPORT_STEPS", 1)
 
 
 def run(tmp_path: Path, *names: str) -> int:
@@ -112,8 +113,8 @@ def test_an_interrupted_study_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     other.mkdir()
     calls: list[int] = []
 
-    class Stopping(train.Run):
-        def _agree(self, *arguments: object) -> train.Seen:
+    class Stopping(training_run.Run):
+        def _agree(self, *arguments: object) -> training_run.Seen:
             calls.append(1)
             self.stop_requested = len(calls) == 3
             return super()._agree(*arguments)  # type: ignore[arg-type]

@@ -23,9 +23,10 @@ from PIL import Image
 from fgrn import checkpoint
 from fgrn.models import FGRNConfig, IRNConfig
 from training import recipes, step, train
+from training import run as training_run
 from training.recipes import ADAM_RATE, RECIPES, OptimizerName, Recipe, Stage
+from training.run import Run, Seen
 from training.schedule import LOSS_MEMORY, MOST_SKIPS_IN_A_ROW, SETTLED_STEPS, Budget, Position, learning_rate
-from training.train import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,7 +68,7 @@ def write_pictures(folder: Path) -> Path:
 def tiny_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "tiny_fgrn", TINY_FGRN)
     monkeypatch.setitem(RECIPES, "tiny_irn", TINY_IRN)
-    monkeypatch.setattr(train, "REPORT_STEPS", 1)
+    monkeypatch.setattr(training_run, "REPORT_STEPS", 1)
 
 
 def arguments(recipe: str, data: Path, out: Path, samples: int) -> list[str]:
@@ -160,8 +161,8 @@ def test_two_processes_equal_one_with_the_double_batch(data: Path, tmp_path: Pat
     """Two processes of two patches a step see, and learn, what one sees with four: up to rounding."""
     program = tmp_path / "program.py"
     program.write_text(
-        "import sys; from tests.test_train import TINY_FGRN; from training import train, arguments\n"
-        "arguments.RECIPES['tiny_fgrn'] = TINY_FGRN; train.REPORT_STEPS = 1\n"
+        "import sys; from tests.test_train import TINY_FGRN; from training import arguments, run, train\n"
+        "arguments.RECIPES['tiny_fgrn'] = TINY_FGRN; run.REPORT_STEPS = 1\n"
         "raise SystemExit(train.main(sys.argv[1:]))\n"
     )
     command = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"
@@ -443,8 +444,8 @@ def test_adam_learns_slower_rates_and_the_paper_used_it() -> None:
 def test_sigterm_leaves_a_checkpoint_to_resume_from(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     program = (
-        "import sys; from tests.test_train import TINY_FGRN; from training import arguments, train; "
-        "arguments.RECIPES['tiny_fgrn'] = TINY_FGRN; train.REPORT_STEPS = 1; raise SystemExit(train.main(sys.argv[1:]))"
+        "import sys; from tests.test_train import TINY_FGRN; from training import arguments, run, train; "
+        "arguments.RECIPES['tiny_fgrn'] = TINY_FGRN; run.REPORT_STEPS = 1; raise SystemExit(train.main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, *arguments("tiny_fgrn", data, out, samples=10_000_000)]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -485,7 +486,7 @@ def test_a_run_whose_weights_are_lost_goes_back(data: Path, tmp_path: Path) -> N
     steps: list[int] = []
     agree = run._agree
 
-    def agree_and_lose(loss: torch.Tensor, norm: torch.Tensor, seconds: float) -> train.Seen:
+    def agree_and_lose(loss: torch.Tensor, norm: torch.Tensor, seconds: float) -> Seen:
         steps.append(len(steps))
         if len(steps) == 4:
             run.save(None)
@@ -516,7 +517,7 @@ def test_a_step_that_is_not_finite_leaves_the_weights_alone(data: Path, tmp_path
     agree = run._agree
     weights: list[torch.Tensor] = []
 
-    def agree_and_poison(loss: torch.Tensor, norm: torch.Tensor, seconds: float) -> train.Seen:
+    def agree_and_poison(loss: torch.Tensor, norm: torch.Tensor, seconds: float) -> Seen:
         weights.append(run.state.net.state_dict()["downscaler.tail.weight"].clone())
         seen = agree(loss, norm, seconds)
         return seen._replace(gradient_norm=float("nan")) if len(weights) == 2 else seen

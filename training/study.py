@@ -23,10 +23,10 @@ from fgrn.pipeline import Rescaler, load
 from training.environment import environment
 from training.evaluate import evaluate
 from training.report import RESULTS
+from training.run import Run, stopping_on_sigterm
 from training.schedule import Budget
 from training.state import has_state
 from training.studies import STUDIES, Study, Variant
-from training.train import Run, stopping_on_sigterm
 
 logger = logging.getLogger(__name__)
 
