@@ -152,4 +152,4 @@ def _tell_versions(done: Record, device: torch.device, reporter: Reporter) -> No
 
 
 def _shown(value: object) -> str:
-    return "no number" if value is None else repr(value)
+    return "no number" if value is None else str(value)
