@@ -454,7 +454,7 @@ def test_figures_of_the_shipped_weights_are_there_beforehand(
                 mean = measured[method]["mean"][key]
                 if mean is not None:
                     share = 100 if key == "x_exact" else 1
-                    assert score.value == pytest.approx(share * mean), (name, method, key)
+                    assert score.value == pytest.approx(share * float(mean)), (name, method, key)
         assert "paper" in table.summary(bench)
         assert json.loads(runs.documents(bench)["json"])["images"] and "zip" not in runs.documents(bench)
 
