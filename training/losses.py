@@ -47,7 +47,7 @@ def missed(recovered: Tensor, x: Tensor) -> Tensor:
 
 
 def overshoot(lr: Tensor) -> Tensor:
-    """How far F(x) is beyond [0, 1], which an 8-bit picture cannot hold: a mean."""
+    """How far F(x), of any shape, is beyond [0, 1], which an 8-bit picture cannot hold: a mean. Not in the paper."""
     return (lr - lr.clamp(0, 1)).abs().mean()
 
 

@@ -129,9 +129,9 @@ def rounding_table(figures: Json) -> str:
 def _figure(key: str, factor: float = 1) -> Value:
     def value(row: Json) -> float | None:
         figure = row.get(key)
-        return (
-            factor * figure if isinstance(figure, float | int) else None
-        )  # "inf": bicubic's LR against itself
+        if figure is None or figure == "inf":  # bicubic's LR against itself
+            return None
+        return factor * float(figure)
 
     return value
 
