@@ -16,6 +16,7 @@ this program's own time alone. Pictures are seeded noise: no data is needed.
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import platform
 from collections.abc import Callable
@@ -90,8 +91,12 @@ def plain_irn(irn: IRN, device: torch.device) -> tuple[TensorFunction, TensorFun
 
 
 def gflop(net: RescalingNet) -> float:
-    """Billions of floating-point operations, a multiply-add as two, of the way down and up for each LR pixel."""
-    hr = torch.zeros(1, 3, COUNTED * net.scale, COUNTED * net.scale, device=next(net.parameters()).device)
+    """Billions of floating-point operations, a multiply-add as two, of the way down and up for each LR pixel.
+
+    Counted on the CPU: on a GPU channels of zeros are added, which is no work that had to be done.
+    """
+    net = copy.deepcopy(net).cpu()
+    hr = torch.zeros(1, 3, COUNTED * net.scale, COUNTED * net.scale)
     with FlopCounterMode(display=False) as counter:
         net.decode(net.from_lr(net.to_lr(net.encode(hr))))
     return float(counter.get_total_flops()) / 1e9 / COUNTED**2
