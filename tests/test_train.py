@@ -588,6 +588,16 @@ def test_back_at_the_end_of_a_stage_the_optimizer_knows_nothing(
     assert any(not a.equal(b) for a, b in zip(after, start, strict=True))
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+def test_whether_adam_is_recorded_is_up_to_the_run_that_goes_on(recorded: bool) -> None:
+    """A run that began on a CPU goes on on a GPU, where steps are recorded, and the other way round."""
+    parameters = [torch.nn.Parameter(torch.ones(3))]
+    before = step.new_optimizer("adam", parameters, 1e-2, capturable=not recorded)
+    after = step.new_optimizer("adam", parameters, 1e-2, capturable=recorded)
+    after.load_state_dict(before.state_dict())
+    assert [group["capturable"] for group in after.param_groups] == [recorded]
+
+
 def test_learning_rate_warms_up_and_anneals() -> None:
     stage = TINY_FGRN.stages[0]
     assert learning_rate(stage, 0.0, 0, warm_up_steps=10) == pytest.approx(1e-4)

@@ -83,6 +83,14 @@ def new_optimizer(
     """The optimizer of a stage; `capturable`, if its steps are to be recorded."""
     # A short memory of squared gradients (0.99): small batches of unlike pictures make them jump.
     betas = (0.9, 0.99)
-    if name == "adam":
-        return torch.optim.Adam(parameters, lr=rate, betas=betas, fused=True, capturable=capturable)
-    return Muon(parameters, lr=rate, betas=betas)
+    if name == "muon":
+        return Muon(parameters, lr=rate, betas=betas)
+    adam = torch.optim.Adam(parameters, lr=rate, betas=betas, fused=True, capturable=capturable)
+
+    def keep_capturable(optimizer: torch.optim.Optimizer) -> None:
+        """A state brings the options that its run had, on a CPU perhaps; whether steps are recorded is this run's."""
+        for group in optimizer.param_groups:
+            group["capturable"] = capturable
+
+    adam.register_load_state_dict_post_hook(keep_capturable)
+    return adam
