@@ -25,6 +25,7 @@ from training.losses import (
     bicubic_guidance,
     missed,
     overshoot,
+    size_of,
     watched,
 )
 from training.recipes import RECIPES
@@ -136,6 +137,21 @@ def test_luma_is_an_error_of_its_own() -> None:
     luma = 0.299 * error[:, 0] + 0.587 * error[:, 1] + 0.114 * error[:, 2]  # ITU-R BT.601
     loss, _ = RescalingObjective(net, luma_weight=2.0)(hr)
     assert torch.isclose(loss, error.abs().mean() + 2 * luma.abs().mean())
+
+
+def test_error_can_be_the_root_mean_square_of_each_patch() -> None:
+    hr, net = picture(), FGRN(CONFIG)
+    error = bicubic_upscale(quantise(bicubic_downscale(hr, 2)), 2) - hr
+    luma = 0.299 * error[:, 0] + 0.587 * error[:, 1] + 0.114 * error[:, 2]
+    roots = [(part.square().mean() + 1e-7).sqrt() for part in (*error, *luma)]
+    loss, _ = RescalingObjective(net, luma_weight=2.0, error="rms")(hr)
+    assert torch.isclose(loss, (roots[0] + roots[1]) / 2 + 2 * (roots[2] + roots[3]) / 2)
+
+
+def test_root_of_no_error_has_a_gradient() -> None:
+    error = torch.zeros(1, 3, 4, 4, requires_grad=True)
+    size_of(error, "rms").backward()
+    assert error.grad is not None and not error.grad.any()
 
 
 def test_decoder_sees_8_bit_x() -> None:
@@ -394,6 +410,10 @@ def test_annealed_on_the_command_line(tmp_path: Path) -> None:
         (
             {"luma_weight": 0.5, "stages": RECIPES["fgrn_x4"].only("flow").stages},
             "a luma weight of 0.5 has no effect",
+        ),
+        (
+            {"error": "rms", "stages": RECIPES["fgrn_x4"].only("flow").stages},
+            "rms as the error has no effect",
         ),
     ],
 )

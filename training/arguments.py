@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.data import MEMORY_LIMIT
+from training.losses import ERRORS
 from training.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
 
 TRACKERS = ("tensorboard", "trackio")
@@ -89,6 +90,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         type=_FROM_ZERO,
         help="weight of the error of luma beside equation 7 (default: the recipe's)",
     )
+    add(
+        "--error",
+        choices=ERRORS,
+        help="how equation 7 measures the error: l1, or each patch's root mean square (default: the recipe's)",
+    )
     add("--seed", type=_COUNT, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
@@ -137,7 +143,15 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
     recipe = recipe.with_stages(**changes)
     overrides = {
         name: getattr(arguments, name)
-        for name in ("gamma", "exactness", "overshoot_weight", "bicubic_weight", "luma_weight", "seed")
+        for name in (
+            "gamma",
+            "exactness",
+            "overshoot_weight",
+            "bicubic_weight",
+            "luma_weight",
+            "error",
+            "seed",
+        )
     }
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     flow = any(stage.objective in ("flow", "joint", "round-trip") for stage in recipe.stages)

@@ -8,6 +8,7 @@ differ by a constant factor, which neither Adam nor Muon sees (the clipping of g
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,12 @@ from fgrn.resize import bicubic_downscale
 from training.graphics import luma
 
 Figures = dict[str, Tensor]
+ErrorName = Literal["l1", "rms"]
+ERRORS: tuple[ErrorName, ...] = get_args(ErrorName)
 
+SMALLEST_SQUARE = (
+    1e-7  # of the errors of a patch, beside which nothing less counts: at 0 a root has no gradient
+)
 CHARBONNIER_EPSILON = 1e-6  # squared, as in the published IRN: sqrt(d^2 + 1e-6)
 
 
@@ -41,6 +47,16 @@ def mean_squared_error(a: Tensor, b: Tensor) -> Tensor:
     return (a.detach() - b.detach()).square().mean()
 
 
+def size_of(error: Tensor, name: ErrorName) -> Tensor:
+    """Of the error of patches (B, C, H, W): L1, or with "rms" the mean of the patches' root mean squares.
+
+    The latter is what PSNR measures. Not in the paper.
+    """
+    if name == "l1":
+        return error.abs().mean()
+    return (error.square().mean(dim=(1, 2, 3)) + SMALLEST_SQUARE).sqrt().mean()
+
+
 def missed(recovered: Tensor, x: Tensor) -> Tensor:
     """How far F^-1(round(LR)) is from the 8-bit x beyond half a grey level, which rounding does not mend: a mean."""
     return ((recovered - x).abs() - 0.5 / GREY_LEVELS).clamp(min=0).mean()
@@ -55,14 +71,18 @@ class RescalingObjective(nn.Module):
     """Equation 7: L1 between y and G_u(round(G_d(y))). Trains G_d and G_u.
 
     With `bicubic_weight` > 0 it is DU_bic (section 4.4): L1 between x and y_bic is added. With `luma_weight` > 0 so is
-    L1 of luma, which is not in the paper: x cannot hold everything, and eyes, and PSNR of Y, look at luma first.
+    L1 of luma, which is not in the paper: x cannot hold everything, and eyes, and PSNR of Y, look at luma first. Both
+    errors, but not that of x, can be measured otherwise (`size_of`).
     """
 
-    def __init__(self, net: FGRN, bicubic_weight: float = 0.0, luma_weight: float = 0.0) -> None:
+    def __init__(
+        self, net: FGRN, bicubic_weight: float = 0.0, luma_weight: float = 0.0, error: ErrorName = "l1"
+    ) -> None:
         super().__init__()
         self.net = net
         self.bicubic_weight = bicubic_weight
         self.luma_weight = luma_weight
+        self.error = error
         self.trained = nn.ModuleList([net.downscaler, net.upscaler])
 
     def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
@@ -75,9 +95,9 @@ class RescalingObjective(nn.Module):
         rounded = quantise(x)
         restored = self.net.decode(rounded)
         error = restored - hr
-        loss = error.abs().mean()
+        loss = size_of(error, self.error)
         if self.luma_weight:
-            loss = loss + self.luma_weight * luma(error).abs().mean()
+            loss = loss + self.luma_weight * size_of(luma(error), self.error)
         outside = ((x < 0) | (x > 1)).float().mean()
         if self.bicubic_weight:
             loss = loss + self.bicubic_weight * (x - bicubic_guidance(hr, self.net.scale)).abs().mean()

@@ -8,6 +8,7 @@ from typing import Literal
 
 from fgrn.models import FGRN, IRN, Config, FGRNConfig, IRNConfig
 from training.losses import (
+    ErrorName,
     FlowObjective,
     IRNObjective,
     JointObjective,
@@ -50,7 +51,8 @@ class Recipe:
     exactness: float = 0.0  # weight in L_guide of what the 8-bit round trip loses of x
     overshoot_weight: float = 0.0  # of what F(x) goes beyond [0, 1] beside L_guide, in stages for F alone
     bicubic_weight: float = 0.0  # of L1 between x and y_bic beside equation 7: DU_bic, or a little of it
-    luma_weight: float = 0.0  # of L1 of luma beside equation 7
+    luma_weight: float = 0.0  # of the error of luma beside equation 7
+    error: ErrorName = "l1"  # how equation 7 measures it
     sampled_latent: bool = False  # IRN: z ~ N(0, 1) on the way up instead of z = 0
     warm_up_steps: int = 100
     ema_decay: float = 0.999
@@ -66,6 +68,8 @@ class Recipe:
             for name, weight in (("bicubic", self.bicubic_weight), ("luma", self.luma_weight)):
                 if weight:
                     raise ValueError(f"a {name} weight of {weight} has no effect: no stage is for G_d alone")
+            if self.error != "l1":
+                raise ValueError(f"{self.error} as the error has no effect: no stage is for G_d alone")
         if self.overshoot_weight and all(stage.objective != "flow" for stage in self.stages):
             raise ValueError(
                 f"an overshoot weight of {self.overshoot_weight} has no effect: no stage is for F alone"
@@ -83,7 +87,7 @@ class Recipe:
             case "round-trip":
                 return RoundTripObjective(net, self.gamma, self.exactness)
             case _:
-                return RescalingObjective(net, self.bicubic_weight, self.luma_weight)
+                return RescalingObjective(net, self.bicubic_weight, self.luma_weight, self.error)
 
     def scheduled(self, name: ScheduleName) -> Recipe:
         """This recipe in another schedule.

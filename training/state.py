@@ -23,7 +23,14 @@ STATE = "state.pt"
 """In the folder of a run: everything that `--resume` needs."""
 
 # Fields that are newer than some checkpoints, and what they were before they were there; of others nobody knows it.
-ADDED = {"exactness": 0.0, "config.leak": 0.0, "graphics": 0.0, "luma_weight": 0.0, "overshoot_weight": 0.0}
+ADDED = {
+    "exactness": 0.0,
+    "config.leak": 0.0,
+    "graphics": 0.0,
+    "luma_weight": 0.0,
+    "overshoot_weight": 0.0,
+    "error": "l1",
+}
 
 
 def has_state(run: Path) -> bool:
