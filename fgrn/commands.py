@@ -22,9 +22,9 @@ from fgrn.images import ImageError, encode_png, read_image
 from fgrn.lr_files import restore, source_of
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.metrics import METRICS
 from fgrn.pipeline import RescaleError, Rescaler, default_device, device_of, load
 from fgrn.repeat import repeat
+from fgrn.scores import METRICS
 
 DEFAULT_METHODS = ("bicubic", "irn", "fgrn")
 NO_MEMORY = "there is not enough memory for this picture. Use a smaller one, or --device cpu."

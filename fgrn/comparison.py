@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fgrn import metrics
 from fgrn.methods import METHODS
-from fgrn.metrics import METRICS, Score
 from fgrn.pipeline import ImageLike, Rescaler, Result, rescale
 from fgrn.pixels import Pixels
+from fgrn.scores import METRICS, Score, format_score
 
 Scores = dict[str, Score]
 """Figures of one picture through one method, by the keys of `METRICS`; `x_exact` in percent."""
@@ -137,8 +137,7 @@ def table(rows: dict[str, Scores], keys: list[str]) -> str:
     lines = [head, units]
     for name, row in rows.items():
         cells = [
-            "n/a" if row[key].value is None else metrics.format_score(row[key], _DIGITS.get(key, 2))
-            for key in keys
+            "n/a" if row[key].value is None else format_score(row[key], _DIGITS.get(key, 2)) for key in keys
         ]
         lines.append([METHODS[name].label, *cells])
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]

@@ -5,7 +5,7 @@ rounded, `crop` pixels cut from each side, peak 255. SSIM after Wang et al., "Im
 Visibility to Structural Similarity", IEEE TIP 2004: 11x11 Gaussian of sigma 1.5, only where it fits whole.
 
 Results without a meaning are never numbers: PSNR and SSIM give nan where no pixel (no window) is left after the
-crop, and `Score.value` is None with the reason. `format_score` shows all of them.
+crop, and `Score.value` is None with the reason.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fgrn.pixels import Pixels
+from fgrn.scores import Score
 
 FloatArray = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -43,97 +43,6 @@ _WINDOW, _SIGMA = 11, 1.5
 _TILE = 54
 _BAND = 64  # rows per step where no window is needed
 _THREADS, _PARTS_PER_THREAD = 4, 4  # at most; at least, since threads have to be started
-
-
-@dataclass(frozen=True)
-class Score:
-    """A metric's value, or None with the reason why it means nothing here."""
-
-    value: float | None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class MetricHelp:
-    """One row of help: `better` is "higher", "lower" or "" (no direction); `caveat` says when the metric lies."""
-
-    name: str
-    unit: str
-    better: str
-    caveat: str
-
-    @property
-    def arrow(self) -> str:
-        return {"higher": "↑", "lower": "↓"}.get(self.better, "")
-
-
-METRICS: dict[str, MetricHelp] = {
-    "psnr_y": MetricHelp(
-        "PSNR-Y",
-        "dB",
-        "higher",
-        "Peak signal-to-noise ratio, from the mean squared error of brightness: blur scores well, wrong colours are "
-        "not seen.",
-    ),
-    "ssim_y": MetricHelp(
-        "SSIM-Y",
-        "",
-        "higher",
-        "Structural similarity of brightness, 1 for equal pictures: above 0.98 small differences are hard to see; "
-        "colour is not seen.",
-    ),
-    "psnr_rgb": MetricHelp(
-        "PSNR-RGB",
-        "dB",
-        "higher",
-        "PSNR of red, green and blue, so wrong colours count: usually some dB below PSNR-Y, not comparable with it.",
-    ),
-    "lr_psnr_y": MetricHelp(
-        "LR vs bicubic",
-        "dB",
-        "higher",
-        "PSNR-Y of the LR picture against bicubic's. Closeness, not quality: a method may trade it for a better "
-        "reconstruction.",
-    ),
-    "niqe": MetricHelp(
-        "NIQE (LR)",
-        "",
-        "lower",
-        "How far the LR picture is from the statistics of natural photographs: misleading on text, charts and small "
-        "pictures.",
-    ),
-    "piqe": MetricHelp(
-        "PIQE (LR)",
-        "0-100",
-        "lower",
-        "Share and strength of blocks of the LR picture that look distorted: fine natural texture can count as noise.",
-    ),
-    "x_exact": MetricHelp(
-        "x recovered exactly",
-        "%",
-        "higher",
-        "Share of latent samples that survive the 8-bit LR picture: the rest may be off by only one level.",
-    ),
-    "seconds_down": MetricHelp(
-        "Down",
-        "s",
-        "lower",
-        "Seconds to shrink the picture: one run on this machine, first-run warm-up included.",
-    ),
-    "seconds_up": MetricHelp(
-        "Up",
-        "s",
-        "lower",
-        "Seconds to restore the picture: one run on this machine, first-run warm-up included.",
-    ),
-    "lr_bytes": MetricHelp(
-        "LR file",
-        "bytes",
-        "lower",
-        "Size of the LR picture as PNG: hidden detail makes it harder to compress than bicubic's.",
-    ),
-}
-"""Help for every column of the comparison table, by the key used in JSON results."""
 
 
 def luma(image: npt.NDArray[Any]) -> FloatArray:
@@ -219,15 +128,6 @@ def piqe(image: Pixels) -> Score:
     if _is_constant(image):
         return Score(None, "the picture has one colour only")
     return _blind(_pyiqa_piqe, image)
-
-
-def format_score(score: float | Score | None, digits: int = 2) -> str:
-    """A value for people: "34.12", "∞" for identical images, "n/a" or "n/a (reason)" where there is none."""
-    if isinstance(score, Score):
-        return format_score(score.value, digits) if score.value is not None else f"n/a ({score.reason})"
-    if score is None or math.isnan(score):
-        return "n/a"
-    return "∞" if math.isinf(score) else f"{score:.{digits}f}"
 
 
 def _check(image: npt.NDArray[Any]) -> None:

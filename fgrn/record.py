@@ -27,9 +27,9 @@ import torch
 from fgrn import __version__, comparison
 from fgrn.comparison import Scores
 from fgrn.methods import METHODS, SCALES
-from fgrn.metrics import METRICS, Score
 from fgrn.pixels import Pixels, crop_to_multiple
 from fgrn.refine import computes_in_bf16
+from fgrn.scores import METRICS, Score
 
 RECORD_FORMAT = 1
 PROTOCOLS = {

@@ -57,7 +57,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One method in a run. `scores` has the keys of `fgrn.metrics.METRICS`; a missing key is still to come."""
+    """One method in a run. `scores` has the keys of `fgrn.scores.METRICS`; a missing key is still to come."""
 
     method: str
     state: State = State.WAITING

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 
 from fgrn.files import write_atomic
-from fgrn.metrics import Score
 from fgrn.record import Input, versions
+from fgrn.scores import Score
 from lab.compare import Files, Outcome, Run, State
 from lab.files import Store
 

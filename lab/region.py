@@ -9,8 +9,8 @@ from typing import Any
 from fgrn import metrics
 from fgrn.comparison import Scores, as_score
 from fgrn.images import ImageError, read_image
-from fgrn.metrics import Score
 from fgrn.pixels import Pixels
+from fgrn.scores import Score
 from lab.asked import RequestError
 from lab.compare import CLEANED_UP, Run
 

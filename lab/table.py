@@ -8,7 +8,7 @@ from html import escape
 
 from fgrn.comparison import in_plain_units, plain_number
 from fgrn.methods import METHODS
-from fgrn.metrics import METRICS, format_score
+from fgrn.scores import METRICS, format_score
 from lab.compare import Outcome, Run, State
 from lab.files import readable_size
 from lab.region import KEYS, Region
@@ -16,7 +16,7 @@ from lab.region import KEYS, Region
 
 @dataclass(frozen=True)
 class Column:
-    """A number of the table, by its key in `fgrn.metrics.METRICS`."""
+    """A number of the table, by its key in `fgrn.scores.METRICS`."""
 
     key: str
     title: str

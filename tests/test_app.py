@@ -28,8 +28,8 @@ from fgrn import metrics, record
 from fgrn.batch import Reporter
 from fgrn.comparison import plain_number
 from fgrn.images import LRInfo, encode_png, read_image
-from fgrn.metrics import METRICS, Score
 from fgrn.repeat import repeat
+from fgrn.scores import METRICS, Score
 from lab import cards, compare, handlers, region, restore, startup, table
 from lab.asked import RequestError
 from lab.at_once import complain

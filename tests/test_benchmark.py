@@ -23,8 +23,8 @@ from PIL import Image
 import fgrn
 from fgrn import comparison, record
 from fgrn.images import ImageError, encode_png
-from fgrn.metrics import Score
 from fgrn.record import Input, RecordError, Settings
+from fgrn.scores import Score
 from lab import compare, plots
 from lab.asked import RequestError
 from lab.benchmark import archive, kept, runs, table

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from fgrn import record
-from fgrn.metrics import Score
 from fgrn.record import Input, Record, RecordError, Settings
+from fgrn.scores import Score
 
 RUN = Record(
     Settings(4, ("bicubic", "fgrn")), (Input("a.png", "0" * 64),), {"bicubic": "", "fgrn": "1" * 8}, {}, {}

@@ -43,9 +43,9 @@ from fgrn.files import write_json
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES, load_card
-from fgrn.metrics import METRICS, Score
 from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, Result, device_of, load, rescale
 from fgrn.pixels import Pixels, crop_to_multiple
+from fgrn.scores import METRICS, Score
 from training.data import list_images
 from training.environment import environment
 from training.results import merge, read

@@ -11,8 +11,8 @@ from typing import Any
 from fgrn.checkpoint import Card
 from fgrn.comparison import TOO_SMALL, Plain, Scores
 from fgrn.methods import cards
-from fgrn.metrics import METRICS, Score
 from fgrn.record import Settings
+from fgrn.scores import METRICS, Score
 from lab.benchmark.runs import BLIND, Bench
 from lab.progress import Progress
 

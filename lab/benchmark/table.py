@@ -8,7 +8,7 @@ from html import escape
 
 from fgrn import comparison
 from fgrn.methods import METHODS
-from fgrn.metrics import Score
+from fgrn.scores import Score
 from lab.benchmark.runs import BLIND, PAPER_KEYS, Bench, paper_row
 from lab.table import COLUMNS, head
 

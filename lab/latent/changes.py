@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fgrn.metrics import format_score, psnr_y
+from fgrn.metrics import psnr_y
 from fgrn.pixels import Pixels, rounded
+from fgrn.scores import format_score
 from lab.asked import RequestError
 from lab.files import Store
 from lab.latent import views

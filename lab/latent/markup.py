@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from fgrn.metrics import format_score
+from fgrn.scores import format_score
 from lab import cards
 from lab.cards import Page
 from lab.latent.changes import Returned, sentence
