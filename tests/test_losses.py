@@ -397,6 +397,14 @@ def test_annealed_on_the_command_line(tmp_path: Path) -> None:
     assert notes == "only rescaling, learning_rate 0.0001, anneal True"
 
 
+def test_another_error_on_the_command_line(tmp_path: Path) -> None:
+    line = ["--recipe", "fgrn_x4", "--data", str(tmp_path), "--out", str(tmp_path), "--error", "rms"]
+    recipe, notes = recipe_of(parse_arguments([*line, "--only", "rescaling"]))
+    objective = recipe.objective(FGRN(CONFIG), recipe.stages[0])
+    assert isinstance(objective, RescalingObjective) and objective.error == recipe.error == "rms"
+    assert notes == "only rescaling, error rms"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

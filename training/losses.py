@@ -22,9 +22,7 @@ Figures = dict[str, Tensor]
 ErrorName = Literal["l1", "rms"]
 ERRORS: tuple[ErrorName, ...] = get_args(ErrorName)
 
-SMALLEST_SQUARE = (
-    1e-7  # of the errors of a patch, beside which nothing less counts: at 0 a root has no gradient
-)
+SMALLEST_SQUARE = 1e-7  # beside which a patch's mean square does not count: at 0 a root has no gradient
 CHARBONNIER_EPSILON = 1e-6  # squared, as in the published IRN: sqrt(d^2 + 1e-6)
 
 
