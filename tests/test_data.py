@@ -60,18 +60,16 @@ def test_folders_that_cannot_be_read_are_named(
     assert "Permission denied" in caplog.text and "locked" in caplog.text
 
 
-def test_large_pictures_come_again_at_half_their_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(data, "HALVED_FROM", 40 * 60)
-    sides = {"large": (60, 41), "small": (40, 40), "narrow": (200, 20)}  # a half of the last is below a patch
+def test_large_pictures_come_again_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "SHRUNK_FROM", 40 * 60)
+    sides = {"large": (66, 41), "small": (40, 40), "narrow": (200, 20)}  # a half of the last is below a patch
     for name, size in sides.items():
         Image.new("RGB", size, (9, 8, 7)).save(tmp_path / f"{name}.png")
     files = list_images(tmp_path)
-    shapes = [tuple(image.shape[1:]) for image in read_images(files, smallest=16, halves=True)]
-    assert shapes == [(41, 60), (20, 30), (20, 200), (40, 40)]
-    assert len(read_images(files, smallest=16)) == 3
-    mapped = read_images(files, 16, tmp_path / "cache", memory_limit=0, halves=True)
+    shapes = [tuple(image.shape[1:]) for image in read_images(files, smallest=13, shrinks=(2, 3, 4))]
+    assert shapes == [(41, 66), (20, 33), (13, 22), (20, 200), (40, 40)]  # a quarter of the first is too
+    assert len(read_images(files, smallest=13)) == 3
+    mapped = read_images(files, 13, tmp_path / "cache", memory_limit=0, shrinks=(2, 3, 4))
     assert [tuple(image.shape[1:]) for image in mapped] == shapes
     assert all(torch.equal(image[:, 0, 0], torch.tensor([9, 8, 7])) for image in mapped)
 

@@ -388,7 +388,7 @@ def test_a_finished_run_says_that_it_is(data: Path, tmp_path: Path, caplog: pyte
         ("tiny_fgrn", ("--gamma", "0.01"), "gamma 0.001, not 0.01"),
         ("tiny_fgrn", ("--seed", "5"), "seed 2021, not 5"),
         ("tiny_fgrn", ("--hold-out", "2"), "hold_out 1, not 2"),
-        ("tiny_fgrn", ("--halves",), "halves False, not True"),
+        ("tiny_fgrn", ("--shrink", "2"), "shrink.0 none, not 2"),
         ("tiny_fgrn", ("--graphics", "0.2"), "graphics 0.0, not 0.2"),
         ("tiny_fgrn", ("--only", "flow"), "stages.0.objective rescaling, not flow"),
         ("tiny_irn", (), "name tiny_fgrn, not tiny_irn"),

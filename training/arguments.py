@@ -34,7 +34,7 @@ def _number(kind: type[int] | type[float], least: float, *, above: bool = False)
     return parse
 
 
-_COUNT, _ONE_OR_MORE = _number(int, 0), _number(int, 1)
+_COUNT, _ONE_OR_MORE, _SHRINK = (_number(int, least) for least in (0, 1, 2))
 _FROM_ZERO, _ABOVE_ZERO = _number(float, 0), _number(float, 0, above=True)
 
 
@@ -99,7 +99,14 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
     add("--revive", action="store_true", help="of --init: give channels that are never above 0 a new start")
-    add("--halves", action="store_true", help="also train on large pictures at half their size")
+    add(
+        "--shrink",
+        nargs="+",
+        type=_SHRINK,
+        default=[],
+        metavar="N",
+        help="also train on large pictures at 1/N of their size, for each N",
+    )
     add(
         "--graphics",
         type=_FROM_ZERO,
@@ -159,7 +166,7 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
         if overrides[name] is not None and not flow:
             raise ValueError(f"--{name} has no effect: no stage trains F")
     chosen = {"optimizer": arguments.optimizer, "schedule": arguments.schedule}
-    flags = {name: getattr(arguments, name) or None for name in ("anneal", "halves", "graphics")}
+    flags = {name: getattr(arguments, name) or None for name in ("anneal", "shrink", "graphics")}
     given = {
         **chosen,
         "precision": arguments.precision,

@@ -33,7 +33,7 @@ from training.graphics import NUMBERS, drawn
 logger = logging.getLogger(__name__)
 
 MEMORY_LIMIT = 4 * 2**30  # bytes of decoded pixels
-HALVED_FROM = 500_000  # pixels of a picture of which there is a copy at half the size, if copies are wanted
+SHRUNK_FROM = 500_000  # pixels of a picture of which there are smaller copies, if they are wanted
 DEVICE_SHARE = 0.5  # of the free memory of a GPU that the pixels may take
 
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
@@ -126,11 +126,12 @@ def read_images(
     cache: Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
     *,
-    halves: bool = False,
+    shrinks: Sequence[int] = (),
 ) -> Images:
     """Decode files. Broken ones, and those below `smallest` pixels a side, are named and skipped.
 
-    With `halves` large pictures are there a second time at half the size: sharper, and without traces of JPEG.
+    Large pictures are there once more at 1 / shrink of their size for each of `shrinks`, unless that is too small:
+    sharper, and without traces of JPEG.
 
     Above `memory_limit` bytes the pixels are written to a file in `cache` and mapped; a later call with the same
     files finds it there.
@@ -150,8 +151,12 @@ def read_images(
             logger.warning("skipped %s: %d x %d is below %d", path.name, width, height, smallest)
             continue
         found.append(Found(path, height, width))
-        if halves and width * height >= HALVED_FROM and min(width, height) // 2 >= smallest:
-            found.append(Found(path, height // 2, width // 2, shrink=2))
+        if width * height >= SHRUNK_FROM:
+            found += [
+                Found(path, height // shrink, width // shrink, shrink)
+                for shrink in shrinks
+                if min(width, height) // shrink >= smallest
+            ]
     total = sum(picture.height * picture.width for picture in found)
     if 3 * total <= memory_limit:
         return _decode(found, np.empty((total, 3), np.uint8), len(files), smallest)

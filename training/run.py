@@ -7,7 +7,7 @@ import json
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,7 +65,7 @@ class Run:
         tracker: str | None = None,
         precision: str | None = None,
         compiled: bool = False,
-        halves: bool = False,
+        shrinks: Sequence[int] = (),
         graphics: float = 0.0,
         notes: str = "",
     ) -> None:
@@ -80,13 +80,13 @@ class Run:
         training, _ = split_validation(files, hold_out)
         largest = max(stage.patch for stage in recipe.stages)
         with self.accelerator.main_process_first():
-            images = read_images(training, largest, cache or out, memory_limit, halves=halves)
+            images = read_images(training, largest, cache or out, memory_limit, shrinks=shrinks)
         self.images = images.to(self.accelerator.device)
         self.validation_images = held_out(data, hold_out)
         decides = {
             "pictures": _digest(files),
             "hold_out": hold_out,
-            "halves": halves,
+            "shrink": list(shrinks),
             "graphics": graphics,
             "processes": self.accelerator.num_processes,
             "precision": precision,

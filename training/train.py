@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
             tracker=arguments.track,
             precision=arguments.precision,
             compiled=arguments.compile,
-            halves=arguments.halves,
+            shrinks=arguments.shrink,
             graphics=arguments.graphics,
             notes=notes,
         )
