@@ -632,6 +632,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         ("--threads 1.5", "whole number from 1 on"),
         ("--gamma inf", "from 0 on"),
         ("--seed -1", "from 0 on"),
+        ("--shrink 2 1", "from 2 on"),
         ("--revive", "weights that --init names"),
     ],
 )
