@@ -74,8 +74,8 @@ def make_parser() -> argparse.ArgumentParser:
         "compare",
         help="shrink and restore by several methods, and print a table of quality",
         description="Shrink and restore pictures by several methods and print a table of quality on stdout: PSNR-Y, "
-        "SSIM-Y and PSNR-RGB of the restored picture, PSNR-Y of LR against bicubic, share of x recovered exactly, "
-        "seconds, bytes.",
+        "SSIM-Y and PSNR-RGB of the restored picture, PSNR-Y and PSNR-RGB of LR against bicubic, share of x recovered "
+        "exactly, seconds, bytes.",
     )
     compare.add_argument("inputs", nargs="+", metavar="INPUT", help="picture files or folders")
     compare.add_argument("--scale", type=int, choices=SCALES, default=4, help="default: 4")

@@ -23,6 +23,7 @@ _EQUAL = {  # what an infinite PSNR says
     "psnr_y": "restored exactly",
     "psnr_rgb": "restored exactly",
     "lr_psnr_y": "LR equal to bicubic's",
+    "lr_psnr_rgb": "LR equal to bicubic's",
 }
 _DIGITS = {"ssim_y": 4, "seconds_down": 2, "seconds_up": 2, "lr_bytes": 0}
 
@@ -65,6 +66,7 @@ def fidelity(
         "ssim_y": as_score(metrics.ssim_y(hr, reconstruction, scale), too_small),
         "psnr_rgb": as_score(metrics.psnr_rgb(hr, reconstruction, scale), too_small),
         "lr_psnr_y": as_score(metrics.psnr_y(lr, bicubic_lr, 0), too_small),
+        "lr_psnr_rgb": as_score(metrics.psnr_rgb(lr, bicubic_lr, 0), too_small),
     }
 
 

@@ -56,6 +56,13 @@ METRICS: dict[str, MetricHelp] = {
         "PSNR-Y of the LR picture against bicubic's. Closeness, not quality: a method may trade it for a better "
         "reconstruction.",
     ),
+    "lr_psnr_rgb": MetricHelp(
+        "LR-RGB vs bicubic",
+        "dB",
+        "higher",
+        "PSNR-RGB of the LR picture against bicubic's: specks of wrong colour, in which a method may hide detail, "
+        "count here and in no other column.",
+    ),
     "niqe": MetricHelp(
         "NIQE (LR)",
         "",

@@ -32,7 +32,8 @@ COLUMNS = (
     Column("psnr_y", "PSNR-Y", "dB", _digits(2)),
     Column("ssim_y", "SSIM-Y", "", _digits(4)),
     Column("psnr_rgb", "PSNR-RGB", "dB", _digits(2)),
-    Column("lr_psnr_y", "LR vs bicubic", "dB", _digits(2)),
+    Column("lr_psnr_y", "LR PSNR-Y", "dB, vs bicubic", _digits(2)),
+    Column("lr_psnr_rgb", "LR PSNR-RGB", "dB, vs bicubic", _digits(2)),
     Column("niqe", "NIQE of LR", "", _digits(2)),
     Column("piqe", "PIQE of LR", "0-100", _digits(1)),
     Column("x_exact", "x exact", "%", _digits(2)),
@@ -44,7 +45,7 @@ COLUMNS = (
 
 def _trivial(outcome: Outcome, key: str) -> str:
     """Why a number is what it is by construction, so that being best says nothing; "" for all others."""
-    if key == "lr_psnr_y" and outcome.method == "bicubic":
+    if key.startswith("lr_psnr") and outcome.method == "bicubic":
         return "it is the reference itself"
     if key == "x_exact" and outcome.files and outcome.files.x == outcome.files.lr:
         return "x is the LR picture itself"

@@ -157,6 +157,7 @@ def test_scores_are_those_of_the_protocol(store: Store, picture: str) -> None:
     assert scores["ssim_y"].value == fgrn.metrics.ssim_y(result.hr, result.reconstruction, 2)
     assert scores["psnr_rgb"].value == fgrn.metrics.psnr_rgb(result.hr, result.reconstruction, 2)
     assert scores["lr_psnr_y"].value == fgrn.metrics.psnr_y(result.lr, bicubic, 0)
+    assert scores["lr_psnr_rgb"].value == fgrn.metrics.psnr_rgb(result.lr, bicubic, 0)
     assert scores["x_exact"].value == 100 * result.x_exact
     assert scores["lr_bytes"].value == len(result.lr_png)
     assert run.outcomes[0].scores["lr_psnr_y"].value == float("inf")

@@ -421,14 +421,17 @@ def test_compare_prints_and_writes_the_figures(
         assert row["seconds_down"] > 0 and row["seconds_up"] > 0
         lr_psnr = "inf" if method == "bicubic" else metrics.psnr_y(result.lr, bicubic.lr, 0)
         assert row["lr_psnr_y"] == lr_psnr
+        lr_rgb = "inf" if method == "bicubic" else metrics.psnr_rgb(result.lr, bicubic.lr, 0)
+        assert row["lr_psnr_rgb"] == lr_rgb
         assert content["mean"][method] == row
         assert content["weights"][method] == rescaler.digest
         (line,) = [line for line in text.splitlines() if line.startswith(methods.METHODS[method].label)]
         cells = line.split()
         assert cells[1:4] == [f"{row['psnr_y']:.2f}", f"{row['ssim_y']:.4f}", f"{row['psnr_rgb']:.2f}"]
         assert cells[4] == ("∞" if isinstance(lr_psnr, str) else f"{lr_psnr:.2f}")
-        assert cells[5] == f"{100 * result.x_exact:.2f}"
-        assert cells[8] == str(len(result.lr_png))
+        assert cells[5] == ("∞" if isinstance(lr_rgb, str) else f"{lr_rgb:.2f}")
+        assert cells[6] == f"{100 * result.x_exact:.2f}"
+        assert cells[9] == str(len(result.lr_png))
     assert "58 x 45 -> 15 x 12, x4" in text
     assert "PSNR-Y ↑" in text and "NIQE" not in text
 
@@ -683,7 +686,7 @@ def test_a_run_repeats_to_the_last_digit(
     (folder / "a.png").rename(folder / "trip" / "renamed.png")  # pictures are known by what is in them
     assert run("repeat", recorded, folder) == 0
     captured = capsys.readouterr()
-    assert captured.out == "Equal: 3 of 3 pictures, 54 figures, every digit the same.\n"
+    assert captured.out == "Equal: 3 of 3 pictures, 63 figures, every digit the same.\n"
     assert "then" not in captured.err
 
 
@@ -695,7 +698,7 @@ def test_a_figure_that_differs_is_named(
     rewritten(recorded, "figures.json", repr(value), repr(value + 1e-13))
     assert run("repeat", recorded, folder) == 1
     out = capsys.readouterr().out
-    assert "Different: 1 of 54 figures" in out
+    assert "Different: 1 of 63 figures" in out
     assert f"a.png: FGRN, psnr_y: {value + 1e-13!r} then, {value!r} now" in out
 
 
@@ -706,7 +709,7 @@ def test_what_an_earlier_version_did_not_measure_is_not_compared(
         content = source.read("figures.json").decode()
     rewritten(recorded, "figures.json", content, re.sub(r'"psnr_rgb": [\d.]+,\s*', "", content))
     assert run("repeat", recorded, folder) == 0
-    assert capsys.readouterr().out == "Equal: 3 of 3 pictures, 45 figures, every digit the same.\n"
+    assert capsys.readouterr().out == "Equal: 3 of 3 pictures, 54 figures, every digit the same.\n"
 
 
 def test_a_picture_that_differs_or_is_gone_is_named(
@@ -718,7 +721,7 @@ def test_a_picture_that_differs_or_is_gone_is_named(
     captured = capsys.readouterr()
     assert re.search(r"a\.png is another file than the one that was measured", captured.err)
     assert "c.JPG: no file here has its SHA-256" in captured.err
-    assert captured.out.startswith("Equal: 1 of 3 pictures, 18 figures")
+    assert captured.out.startswith("Equal: 1 of 3 pictures, 21 figures")
 
 
 def test_a_picture_that_cannot_be_read_is_reported_once(

@@ -95,6 +95,7 @@ def test_json_has_the_documented_shape(folders: list[Path], tmp_path: Path, use_
                 "psnr_rgb",
                 "psnr_y_direct",
                 "lr_psnr_y",
+                "lr_psnr_rgb",
                 "niqe",
                 "piqe",
                 "x_exact",

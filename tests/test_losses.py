@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from training.losses import (
     missed,
     overshoot,
     size_of,
+    specks,
     watched,
 )
 from training.recipes import RECIPES
@@ -129,6 +131,20 @@ def test_reconstruction_loss_at_the_bicubic_start() -> None:
     x = bicubic_downscale(hr, 2)
     weighted, _ = RescalingObjective(net, bicubic_weight=3.0)(hr)
     assert torch.isclose(weighted, expected + 3 * (x - x.clamp(0, 1)).abs().mean())
+
+
+def test_specks_of_colour_count_by_their_squares_and_brightness_does_not() -> None:
+    hr, net = picture(), FGRN(CONFIG)
+    with torch.no_grad():
+        net.downscaler.tail.weight.normal_(std=0.1)
+        distance = (net.encode(hr) - bicubic_downscale(hr, 2).clamp(0, 1)).numpy()
+        without, weighted = (RescalingObjective(net, chroma_weight=weight)(hr)[0] for weight in (0.0, 50.0))
+    luma = np.einsum("c,bchw->bhw", [0.299, 0.587, 0.114], distance)
+    square = np.mean([(distance[:, channel] - luma) ** 2 for channel in range(3)])
+    assert square > 1e-4
+    assert float(weighted - without) == pytest.approx(50 * square, rel=1e-3)
+    grey = torch.rand(2, 1, 8, 8).expand(2, 3, 8, 8)
+    assert float(specks(grey)) < 1e-12
 
 
 def test_luma_is_an_error_of_its_own() -> None:
@@ -414,6 +430,10 @@ def test_another_error_on_the_command_line(tmp_path: Path) -> None:
         (
             {"bicubic_weight": 0.1, "stages": RECIPES["fgrn_x4"].only("flow").stages},
             "a bicubic weight of 0.1 has no effect: no stage is for G_d alone",
+        ),
+        (
+            {"chroma_weight": 3.0, "stages": RECIPES["fgrn_x4"].only("flow").stages},
+            "a chroma weight of 3.0 has no effect",
         ),
         (
             {"luma_weight": 0.5, "stages": RECIPES["fgrn_x4"].only("flow").stages},

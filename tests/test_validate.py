@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from fgrn.metrics import psnr_y
+from fgrn.metrics import psnr_rgb, psnr_y
 from fgrn.models import Bicubic
 from fgrn.pipeline import load, rescale
 from tests.test_pipeline import picture, rescaler_of
@@ -39,6 +39,7 @@ def test_figures_are_those_of_the_pipeline(scale: int) -> None:
             "psnr_y": psnr_y(result.reconstruction, hr, scale),
             "psnr_y_direct": psnr_y(rescaler.decode(result.x), hr, scale),
             "lr_psnr_y": psnr_y(result.lr, bicubic, 0),
+            "lr_psnr_rgb": psnr_rgb(result.lr, bicubic, 0),
             "x_exact": result.x_exact,
         },
         abs=1e-3,

@@ -86,6 +86,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="weight of |x - bicubic| beside equation 7 (default: the recipe's)",
     )
     add(
+        "--chroma-weight",
+        type=_FROM_ZERO,
+        help="weight of the squared colour of x - bicubic beside equation 7 (default: the recipe's)",
+    )
+    add(
         "--luma-weight",
         type=_FROM_ZERO,
         help="weight of the error of luma beside equation 7 (default: the recipe's)",
@@ -155,6 +160,7 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
             "exactness",
             "overshoot_weight",
             "bicubic_weight",
+            "chroma_weight",
             "luma_weight",
             "error",
             "seed",

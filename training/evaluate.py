@@ -13,9 +13,9 @@ Y channel, `scale` pixels cropped on each side; mean over the images that have t
      "weights": {"fgrn": {"sha256": .., "parameters": .., "provenance": ..}}, "scale": 4, "limit": null, ...}
 
 with psnr_y, ssim_y and psnr_rgb of the reconstruction through F and F^-1, psnr_y_direct of G_u(x) without them,
-lr_psnr_y of LR against bicubic, NIQE and PIQE of LR (null where they mean nothing, or pyiqa is not installed), x_exact,
-bytes of the LR PNG, seconds, megapixels of HR, and seconds_per_megapixel, down and up; its mean is all seconds over all
-megapixels.
+lr_psnr_y and lr_psnr_rgb of LR against bicubic, NIQE and PIQE of LR (null where they mean nothing, or pyiqa is not
+installed), x_exact, bytes of the LR PNG, seconds, megapixels of HR, and seconds_per_megapixel, down and up; its mean is
+all seconds over all megapixels.
 """
 
 from __future__ import annotations
@@ -275,7 +275,8 @@ def _warn(dataset: str, images: list[dict[str, Scores]], skipped: dict[str, str]
 
 
 def _shown(row: dict[str, Plain]) -> list[str]:
-    names = ("psnr_y", "ssim_y", "psnr_rgb", "psnr_y_direct", "lr_psnr_y", "niqe", "piqe", "x_exact")
+    quality = ("psnr_y", "ssim_y", "psnr_rgb", "psnr_y_direct")
+    names = (*quality, "lr_psnr_y", "lr_psnr_rgb", "niqe", "piqe", "x_exact")
     forms = dict.fromkeys(names, ".4f") | {"parameters": ",.0f", "seconds_per_megapixel": ".2f"}
     numbers = {name: value for name in forms if isinstance(value := row.get(name), int | float)}
     return [f"{name} {value:{forms[name]}}" for name, value in numbers.items()]

@@ -96,11 +96,12 @@ def study_table(results: Json, paper: Json) -> str:
 
 def blend_table(figures: Json) -> str:
     """What `training.blend` measured on held-out images, by the share of the new F."""
+    measured = [column for column in LR_COLUMNS if any(column[1](row) is not None for row in figures["rows"])]
     rows = [
-        [f"{row['share']:g}", *(_number(value(row), digits) for _, value, digits in LR_COLUMNS)]
+        [f"{row['share']:g}", *(_number(value(row), digits) for _, value, digits in measured)]
         for row in figures["rows"]
     ]
-    return markdown(["share of the new F", *(head for head, _, _ in LR_COLUMNS)], rows)
+    return markdown(["share of the new F", *(head for head, _, _ in measured)], rows)
 
 
 def rescaling_blend_table(figures: Json) -> str:
@@ -143,6 +144,7 @@ def _cost(row: Json) -> float | None:
 
 LR_COLUMNS: tuple[tuple[str, Value, int], ...] = (
     ("LR against bicubic (dB)", _figure("lr_psnr_y"), 2),
+    ("LR against bicubic, RGB (dB)", _figure("lr_psnr_rgb"), 2),
     ("cost of the round trip (dB)", _cost, 3),
     ("x recovered exactly (%)", _figure("x_exact", 100), 2),
 )

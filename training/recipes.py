@@ -51,6 +51,7 @@ class Recipe:
     exactness: float = 0.0  # weight in L_guide of what the 8-bit round trip loses of x
     overshoot_weight: float = 0.0  # of what F(x) goes beyond [0, 1] beside L_guide, in stages for F alone
     bicubic_weight: float = 0.0  # of L1 between x and y_bic beside equation 7: DU_bic, or a little of it
+    chroma_weight: float = 0.0  # of the squared colour of x - y_bic beside equation 7
     luma_weight: float = 0.0  # of the error of luma beside equation 7
     error: ErrorName = "l1"  # how equation 7 measures it
     sampled_latent: bool = False  # IRN: z ~ N(0, 1) on the way up instead of z = 0
@@ -65,8 +66,8 @@ class Recipe:
         if any(stage.patch % self.config.scale for stage in self.stages):
             raise ValueError(f"patches must be multiples of the scale {self.config.scale}: {self.stages}")
         if all(stage.objective != "rescaling" for stage in self.stages):
-            for name, weight in (("bicubic", self.bicubic_weight), ("luma", self.luma_weight)):
-                if weight:
+            for name in ("bicubic", "chroma", "luma"):
+                if weight := getattr(self, f"{name}_weight"):
                     raise ValueError(f"a {name} weight of {weight} has no effect: no stage is for G_d alone")
             if self.error != "l1":
                 raise ValueError(f"{self.error} as the error has no effect: no stage is for G_d alone")
@@ -87,7 +88,9 @@ class Recipe:
             case "round-trip":
                 return RoundTripObjective(net, self.gamma, self.exactness)
             case _:
-                return RescalingObjective(net, self.bicubic_weight, self.luma_weight, self.error)
+                return RescalingObjective(
+                    net, self.bicubic_weight, self.luma_weight, self.error, self.chroma_weight
+                )
 
     def scheduled(self, name: ScheduleName) -> Recipe:
         """This recipe in another schedule.

@@ -28,6 +28,7 @@ ADDED = {
     "config.leak": 0.0,
     "graphics": 0.0,
     "luma_weight": 0.0,
+    "chroma_weight": 0.0,
     "overshoot_weight": 0.0,
     "error": "l1",
 }

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgrn.metrics import psnr_y
+from fgrn.metrics import psnr_rgb, psnr_y
 from fgrn.models import RescalingNet
 from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise, quantise
 from fgrn.resize import bicubic_downscale
@@ -23,7 +23,8 @@ def validate(net: RescalingNet, images: Sequence[Tensor]) -> dict[str, float]:
     """Means over the central crops of `images` (uint8, (3, H, W)).
 
     Returns Y-PSNR in dB of the reconstruction after F and F^-1 (`psnr_y`), of G_u(x) without them
-    (`psnr_y_direct`), of LR against bicubic (`lr_psnr_y`), and the share of x that comes back exactly (`x_exact`).
+    (`psnr_y_direct`), of LR against bicubic (`lr_psnr_y`, of all three colours `lr_psnr_rgb`), and the share of x that
+    comes back exactly (`x_exact`).
     Images without any error have no PSNR and are left out of its mean; without any other it is left out too.
     """
     device = next(net.parameters()).device
@@ -35,12 +36,13 @@ def validate(net: RescalingNet, images: Sequence[Tensor]) -> dict[str, float]:
         x = quantise(net.encode(hr))
         lr = quantise(net.to_lr(x))
         recovered = nearly_quantise(net.from_lr(lr)) / GREY_LEVELS
-        crop = net.scale
+        crop, bicubic_lr = net.scale, _pixels(bicubic_downscale(hr, net.scale))
         rows.append(
             {
                 "psnr_y": psnr_y(_pixels(net.decode(recovered)), _pixels(hr), crop),
                 "psnr_y_direct": psnr_y(_pixels(net.decode(x)), _pixels(hr), crop),
-                "lr_psnr_y": psnr_y(_pixels(lr), _pixels(bicubic_downscale(hr, net.scale)), 0),
+                "lr_psnr_y": psnr_y(_pixels(lr), bicubic_lr, 0),
+                "lr_psnr_rgb": psnr_rgb(_pixels(lr), bicubic_lr, 0),
                 "x_exact": float(((recovered - x).abs() < 0.5 / GREY_LEVELS).float().mean()),
             }
         )
