@@ -413,6 +413,15 @@ def test_annealed_on_the_command_line(tmp_path: Path) -> None:
     assert notes == "only rescaling, learning_rate 0.0001, anneal True"
 
 
+def test_a_chroma_weight_on_the_command_line_is_that_of_the_objective(tmp_path: Path) -> None:
+    line = ["--recipe", "fgrn_x4", "--data", str(tmp_path), "--out", str(tmp_path), "--chroma-weight", "2"]
+    recipe, notes = recipe_of(parse_arguments([*line, "--only", "rescaling"]))
+    objective = recipe.objective(FGRN(CONFIG), recipe.stages[0])
+    assert isinstance(objective, RescalingObjective) and objective.chroma_weight == recipe.chroma_weight == 2
+    assert (objective.bicubic_weight, objective.luma_weight, objective.error) == (0, 0, "l1")
+    assert notes == "only rescaling, chroma_weight 2.0"
+
+
 def test_another_error_on_the_command_line(tmp_path: Path) -> None:
     line = ["--recipe", "fgrn_x4", "--data", str(tmp_path), "--out", str(tmp_path), "--error", "rms"]
     recipe, notes = recipe_of(parse_arguments([*line, "--only", "rescaling"]))

@@ -66,7 +66,7 @@ def overshoot(lr: Tensor) -> Tensor:
 
 
 def specks(difference: Tensor) -> Tensor:
-    """Mean square of what is colour, not luma, in the difference of two pictures (B, 3, H, W)."""
+    """Of the difference of two pictures (B, 3, H, W) in [0, 1]: mean square of what is colour. Not in the paper."""
     return (difference - luma(difference)).square().mean()
 
 
