@@ -296,6 +296,27 @@ def test_fgrn_and_its_ablations_begin_with_each_other(data: Path, tmp_path: Path
             del RECIPES[name]
 
 
+def test_init_of_a_deeper_recipe_keeps_f(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = TINY_FGRN.config
+    assert isinstance(config, FGRNConfig)
+    deeper = replace(TINY_FGRN, config=replace(config, down_blocks=2, up_blocks=3))
+    monkeypatch.setitem(RECIPES, "tiny_deeper", deeper)
+    train.main(arguments("tiny_fgrn", data, tmp_path / "first", samples=40))
+    weights = tmp_path / "first" / "tiny_fgrn.safetensors"
+    line = arguments("tiny_deeper", data, tmp_path / "deeper", samples=0)
+    assert train.main([*line, "--init", str(weights)]) == 0
+    source, _ = checkpoint.load(weights)
+    net, card = checkpoint.load(tmp_path / "deeper" / "tiny_deeper.safetensors")
+    assert card.config == deeper.config
+    assert source.state_dict()["flow.cells.0.phi.convs.4.weight"].any()
+    image = torch.rand(1, 3, 12, 10)
+    with torch.no_grad():
+        x = source.encode(image)
+        assert torch.equal(net.encode(image), x)
+        assert torch.equal(net.to_lr(x), source.to_lr(x))
+        assert torch.equal(net.decode(x), source.decode(x))
+
+
 def test_init_with_other_shape_is_refused(data: Path, tmp_path: Path) -> None:
     train.main(arguments("tiny_irn", data, tmp_path / "first", samples=4))
     weights = tmp_path / "first" / "tiny_irn.safetensors"

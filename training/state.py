@@ -16,6 +16,7 @@ from fgrn import checkpoint
 from fgrn.checkpoint import Provenance
 from fgrn.files import write_atomic
 from fgrn.models import Config, IRNConfig, build
+from training.deepen import can_deepen, deepened
 from training.recipes import Recipe
 from training.schedule import Position
 
@@ -86,6 +87,7 @@ class RunState:
         """Begin with the weights of another run or of the repository (`--init`); its effort counts as this one's.
 
         FGRN, DU_none and DU_bic begin with each other's G_d and G_u; an F of another shape, or none, begins anew.
+        Residual blocks that the recipe has beyond theirs do nothing at first.
 
         Raises:
             CheckpointError: if they are damaged, or those of another network.
@@ -93,12 +95,14 @@ class RunState:
         source, card = checkpoint.load(weights)
         tensors = source.state_dict()
         if card.config != self.recipe.config:
-            if _without_flow(card.config) != _without_flow(self.recipe.config):
+            given, wanted = _without_flow(card.config), _without_flow(self.recipe.config)
+            if not can_deepen(given, wanted):
                 raise checkpoint.CheckpointError(
                     f"{weights.name} has {card.config}, the recipe {self.recipe.config}"
                 )
-            own = {name: value for name, value in self.net.state_dict().items() if name.startswith("flow.")}
-            tensors = {name: value for name, value in tensors.items() if not name.startswith("flow.")} | own
+            flow = _flow(tensors if _same_flow(card.config, self.recipe.config) else self.net.state_dict())
+            rest = {name: value for name, value in tensors.items() if name not in _flow(tensors)}
+            tensors = deepened(rest, given, wanted) | flow
         self.net.load_state_dict(tensors)
         self.averaged_net.load_state_dict(tensors)
         earlier = card.provenance
@@ -171,6 +175,16 @@ class RunState:
     def _load_tensors(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         self.averaged_net.load_state_dict(state["averaged"])
+
+
+def _flow(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in tensors.items() if name.startswith("flow.")}
+
+
+def _same_flow(config: Config, other: Config) -> bool:
+    """Whether the tensors of F have the same shapes, or there are none."""
+    fields = ("guidance", "flow_cells", "flow_growth", "flow_rotation")
+    return all(getattr(config, field) == getattr(other, field) for field in fields)
 
 
 def _without_flow(config: Config) -> Config:
