@@ -25,7 +25,7 @@ def step(number: int, objective: str = "rescaling", **figures: Any) -> Line:
 
 def checkpoint(number: int | None, **figures: Any) -> Line:
     counts = {} if number is None else {"step": number, "samples": 4 * number}
-    scores = {"psnr_y": 30.0, "psnr_y_direct": 30.5, "lr_psnr_y": 38.0, "x_exact": 0.9}
+    scores = {"psnr_y": 30.0, "psnr_y_direct": 30.5, "lr_psnr_y": 38.0, "lr_psnr_rgb": 31.0, "x_exact": 0.9}
     return {
         "event": "checkpoint",
         "stage": 0,
@@ -64,7 +64,8 @@ def test_figures_are_drawn_where_they_were_logged(against: Axis, x: list[float],
         "learning rate": [4e-4, 4e-4],
         "through F": [30.0, 31.0],
         "direct": [30.5, 30.5],
-        "LR against bicubic": [38.0, 38.0],
+        "Y of LR against bicubic": [38.0, 38.0],
+        "RGB of LR against bicubic": [31.0, 31.0],
         "x exact, validation": [0.9, 0.9],
     }
     for hover, y in expected.items():

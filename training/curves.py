@@ -61,7 +61,7 @@ class Curve:
 PANELS = (
     "loss, running mean (another quantity in each stage)",
     "validation PSNR-Y, dB: through F and back; dotted: direct",
-    "validation, LR against bicubic: PSNR-Y, dB",
+    "validation, LR against bicubic: PSNR-Y, dB; dotted: of RGB",
     "share of x that comes back exactly: validation; dotted: last batch, with --exactness",
     "learning rate",
     "samples per second",
@@ -70,7 +70,8 @@ CURVES = (
     Curve(0, "step", "loss", "loss"),
     Curve(1, "checkpoint", "psnr_y", "through F and back"),
     Curve(1, "checkpoint", "psnr_y_direct", "direct", dash="dot"),
-    Curve(2, "checkpoint", "lr_psnr_y", "LR against bicubic"),
+    Curve(2, "checkpoint", "lr_psnr_y", "Y of LR against bicubic"),
+    Curve(2, "checkpoint", "lr_psnr_rgb", "RGB of LR against bicubic", dash="dot"),
     Curve(3, "checkpoint", "x_exact", "x exact, validation"),
     Curve(3, "step", "x_exact", "x exact, last batch", dash="dot"),
     Curve(4, "step", "rate", "learning rate"),
