@@ -422,6 +422,17 @@ def test_a_chroma_weight_on_the_command_line_is_that_of_the_objective(tmp_path: 
     assert notes == "only rescaling, chroma_weight 2.0"
 
 
+def test_numbers_of_blocks_on_the_command_line(tmp_path: Path) -> None:
+    line = ["--data", str(tmp_path), "--out", str(tmp_path), "--blocks", "20", "35"]
+    recipe, notes = recipe_of(parse_arguments(["--recipe", "fgrn_x4", *line]))
+    config = RECIPES["fgrn_x4"].config
+    assert isinstance(config, FGRNConfig)
+    assert recipe == replace(RECIPES["fgrn_x4"], config=replace(config, down_blocks=20, up_blocks=35))
+    assert notes == "blocks 20 35"
+    with pytest.raises(ValueError, match="IRN has none"):
+        recipe_of(parse_arguments(["--recipe", "irn_x4", *line]))
+
+
 def test_another_error_on_the_command_line(tmp_path: Path) -> None:
     line = ["--recipe", "fgrn_x4", "--data", str(tmp_path), "--out", str(tmp_path), "--error", "rms"]
     recipe, notes = recipe_of(parse_arguments([*line, "--only", "rescaling"]))

@@ -68,6 +68,13 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="HR pixels of a patch's side, in each stage",
     )
+    add(
+        "--blocks",
+        type=_COUNT,
+        nargs=2,
+        metavar=("DOWN", "UP"),
+        help="residual blocks of FGRN's G_d and G_u; those that --init lacks do nothing at first",
+    )
     add("--learning-rate", type=_ABOVE_ZERO, nargs="+", metavar="RATE", help="in each stage")
     add("--gamma", type=_FROM_ZERO, help="weight of the log-determinant in L_guide (default: the recipe's)")
     add(
@@ -143,6 +150,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
     """The recipe with what the command line changes, and a note of that for the card."""
     recipe = RECIPES[arguments.recipe].scheduled(arguments.schedule)
+    if arguments.blocks:
+        recipe = recipe.with_blocks(*arguments.blocks)
     if arguments.optimizer == "adam":
         recipe = recipe.with_adam()
     elif arguments.optimizer:
@@ -177,6 +186,7 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
         **chosen,
         "precision": arguments.precision,
         "only": arguments.only,
+        "blocks": arguments.blocks,
         **changes,
         **overrides,
         **flags,

@@ -115,6 +115,16 @@ class Recipe:
         stages = tuple(replace(stage, learning_rate=ADAM_RATE * stage.learning_rate) for stage in self.stages)
         return replace(self, stages=stages, optimizer="adam")
 
+    def with_blocks(self, down: int, up: int) -> Recipe:
+        """This recipe with other numbers of residual blocks in G_d and G_u.
+
+        Raises:
+            ValueError: if it is one of IRN, which has none.
+        """
+        if not isinstance(self.config, FGRNConfig):
+            raise ValueError("residual blocks are FGRN's: IRN has none")
+        return replace(self, config=replace(self.config, down_blocks=down, up_blocks=up))
+
     def only(self, objective: str) -> Recipe:
         """This recipe with the stages of one objective alone, say to fit F again to weights that are there.
 
