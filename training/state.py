@@ -100,8 +100,9 @@ class RunState:
                 raise checkpoint.CheckpointError(
                     f"{weights.name} has {card.config}, the recipe {self.recipe.config}"
                 )
-            flow = _flow(tensors if _same_flow(card.config, self.recipe.config) else self.net.state_dict())
-            rest = {name: value for name, value in tensors.items() if name not in _flow(tensors)}
+            flow, rest = _parted(tensors)
+            if not _same_flow(card.config, self.recipe.config):
+                flow, _ = _parted(self.net.state_dict())
             tensors = deepened(rest, given, wanted) | flow
         self.net.load_state_dict(tensors)
         self.averaged_net.load_state_dict(tensors)
@@ -177,8 +178,10 @@ class RunState:
         self.averaged_net.load_state_dict(state["averaged"])
 
 
-def _flow(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in tensors.items() if name.startswith("flow.")}
+def _parted(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors of F, and the others."""
+    flow = {name: value for name, value in tensors.items() if name.startswith("flow.")}
+    return flow, {name: value for name, value in tensors.items() if name not in flow}
 
 
 def _same_flow(config: Config, other: Config) -> bool:
