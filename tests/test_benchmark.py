@@ -526,6 +526,20 @@ def test_the_tables_show_mean_spread_and_paper(folder: Path) -> None:
     assert [list(trace["y"])[1] for trace in figure["data"]][:2] == [mean, 33.77]
 
 
+def test_rows_are_as_high_before_there_is_a_spread_as_with_it(folder: Path) -> None:
+    """Also after one picture of several, which has none; a single picture never gets one."""
+
+    def lines(files: list[str]) -> set[int]:
+        snapshots = runs.benchmark(Models(), Settings(4, METHODS), archive.collect(files))
+        return {
+            table.summary(bench).count('class="fg-spread"') for bench in snapshots if bench.progress.total
+        }
+
+    several = lines(paths(folder))
+    assert len(several) == 1 and several != {0}
+    assert lines(paths(folder)[:1]) == {0}
+
+
 def test_the_papers_bars_are_filled_without_an_address(folder: Path) -> None:
     bench = measured(archive.collect(paths(folder)), dataset="Set14")
     [_, paper, *_] = plots.bench_figure(bench).to_dict()["data"]

@@ -76,18 +76,21 @@ def _mean(bench: Bench, key: str, mean: Score | None, spread: Score | None) -> s
         if not bench.progress.active:
             return f'<td data-key="{key}"><span class="fg-na" title="not measured">n/a</span></td>'
         wait = '<span class="fg-wait" aria-label="still to come"></span>'
-        return (
-            f'<td data-key="{key}">{wait}<span class="fg-spread">&nbsp;</span></td>'  # as high as it will be
-        )
+        return f'<td data-key="{key}">{wait}{_spread(bench, key)}</td>'
     if mean.value is None:
         title = escape(mean.reason, quote=True)
         return f'<td data-key="{key}"><span class="fg-na" title="{title}">n/a</span></td>'
-    text = escape(SHOW[key](mean.value))
-    if math.isinf(mean.value) or spread.value is None:
-        return f'<td data-key="{key}">{text}</td>'
-    return (
-        f'<td data-key="{key}">{text}<span class="fg-spread">± {escape(SHOW[key](spread.value))}</span></td>'
-    )
+    shown = spread if math.isfinite(mean.value) else None
+    return f'<td data-key="{key}">{escape(SHOW[key](mean.value))}{_spread(bench, key, shown)}</td>'
+
+
+def _spread(bench: Bench, key: str, spread: Score | None = None) -> str:
+    """The line of the standard deviation; empty as long as there is none, so that rows are as high as they will be."""
+    if len(bench.names) < 2:
+        return ""
+    value = spread.value if spread else None
+    text = "&nbsp;" if value is None else f"± {escape(SHOW[key](value))}"
+    return f'<span class="fg-spread">{text}</span>'
 
 
 def _paper_cell(key: str, paper: dict[str, float]) -> str:
