@@ -18,24 +18,22 @@ _BLOCK = re.compile(r"(downscaler|upscaler)\.body\.(\d+)\.(.+)")
 
 
 def can_deepen(config: Config, other: Config) -> bool:
-    """Whether `other` has as many residual blocks as `config` or more in G_d and in G_u, and is like it otherwise."""
+    """Whether both are of FGRN, `other` with as many residual blocks in G_d and in G_u or more, and alike otherwise."""
     if isinstance(config, IRNConfig) or isinstance(other, IRNConfig):
-        return config == other
+        return False
     if config.down_blocks > other.down_blocks or config.up_blocks > other.up_blocks:
         return False
     return replace(config, down_blocks=other.down_blocks, up_blocks=other.up_blocks) == other
 
 
 def deepened(tensors: Mapping[str, Tensor], config: Config, other: Config) -> dict[str, Tensor]:
-    """The tensors of an FGRN of `config` as those of one of `other`, which computes the same.
+    """The tensors of an FGRN of `config` as those of one of `other`, which computes the same. Not in the paper.
 
     Raises:
         ValueError: if `other` is not the same but for more blocks.
     """
-    if not can_deepen(config, other):
+    if isinstance(config, IRNConfig) or isinstance(other, IRNConfig) or not can_deepen(config, other):
         raise ValueError(f"{config} cannot become {other} by blocks that are added")
-    if isinstance(config, IRNConfig) or isinstance(other, IRNConfig):
-        return dict(tensors)
     places = {
         "downscaler": _spread(config.down_blocks, other.down_blocks),
         "upscaler": _spread(config.up_blocks, other.up_blocks),
