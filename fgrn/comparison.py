@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 
 from fgrn import metrics
 from fgrn.methods import METHODS
@@ -85,25 +86,50 @@ def blind(lr: Pixels) -> Scores:
     return {"niqe": metrics.niqe(lr), "piqe": metrics.piqe(lr)}
 
 
-def mean(rows: list[Scores]) -> Scores:
-    """The mean of every figure over the pictures where it is a finite number; nothing if there is no picture."""
-    means = {}
-    for key in rows[0] if rows else ():
-        values = [score.value for row in rows if (score := row[key]).value is not None]
-        # Only infinite: bicubic's LR against itself.
-        finite = [value for value in values if math.isfinite(value)] or values[:1]
-        means[key] = Score(sum(finite) / len(finite)) if finite else Score(None, "no picture has a value")
-    return means
+Columns = Mapping[str, Sequence[Scores]]
+"""The scores of each method over the same pictures."""
 
 
-def left_out(columns: Mapping[str, Sequence[Scores]]) -> list[str]:
-    """Which pictures the means of `mean` leave out, and why: a line for every figure that some pictures do not have.
+def means(columns: Columns) -> dict[str, Scores]:
+    """The mean of every figure by method, over the values of `counted`; nothing if there is no picture."""
+    return {
+        method: {key: _mean(values) for key, values in figures.items()}
+        for method, figures in counted(columns).items()
+    }
 
-    `columns` holds the scores of each method over the same pictures.
+
+def counted(columns: Columns) -> dict[str, dict[str, list[float]]]:
+    """The values of every figure that count in the means, by method.
+
+    They are of the same pictures for all methods: of those where each has a finite number. Else whoever restores a
+    picture exactly would lose its best figure. A method that is infinite throughout, as the PSNR of bicubic's LR
+    against itself, has no say in that.
     """
+    figures: dict[str, dict[str, list[float]]] = {method: {} for method in columns}
+    firsts = {method: rows[0] for method, rows in columns.items() if rows}
+    for key in dict.fromkeys(key for row in firsts.values() for key in row):
+        found = {m: [row[key].value for row in columns[m]] for m, row in firsts.items() if key in row}
+        sometimes = {method: values for method, values in found.items() if any(map(_is_finite, values))}
+        common = [all(map(_is_finite, picture)) for picture in zip(*sometimes.values(), strict=True)]
+        for method, values in found.items():
+            kept = compress(values, common) if method in sometimes else values
+            figures[method][key] = [value for value in kept if value is not None]
+    return figures
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _mean(values: Sequence[float]) -> Score:
+    return Score(sum(values) / len(values)) if values else Score(None, "no picture has a value")
+
+
+def left_out(columns: Columns) -> list[str]:
+    """Which pictures the means leave out, and why: a line for every figure that some methods do not have of them."""
     reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
     for method, rows in columns.items():
-        finite = {key for key, score in mean(list(rows)).items() if math.isfinite(score.value or 0)}
+        finite = {key for row in rows for key, score in row.items() if _is_finite(score.value)}
         for row in rows:
             for key, score in row.items():
                 infinite = score.value is not None and math.isinf(score.value) and key in finite
@@ -120,8 +146,8 @@ def left_out(columns: Mapping[str, Sequence[Scores]]) -> list[str]:
         for count, concerned in by_count.items():
             labels = ", ".join(METHODS[method].label for method in concerned)
             who = f" ({labels})" if len(concerned) < len(columns) else ""
-            of = f"{METRICS[key].name} of {count} of {total} picture{'' if total == 1 else 's'}{who}"
-            lines.append(f"{of}: {_common([text for m in concerned for text in texts[m]])}")
+            of = f"{METRICS[key].name} of {count} of {total} picture{'' if total == 1 else 's'}"
+            lines.append(f"{of}: {_common([text for m in concerned for text in texts[m]])}{who}")
     return lines
 
 

@@ -148,15 +148,18 @@ def machine(device: torch.device) -> dict[str, str]:
     }
 
 
-def spread(rows: list[Scores]) -> Scores:
-    """The standard deviation (n - 1) of every figure over the pictures that `comparison.mean` takes."""
-    result = {}
-    for key in rows[0] if rows else ():
-        values = [row[key].value for row in rows]
-        finite = [value for value in values if value is not None and math.isfinite(value)]
-        enough = len(finite) > 1
-        result[key] = Score(float(np.std(finite, ddof=1))) if enough else Score(None, "needs two pictures")
-    return result
+def spreads(columns: comparison.Columns) -> dict[str, Scores]:
+    """The standard deviation (n - 1) of every figure by method, over the values of `comparison.counted`."""
+    return {
+        method: {key: _spread(values) for key, values in figures.items()}
+        for method, figures in comparison.counted(columns).items()
+    }
+
+
+def _spread(values: Sequence[float]) -> Score:
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return Score(None, "needs two pictures")
+    return Score(float(np.std(values, ddof=1)))
 
 
 def by_method(figures: Figures, methods: Sequence[str]) -> dict[str, list[Scores]]:
@@ -172,8 +175,8 @@ def figures_json(
     columns = by_method(figures, methods)
     return {
         "images": {name: comparison.plain(rows) for name, rows in figures.items()},
-        "mean": comparison.plain({name: comparison.mean(rows) for name, rows in columns.items()}),
-        "spread": comparison.plain({name: spread(rows) for name, rows in columns.items()}),
+        "mean": comparison.plain(comparison.means(columns)),
+        "spread": comparison.plain(spreads(columns)),
         "skipped": skipped,
         "notices": {name: list(said) for name, said in (notices or {}).items()},
     }

@@ -316,8 +316,30 @@ def test_mean_and_spread_are_those_of_numpy(folder: Path) -> None:
 
 
 def test_one_picture_has_no_spread() -> None:
-    assert record.spread([{"psnr_y": Score(30.0)}])["psnr_y"].value is None
-    assert record.spread([]) == {}
+    assert record.spreads({"fgrn": [{"psnr_y": Score(30.0)}]})["fgrn"]["psnr_y"].value is None
+    assert record.spreads({"fgrn": []}) == {"fgrn": {}}
+
+
+def test_means_of_all_methods_are_over_the_same_pictures() -> None:
+    """Bicubic restores the flat picture exactly: it must not look worse for it, and so nobody has its figure."""
+    exact, none = Score(math.inf), Score(None, "one colour only")
+    columns = {
+        "bicubic": [{"psnr_y": exact, "lr_psnr_y": exact}, {"psnr_y": Score(20.0), "lr_psnr_y": exact}],
+        "fgrn": [
+            {"psnr_y": Score(60.0), "lr_psnr_y": none},
+            {"psnr_y": Score(29.0), "lr_psnr_y": Score(40.0)},
+        ],
+    }
+    means = comparison.means(columns)
+    assert [means[m]["psnr_y"].value for m in columns] == [20.0, 29.0]
+    assert [means[m]["lr_psnr_y"].value for m in columns] == [math.inf, 40.0]
+    assert all(score.value is None for row in record.spreads(columns).values() for score in row.values())
+    apart = {
+        "bicubic": [{"piqe": none}, {"piqe": Score(1.0)}],
+        "fgrn": [{"piqe": Score(2.0)}, {"piqe": none}],
+    }
+    assert [row["piqe"].value for row in comparison.means(apart).values()] == [None, None]
+    assert comparison.means({"fgrn": [{"piqe": none}]})["fgrn"]["piqe"].value is None
 
 
 def test_broken_pictures_are_named_and_the_others_measured(folder: Path) -> None:
@@ -568,12 +590,12 @@ def test_what_a_mean_leaves_out_is_counted_and_named() -> None:
     assert "Left out" not in table.summary(bench((plain, plain), (plain, plain)))
     assert "Left out" not in table.summary(bench((exact, exact))), "the mean is infinite too"
     text = table.summary(bench((exact, exact), (plain, plain), (plain, exact)))
-    assert "PSNR-Y of 1 of 3 pictures (Bicubic): restored exactly." in text
-    assert "PSNR-Y of 2 of 3 pictures (FGRN): restored exactly." in text
+    assert "PSNR-Y of 1 of 3 pictures: restored exactly (Bicubic)." in text
+    assert "PSNR-Y of 2 of 3 pictures: restored exactly (FGRN)." in text
     text = table.summary(bench((exact, exact), (plain, plain)))
     assert "Left out of means: PSNR-Y of 1 of 2 pictures: restored exactly." in text
     text = table.summary(bench(*((score, plain) for score in (*small, plain))))
-    assert "NIQE (LR) of 3 of 4 pictures (Bicubic): LR too small: 64 to 96 px, NIQE needs 192." in text
+    assert "NIQE (LR) of 3 of 4 pictures: LR too small: 64 to 96 px, NIQE needs 192 (Bicubic)." in text
 
 
 def test_names_are_escaped(tmp_path: Path, folder: Path) -> None:

@@ -86,6 +86,9 @@ def test_figures_and_weights_are_written(
     ]
     arguments = [str(new), "--flow-of", str(old), *options, "--share", "0.5", "--out", str(tmp_path / "out")]
     assert blend.main(arguments) == 0
+    with pytest.raises(SystemExit):
+        blend.main([*arguments[:-1], str(new.parent)])
+    assert "would be lost" in capsys.readouterr().err
     figures = json.loads((tmp_path / "out.json").read_text())
     assert [row["share"] for row in figures["rows"]] == [0, 1] and figures["images"] == 2
     assert figures["rows"][0]["psnr_y_direct"] == figures["rows"][1]["psnr_y_direct"]

@@ -147,6 +147,15 @@ def test_missing_data_and_weights_are_errors(
     assert not out.exists()
 
 
+def test_what_would_fail_in_the_end_fails_at_once(
+    folders: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run(folders, tmp_path, "--scale", "2", "--methods", "bicubic") == 2
+    assert "is a folder" in caplog.text
+    assert run(folders, tmp_path / "out.json", "--scale", "2", "--methods", "fgrn", "--device", "foo") == 2
+    assert "cannot start" in caplog.messages[-1] and "foo" in caplog.messages[-1]
+
+
 def test_seconds_per_megapixel_are_all_seconds_over_all_megapixels(
     folders: list[Path], photo: Photo, use_tiny_weights: Path
 ) -> None:

@@ -46,3 +46,8 @@ def test_figures_are_those_of_the_pipeline(scale: int) -> None:
     )
     assert found["psnr_y"] != found["psnr_y_direct"] and 0 < found["x_exact"] < 1
     assert not np.array_equal(result.reconstruction, rescaler.decode(result.x_recovered))
+
+
+def test_nothing_held_out_is_an_error_that_says_so() -> None:
+    with pytest.raises(ValueError, match="hold out 1 or more"):
+        validate(Bicubic(2), [])

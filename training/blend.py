@@ -102,6 +102,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if (arguments.share is None) != (arguments.out is None):
         parser.error("--share and --out belong together")
+    target = arguments.out / arguments.new.name if arguments.out else None
+    if target and target.exists():
+        parser.error(f"{target} is there already and would be lost: choose another --out")
     try:
         part = FLOW if arguments.flow_of else RESCALING
         (new, card), (old, other) = load(arguments.new), load(arguments.flow_of or arguments.rescaling_of)
@@ -119,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
             "rows": rows,
         }
         write_json(arguments.json, figures)
-    if arguments.out:
+    if target:
         net = blend(new, old, arguments.share, part)
         share = f"{arguments.share:g}"
         notes = f"{_named(part)}: {1 - arguments.share:g} of those of {other.digest}, {share} of those of {card.digest}"
@@ -128,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
             metrics={"validation": validate(net, images)},
             notes="; ".join(filter(None, (card.provenance.notes, notes))),
         )
-        checkpoint.save(net, arguments.out / arguments.new.name, provenance)
+        checkpoint.save(net, target, provenance)
     return 0
 
 

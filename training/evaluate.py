@@ -203,8 +203,10 @@ def main(argv: list[str] | None = None) -> int:
         }
         weights = provenance(arguments)
         image_sets(arguments.data, arguments.limit)
+        if arguments.json and arguments.json.is_dir():
+            raise ValueError(f"{arguments.json} is a folder: choose the name of a file in it")
         old = read(arguments.json, arguments.scale, arguments.limit) if arguments.update else None
-    except (CheckpointError, FileNotFoundError, ValueError) as error:
+    except (CheckpointError, FileNotFoundError, ValueError, RuntimeError) as error:
         logger.error("cannot start: %s", error)
         return 2
     no_reference = not arguments.reference_only
@@ -253,7 +255,7 @@ def _seconds_per_megapixel(rows: list[Scores]) -> Score:
 
 def _summary(rows: dict[str, Scores]) -> dict[str, Any]:
     """The figures of one rescaler on one set for the JSON; no means if there is no image."""
-    means = comparison.mean(list(rows.values()))
+    means = comparison.means({"": list(rows.values())})[""]
     if means:
         means["seconds_per_megapixel"] = _seconds_per_megapixel(list(rows.values()))
     return {"mean": comparison.plain({"": means})[""], "images": comparison.plain(rows)}

@@ -27,6 +27,8 @@ def validate(net: RescalingNet, images: Sequence[Tensor]) -> dict[str, float]:
     comes back exactly (`x_exact`).
     Images without any error have no PSNR and are left out of its mean; without any other it is left out too.
     """
+    if not images:
+        raise ValueError("there are no held-out images to measure on: hold out 1 or more")
     device = next(net.parameters()).device
     rows = []
     for image in images:

@@ -61,14 +61,12 @@ class Bench:
     @property
     def means(self) -> dict[str, Scores]:
         """The mean of every figure by method; nothing before the first picture is done."""
-        columns = record.by_method(self.complete, self.settings.methods)
-        return {name: comparison.mean(rows) for name, rows in columns.items()}
+        return comparison.means(record.by_method(self.complete, self.settings.methods))
 
     @property
     def spreads(self) -> dict[str, Scores]:
         """The standard deviation (n - 1) of every figure by method."""
-        columns = record.by_method(self.complete, self.settings.methods)
-        return {name: record.spread(rows) for name, rows in columns.items()}
+        return record.spreads(record.by_method(self.complete, self.settings.methods))
 
     @property
     def record(self) -> Record:

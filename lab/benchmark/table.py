@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from fgrn import comparison
+from fgrn import comparison, record
 from fgrn.methods import METHODS
 from fgrn.scores import Score
 from lab.benchmark.runs import BLIND, PAPER_KEYS, Bench, paper_row
@@ -111,9 +111,7 @@ def _pair(scores: dict[str, Score] | None, active: bool) -> str:
 
 def _reasons(bench: Bench) -> str:
     """How many pictures a mean leaves out, and why, for figures that not every picture has."""
-    lines = comparison.left_out(
-        {m: [rows[m] for rows in bench.complete.values()] for m in bench.settings.methods}
-    )
+    lines = comparison.left_out(record.by_method(bench.complete, bench.settings.methods))
     return f'<p class="fg-notes">Left out of means: {escape(". ".join(lines))}.</p>' if lines else ""
 
 
