@@ -15,7 +15,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif"}
+SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif", ".tif", ".tiff"),
+    *(".bmp", ".ppm", ".pgm", ".pbm", ".pnm"),
+}
 """Endings of the files taken from a folder. A file that is named itself may have any ending."""
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130

@@ -21,8 +21,9 @@ from fgrn.files import write_atomic, write_json
 from fgrn.images import ImageError, encode_png, read_image
 from fgrn.lr_files import restore, source_of
 from fgrn.memory import memory_errors_as
-from fgrn.methods import METHODS
+from fgrn.methods import METHODS, OtherMethodError
 from fgrn.pipeline import RescaleError, Rescaler, default_device, device_of, load
+from fgrn.record import by_method
 from fgrn.repeat import repeat
 from fgrn.scores import METRICS
 
@@ -153,9 +154,14 @@ def _failures_named(source: Path, reporter: Reporter, target: Path | None = None
 
 def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Print a table per picture, and one of the means; write the figures as JSON if asked to."""
-    pictures = [picture.source for picture in find_pictures(arguments.inputs, reporter)]
-    if arguments.json and Path(arguments.json).resolve() in {path.resolve() for path in pictures}:
+    found = {
+        picture.source.resolve(): picture.source for picture in find_pictures(arguments.inputs, reporter)
+    }
+    pictures = list(found.values())  # named twice, by two ways, a picture would weigh twice in the means
+    if arguments.json and Path(arguments.json).resolve() in found:
         raise UsageError(f"{arguments.json}: --json would overwrite an input: choose another name.")
+    if arguments.json and Path(arguments.json).is_dir():
+        raise UsageError(f"{arguments.json}: --json names a folder: choose the name of a file in it.")
     reporter.unread_goes_on = bool(arguments.json)
     rescalers = _compared(arguments, reporter)
     shown = [key for key in METRICS if arguments.no_reference or key not in ("niqe", "piqe")]
@@ -175,10 +181,9 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
                 lr_height, lr_width = bicubic_lr.shape[:2]
                 size = f"{width} x {height} -> {lr_width} x {lr_height}, x{arguments.scale}"
                 reporter.result(f"{path} ({size})\n{comparison.table(rows, shown)}\n")
-    measured = list(rescalers) if figures else []
-    means = {name: comparison.mean([rows[name] for rows in figures.values()]) for name in measured}
+    columns = by_method(figures, list(rescalers)) if figures else {}
+    means = comparison.means(columns)
     if len(figures) > 1:
-        columns = {name: [rows[name] for rows in figures.values()] for name in measured}
         notes = "".join(f"left out of the mean: {line}\n" for line in comparison.left_out(columns))
         reporter.result(f"mean of {len(figures)} pictures\n{comparison.table(means, shown)}\n{notes}")
     if arguments.json:
@@ -199,8 +204,16 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
 
 def repeat_run(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Repeat a run of the page, Compare or Benchmark, from its ZIP, and say whether the figures are equal."""
-    rescalers = Rescalers(arguments.weights, _device(arguments.device))
-    repeat(Path(arguments.archive), arguments.inputs, rescalers.get, reporter)
+    device = _device(arguments.device)
+    named, own = Rescalers(arguments.weights, device), Rescalers(None, device)
+
+    def get(method: str, scale: int) -> Rescaler:
+        try:
+            return named.get(method, scale)
+        except OtherMethodError:  # one file holds one of the methods of the run
+            return own.get(method, scale)
+
+    repeat(Path(arguments.archive), arguments.inputs, get, reporter)
 
 
 def _compared(arguments: argparse.Namespace, reporter: Reporter) -> dict[str, Rescaler]:
@@ -227,7 +240,7 @@ def _device(text: str | None) -> torch.device:
         return default_device()
     try:
         torch.zeros(1, device=text).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"--device {text} cannot be used ({reason}). Try --device cpu.") from error
     return torch.device(text)

@@ -30,6 +30,8 @@ MAX_PIXELS = 100_000_000
 
 # Only formats that Pillow decodes itself: no EPS (it would run Ghostscript), no vector or scientific formats.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
+LOSSLESS = ("PNG", "BMP", "TIFF", "PPM")  # unless a TIFF holds one of the next
+LOSSY_IN_TIFF = ("jpeg", "tiff_jpeg", "webp")
 FAX = ("group3", "group4", "tiff_ccitt")  # libtiff leaves memory as it was where such a file is damaged
 
 INFO_KEY = "fgrn"
@@ -69,13 +71,15 @@ class LRInfo:
 @dataclass(frozen=True)
 class LoadedImage:
     """A picture ready for use: `pixels` (H, W, 3) uint8 sRGB; `notices`, one sentence for each thing that was
-    changed on reading; `format` such as "PNG" or "JPEG"; `info`, the LR note of a PNG that carries a sound one.
+    changed on reading; `format` such as "PNG" or "JPEG"; `info`, the LR note of a PNG that carries a sound one;
+    `lossless`, whether the file is known to hold every grey level as it was saved.
     """
 
     pixels: Pixels
     notices: tuple[str, ...]
     format: str
     info: LRInfo | None
+    lossless: bool
 
 
 def read_image(
@@ -96,7 +100,7 @@ def read_image(
     notices: list[str] = []
     with _named_stream(source) as (own_name, stream), _one_error(name or own_name, max_pixels):
         name = name or own_name
-        image, note = _decode(stream, name, max_pixels, notices)
+        image, note, lossless = _decode(stream, name, max_pixels, notices)
         pixels = np.array(to_rgb(image, name, notices), dtype=np.uint8)
     info = None
     if note is not None:
@@ -109,7 +113,7 @@ def read_image(
     file_format = (
         "JPEG" if image.format == "MPO" else str(image.format)
     )  # MPO: a JPEG with more JPEGs behind it
-    return LoadedImage(pixels, tuple(notices), file_format, info)
+    return LoadedImage(pixels, tuple(notices), file_format, info, lossless)
 
 
 def read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
@@ -132,7 +136,7 @@ def from_pil(image: Image.Image) -> LoadedImage:
         image.load()
         upright = turn_upright(to_8_bits(image, layout, "This picture", notices), notices)
         pixels = np.array(to_rgb(upright, "This picture", notices), dtype=np.uint8)
-    return LoadedImage(pixels, tuple(notices), str(image.format), None)
+    return LoadedImage(pixels, tuple(notices), str(image.format), None, image.format in LOSSLESS)
 
 
 def encode_png(pixels: NDArray[Any], info: LRInfo | None = None, *, quick: bool = False) -> bytes:
@@ -253,8 +257,11 @@ def _one_error(name: str, max_pixels: int) -> Iterator[None]:
 
 def _decode(
     stream: BinaryIO, name: str, max_pixels: int, notices: list[str]
-) -> tuple[Image.Image, str | None]:
-    """Open, check, decode the first frame, reduce to 8 bits, turn upright. Also returns the raw LR note."""
+) -> tuple[Image.Image, str | None, bool]:
+    """Open, check, decode the first frame, reduce to 8 bits, turn upright.
+
+    Also returns the raw LR note, and whether the file is known to be lossless.
+    """
     if stream.seek(0, os.SEEK_END) == 0:
         raise ImageError(f"{name} is empty (0 bytes). Export or copy it again from the original.")
     stream.seek(0)
@@ -282,6 +289,20 @@ def _decode(
         notices.append("The file holds several frames or pages: only the first is used.")
     layout = raw_mode(image)
     image.load()
+    lossless = _is_lossless(image, stream)
     image = to_8_bits(image, layout, name, notices)
     note = image.info.get(INFO_KEY) if image.format == "PNG" else None
-    return turn_upright(image, notices), None if note is None else str(note)
+    if note is None:
+        return turn_upright(image, notices), None, lossless
+    return image, str(note), lossless  # lying on its side or not: it is restored as it was made
+
+
+def _is_lossless(image: Image.Image, stream: BinaryIO) -> bool:
+    if image.format == "WEBP":  # Pillow does not say: the chunk that holds the first picture does
+        stream.seek(len(b"RIFF....WEBP"))
+        while len(head := stream.read(8)) == 8:
+            kind, size = head[:4], int.from_bytes(head[4:], "little")
+            if kind in (b"VP8 ", b"VP8L", b"ANMF"):
+                return kind == b"VP8L"
+            stream.seek(size + size % 2, os.SEEK_CUR)
+    return image.format in LOSSLESS and image.info.get("compression") not in LOSSY_IN_TIFF

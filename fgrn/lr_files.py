@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fgrn.images import LoadedImage, LRInfo
-from fgrn.methods import METHODS, restored_by
+from fgrn.methods import METHODS, label, restored_by
 from fgrn.pipeline import RescaleError, Rescaler
 from fgrn.pixels import Pixels
-
-LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF", "PPM")
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,11 @@ class Source:
 
 def notices_of(lr: LoadedImage) -> tuple[str, ...]:
     """What is known of a LR file that makes the restored picture worse than it could be."""
-    if lr.format in LOSSLESS_FORMATS:
+    if lr.lossless:
         return lr.notices
     lossy = (
-        f"This is a {lr.format} file. Lossy compression changes the grey levels that restoring depends on: "
-        "expect a much worse picture than from the original LR PNG."
+        f"This {lr.format} file may be compressed with losses, which change the grey levels that restoring depends "
+        "on: expect a much worse picture than from the original LR PNG."
     )
     return (*lr.notices, lossy)
 
@@ -50,7 +48,7 @@ def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = No
         return Source(method, scale, None, notices)
     if (method or info.method) != info.method or (scale or info.scale) != info.scale:
         raise RescaleError(
-            f"This LR PNG was made by {_label(info.method)} x{info.scale}; restored as {_label(method or info.method)} "
+            f"This LR PNG was made by {label(info.method)} x{info.scale}; restored as {label(method or info.method)} "
             f"x{scale or info.scale} it would give a wrong picture. Leave method and scale to the file."
         )
     if info.method not in METHODS:
@@ -66,17 +64,6 @@ def restore(rescaler: Rescaler, lr: LoadedImage, source: Source, *, other_weight
     Raises:
         RescaleError: if the file was made with other weights than the rescaler's, unless `other_weights` is set.
     """
-    info = source.info
-    if info is None:
-        return rescaler.upscale(lr)
-    if info.digest != rescaler.digest and not other_weights:
-        raise RescaleError(
-            f"This LR PNG was made with other weights ({info.digest or 'none'}) than the ones loaded "
-            f"({rescaler.digest or 'none'}): the restored picture would be wrong. Load those weights, or allow other "
-            "weights to see it all the same."
-        )
-    return rescaler.upscale(lr, (info.height, info.width))
-
-
-def _label(method: str) -> str:
-    return METHODS[method].label if method in METHODS else repr(method)
+    if source.info and other_weights:
+        return rescaler.upscale(lr.pixels, (source.info.height, source.info.width))
+    return rescaler.upscale(lr)

@@ -16,6 +16,10 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights"
 SCALES = (2, 4)
 
 
+class OtherMethodError(CheckpointError):
+    """Weights are those of another method, or of another scale, than the one they are wanted for."""
+
+
 @dataclass(frozen=True)
 class Method:
     """A row of the comparison."""
@@ -71,6 +75,11 @@ def restored_by(method: str) -> str:
     return METHODS[method].restored_by if method in METHODS else method
 
 
+def label(method: str) -> str:
+    """What a method is called; of one that is not known, what a file calls it."""
+    return METHODS[method].label if method in METHODS else repr(method)
+
+
 def weights_folder() -> Path:
     """The folder of the weights: `WEIGHTS`, unless the environment variable FGRN_WEIGHTS names another one."""
     return Path(os.environ.get("FGRN_WEIGHTS") or WEIGHTS)
@@ -104,7 +113,7 @@ def load_net(method: str, scale: int, weights: str | Path | None = None) -> tupl
         raise CheckpointError(reason)
     net, card = checkpoint.load(path)
     if not METHODS[method].matches(card.config) or card.config.scale != scale:
-        raise CheckpointError(
+        raise OtherMethodError(
             f"{path.name} holds {_describe(card.config)}, not {METHODS[method].label} x{scale}: "
             "choose the method and scale it was trained for"
         )

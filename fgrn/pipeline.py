@@ -17,7 +17,7 @@ from fgrn import images
 from fgrn.compute import TensorFunction, as_array, as_tensor, compute
 from fgrn.images import LoadedImage, LRInfo
 from fgrn.memory import limit_gpu_memory
-from fgrn.methods import METHODS, REFINING_STEPS, load_net, restored_by
+from fgrn.methods import METHODS, REFINING_STEPS, label, load_net, restored_by
 from fgrn.models import IRN, RescalingNet
 from fgrn.ops import grey_levels, memory_format, nearly_quantise, require_float32
 from fgrn.pixels import Levels, Pixels, pad_to_multiple, rounded
@@ -76,10 +76,31 @@ class Rescaler:
     def upscale(self, lr: ImageLike, size: tuple[int, int] | None = None) -> Pixels:
         """LR (H, W, 3) -> HR, cropped to `size` = (height, width) of the original if it is given.
 
+        A file that says what made it, as the LR PNGs of this program do, also gives the size.
+
         Raises:
-            RescaleError: if the LR image is too small, or `size` does not belong to it.
+            RescaleError: if the LR image is too small, `size` does not belong to it, or the file was made by another
+                method, at another scale or with other weights. (Of an array nobody knows.)
         """
+        if isinstance(lr, str | Path):
+            lr = images.read_image(lr)
+        if isinstance(lr, LoadedImage) and lr.info:
+            self._check(lr.info)
+            size = size or (lr.info.height, lr.info.width)
         return self.decode(self.from_lr(lr), size)
+
+    def _check(self, info: LRInfo) -> None:
+        made, here = f"{label(info.method)} x{info.scale}", f"{label(self.method)} x{self.scale}"
+        if (info.method, info.scale) != (restored_by(self.method), self.scale):
+            raise RescaleError(
+                f"This LR PNG was made by {made}; restored as {here} it would give a wrong picture. Use {made}."
+            )
+        if info.digest != self.digest:
+            raise RescaleError(
+                f"This LR PNG was made with other weights ({info.digest or 'none'}) than the ones loaded "
+                f"({self.digest or 'none'}): the restored picture would be wrong. Load those weights, or allow other "
+                "weights to see it all the same."
+            )
 
     def encode(self, hr: ImageLike) -> Pixels:
         """HR -> x, padded by reflection to the next multiple of the scale; refined, if the method is for that."""

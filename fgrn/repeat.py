@@ -11,7 +11,7 @@ import torch
 from fgrn import comparison, record
 from fgrn.batch import FAILED, Reporter, UsageError, find_pictures
 from fgrn.comparison import Plain
-from fgrn.images import ImageError, read_image
+from fgrn.images import ImageError, read_bytes, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import RescaleError, Rescaler, device_of
@@ -89,10 +89,11 @@ def locate(wanted: Sequence[Input], inputs: Sequence[str], reporter: Reporter) -
     for picture in find_pictures(inputs, reporter):
         path = picture.source
         try:
-            digests.setdefault(record.sha256(path.read_bytes()), path)
-        except OSError as error:
-            reporter.fail(f"{path} cannot be read: {error.strerror or error}")
+            _, data = read_bytes(path)
+        except ImageError as error:
+            reporter.fail(f"{path}: {error}")
             continue
+        digests.setdefault(record.sha256(data), path)
         names.setdefault(path.name, path)
     found = {}
     for entry in wanted:

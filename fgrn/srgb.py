@@ -17,6 +17,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+_GREY_STEPS = {"L;2": 85, "L;4": 17}  # 8-bit levels between two of a grey PNG of 2 and of 4 bits
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and one of its values
 
 
@@ -58,6 +59,8 @@ def to_8_bits(image: Image.Image, layout: str, name: str, notices: list[str]) ->
         raise ImageError(
             f"{name} stores 32-bit samples, whose range is not known. Export it with 8 or 16 bits a channel."
         )
+    if image.format == "PNG" and isinstance(transparency, int) and layout in _GREY_STEPS:
+        image.info["transparency"] = transparency * _GREY_STEPS[layout]  # Pillow widens the samples only
     if ";16" in layout and image.format in ("PNG", "TIFF", "PPM"):
         # Pillow has no 16-bit colour mode and keeps the high byte: within one level of rounding value / 257.
         if isinstance(transparency, tuple):

@@ -30,12 +30,16 @@ ROOT = Path(__file__).resolve().parent.parent
 INDEX = "run.json"
 
 
-def default_folder() -> Path:
-    """FGRN_CACHE, or fgrn-lab in the user's folder for caches."""
+def default_folder() -> Path | None:
+    """FGRN_CACHE, or fgrn-lab in the user's folder for caches; None for one who has none, as in some containers."""
     if chosen := os.environ.get("FGRN_CACHE"):
         return Path(chosen)
-    caches = os.environ.get("XDG_CACHE_HOME")  # the user of a container may have no home
-    return (Path(caches) if caches else Path.home() / ".cache") / "fgrn-lab"
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        return Path(caches) / "fgrn-lab"
+    try:
+        return Path.home() / ".cache" / "fgrn-lab"
+    except RuntimeError:
+        return None
 
 
 def make_key(picture: Path, scale: int, digests: Mapping[str, str]) -> str:

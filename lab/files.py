@@ -110,7 +110,7 @@ def stem(path: str) -> str:
     """The name of an uploaded file without its ending, reduced to letters and digits of any script, "-" and "_"."""
     whole = unicodedata.normalize("NFC", Path(path).stem)  # some systems take letters and their accents apart
     name = re.sub(r"[^\w-]+", "_", whole).strip("_-")
-    return name[:40] or "picture"
+    return name[:40].strip("_-") or "picture"
 
 
 def readable_size(count: int) -> str:

@@ -107,7 +107,7 @@ class Reader:
             raise ImageError(str(head["error"]))
         array = np.frombuffer(pixels, dtype=np.uint8).reshape(head["shape"]).copy()
         info = LRInfo(**head["info"]) if head["info"] else None
-        return LoadedImage(array, tuple(head["notices"]), head["format"], info)
+        return LoadedImage(array, tuple(head["notices"]), head["format"], info, head["lossless"])
 
 
 def read_upload(source: str | Path | bytes, *, max_pixels: int) -> LoadedImage:
@@ -213,6 +213,7 @@ def serve(requests: IO[bytes], answers: IO[bytes], seconds: float) -> None:
                 "shape": loaded.pixels.shape,
                 "notices": loaded.notices,
                 "format": loaded.format,
+                "lossless": loaded.lossless,
                 "info": asdict(loaded.info) if loaded.info else None,
             }
         _allow(0)

@@ -101,10 +101,7 @@ def run(
             picture = restore(rescaler, lr, source, other_weights=other_weights)
     except (RescaleError, CheckpointError) as error:
         raise RequestError(str(error)) from error
-    name = stem(path or "").removesuffix("_lr")
-    for maker in METHODS.values():
-        if maker.restored_by == source.method:
-            name = name.removesuffix(f"_{maker.name}_x{source.scale}")
+    name = _name_of_original(Path(path or "").stem, source)
     notices = list(source.notices)
     if source.info is None:
         notices.append("The size of the original is not known: the result is the LR size times the scale.")
@@ -156,3 +153,11 @@ def _check_size(pixels: Pixels, source: Source) -> None:
             f"Restored, this picture would have {width} x {height} pixels; this page makes at most {MAX_PIXELS:,}. "
             "Use `python -m fgrn upscale` for it."
         )
+
+
+def _name_of_original(lr_name: str, source: Source) -> str:
+    name = lr_name.removesuffix("_lr")
+    for maker in METHODS.values():
+        if maker.restored_by == source.method:
+            name = name.removesuffix(f"_{maker.name}_x{source.scale}")
+    return stem(f"{name}.png")

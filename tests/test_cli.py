@@ -14,6 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -372,7 +373,7 @@ def test_notices_go_to_stderr(photo: Photo, tmp_path: Path, capsys: pytest.Captu
     options = ("--method", "bicubic", "--scale", "2")
     assert run("upscale", tmp_path / "turned.jpg", "-o", tmp_path / "b.png", *options) == 0
     captured = capsys.readouterr()
-    assert "Lossy compression" in captured.err
+    assert "compressed with losses" in captured.err
     assert captured.out == ""
 
 
@@ -460,9 +461,25 @@ def test_a_mean_says_what_it_leaves_out(
     save(photo(40, 40), tmp_path / "in" / "photo.png")
     assert run("compare", tmp_path / "in", "--methods", "bicubic", "fgrn") == 0
     out = capsys.readouterr().out
-    assert "left out of the mean: PSNR-Y of 1 of 3 pictures (Bicubic): restored exactly\n" in out
+    assert "left out of the mean: PSNR-Y of 1 of 3 pictures: restored exactly (Bicubic)\n" in out
     assert "left out of the mean: SSIM-Y of 1 of 3 pictures: the picture is too small\n" in out
     assert "LR vs bicubic" not in out.partition("left out")[2], "bicubic's is always infinite"
+
+
+def test_a_picture_that_is_named_twice_is_compared_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = folder / ".." / folder.name / "a.png"
+    assert run("compare", folder, again, folder / "a.png", "--methods", "bicubic") == 0
+    assert "mean of 3 pictures" in capsys.readouterr().out
+
+
+def test_compare_knows_beforehand_that_it_cannot_write(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("compare", picture, "--methods", "bicubic", "--json", tmp_path) == 2
+    captured = capsys.readouterr()
+    assert "names a folder" in captured.err and not captured.out
 
 
 def test_compare_leaves_out_a_method_without_weights_unless_it_is_named(
@@ -727,17 +744,33 @@ def test_a_picture_that_differs_or_is_gone_is_named(
 def test_a_picture_that_cannot_be_read_is_reported_once(
     recorded: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Path.read_bytes
+    opened = Path.open
 
-    def locked(path: Path) -> bytes:
+    def locked(path: Path, *args: Any, **kwargs: Any) -> Any:
         if path.name == "a.png":
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return opened(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "read_bytes", locked)
+    monkeypatch.setattr(Path, "open", locked)
     assert run("repeat", recorded, folder) == 1
     err = capsys.readouterr().err
-    assert "a.png cannot be read: Permission denied" in err and "another file" not in err
+    assert '"a.png" cannot be opened: Permission denied' in err and "another file" not in err
+
+
+def test_a_pipe_among_the_pictures_is_named(
+    recorded: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(folder / "pipe.png")  # reading it would wait for ever
+    assert run("repeat", recorded, folder) == 1
+    captured = capsys.readouterr()
+    assert '"pipe.png" is not an ordinary file' in captured.err and captured.out.startswith("Equal: 3 of 3")
+
+
+def test_weights_of_one_method_of_the_run_can_be_named(
+    recorded: Path, folder: Path, use_tiny_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("repeat", recorded, folder, "--weights", use_tiny_weights / "fgrn_x4.safetensors") == 0
+    assert capsys.readouterr().out.startswith("Equal: 3 of 3 pictures")
 
 
 def test_other_weights_are_refused(

@@ -59,6 +59,8 @@ def test_a_user_without_a_home_names_a_folder(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("FGRN_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
     assert example_cache.default_folder() == Path("/caches/fgrn-lab")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert example_cache.default_folder() is None, "nothing is kept"
 
 
 def test_what_is_kept_comes_back(run: Run, tmp_path: Path) -> None:

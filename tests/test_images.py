@@ -92,6 +92,28 @@ def test_lossy_formats_are_named() -> None:
     np.testing.assert_array_equal(webp.pixels, RGB)
 
 
+def test_lossless_is_what_the_file_is_not_what_it_is_called() -> None:
+    image = Image.fromarray(RGB)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()  # a chunk before the picture
+    for options in ({}, {"icc_profile": profile}):
+        assert read_image(saved(image, "WEBP", lossless=True, **options)).lossless
+        assert not read_image(saved(image, "WEBP", quality=90, **options)).lossless
+    assert read_image(saved(image, "TIFF", compression="tiff_lzw")).lossless
+    assert not read_image(saved(image, "TIFF", compression="jpeg")).lossless
+    assert read_image(saved(image, "PNG")).lossless and not read_image(saved(image, "JPEG")).lossless
+
+
+def test_a_lr_png_stays_as_it_was_made() -> None:
+    """A viewer that turned it wrote an orientation, and no pixel has moved."""
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("fgrn", format_info(LRInfo("fgrn", 4, 28, 40, "ab")))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    loaded = read_image(saved(Image.fromarray(RGB), "PNG", pnginfo=chunks, exif=exif))
+    np.testing.assert_array_equal(loaded.pixels, RGB)
+    assert loaded.notices == () and loaded.info is not None
+
+
 def test_one_pixel_is_a_picture() -> None:
     assert read_image(encode_png(RGB[:1, :1])).pixels.shape == (1, 1, 3)
 
@@ -172,6 +194,15 @@ def test_16_bit_rgb_and_rgba() -> None:
 def test_16_bit_transparent_colour() -> None:
     grey = png(2, 1, 16, 0, struct.pack(">2H", 300, 301), (b"tRNS", struct.pack(">H", 300)))
     assert read_image(grey).pixels[0, :, 0].tolist() == [255, 1]
+
+
+@pytest.mark.parametrize(("bits", "samples"), [(2, b"\x1b"), (4, b"\x01\x23")])
+def test_transparent_grey_of_few_bits(bits: int, samples: bytes) -> None:
+    """Four pixels 0 1 2 3, of which 1 is transparent."""
+    loaded = read_image(png(4, 1, bits, 0, samples, (b"tRNS", struct.pack(">H", 1))))
+    step = 255 // (2**bits - 1)
+    assert loaded.pixels[0, :, 0].tolist() == [0, 255, 2 * step, 3 * step]
+    one_notice(loaded, "white")
 
 
 def test_32_bit_samples_are_refused_with_advice() -> None:

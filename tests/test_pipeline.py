@@ -179,7 +179,26 @@ def test_other_weights_are_refused_unless_allowed() -> None:
 def test_lossy_lr_is_named(tmp_path: Path) -> None:
     Image.fromarray(picture(16, 16)).save(tmp_path / "lr.jpg")
     source = source_of(read_image(tmp_path / "lr.jpg"), "bicubic", 2)
-    assert any("Lossy compression" in notice for notice in source.notices)
+    assert any("compressed with losses" in notice for notice in source.notices)
+    Image.fromarray(picture(16, 16)).save(tmp_path / "lr.webp", lossless=True)
+    assert source_of(read_image(tmp_path / "lr.webp"), "bicubic", 2).notices == ()
+
+
+def test_a_lr_png_is_restored_as_it_says(tmp_path: Path) -> None:
+    rescaler = rescaler_of("fgrn", 2)
+    result = rescale(rescaler, picture(33, 41))
+    path = tmp_path / "small.png"
+    path.write_bytes(result.lr_png)
+    assert np.array_equal(rescaler.upscale(path), result.reconstruction), (
+        "cropped to the size of the original"
+    )
+    assert rescaler.upscale(read_image(path).pixels).shape == (34, 42, 3), "an array says nothing"
+    with pytest.raises(RescaleError, match="made by FGRN x2; restored as FGRN x4"):
+        rescaler_of("fgrn", 4).upscale(path)
+    with pytest.raises(RescaleError, match="made by FGRN x2; restored as IRN x2"):
+        rescaler_of("irn", 2).upscale(path)
+    with pytest.raises(RescaleError, match="other weights"):
+        replace(rescaler, digest="f" * 16).upscale(path)
 
 
 def test_public_api_accepts_paths_and_pil(tmp_path: Path) -> None:

@@ -238,6 +238,10 @@ def test_on_the_page(use_tiny_weights: Path, tmp_path: Path) -> None:
     restored = restore.run(models, store, files.lr, restore.FROM_FILE, restore.FROM_FILE, False)
     assert Path(restored.path).name == "tiny_fgrn_x4_restored.png"
     assert np.array_equal(read_image(restored.path).pixels, read_image(files.reconstruction).pixels)
+    long = tmp_path / f"{'holiday_' * 5}fgrn_refined_x4_lr.png"
+    long.write_bytes(Path(files.lr).read_bytes())
+    restored_too = restore.run(models, store, str(long), restore.FROM_FILE, restore.FROM_FILE, False)
+    assert Path(restored_too.path).name == f"{'holiday_' * 4}holiday_fgrn_x4_restored.png"
     named = restore.run(models, store, files.lr, "fgrn_refined", 4, False)
     assert Path(named.path).read_bytes() == Path(restored.path).read_bytes()
 
