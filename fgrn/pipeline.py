@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ ImageLike = Pixels | Image.Image | LoadedImage | str | Path
 
 TILE = 960  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
+
+
+# Accelerate shares its state among threads before that is complete: the second one would find no device yet.
+_ACCELERATE = threading.Lock()
 
 
 class RescaleError(ValueError):
@@ -210,7 +215,8 @@ def default_device() -> torch.device:
     """The device that Accelerate chooses."""
     from accelerate import PartialState  # takes a second to import
 
-    device: torch.device = PartialState().device
+    with _ACCELERATE:
+        device: torch.device = PartialState().device
     return device
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ from fgrn.images import LRInfo, encode_png, read_image
 from fgrn.lr_files import restore, source_of
 from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
 from fgrn.ops import UNDECIDED
-from fgrn.pipeline import RescaleError, Rescaler, as_pixels, load, rescale
+from fgrn.pipeline import RescaleError, Rescaler, as_pixels, default_device, load, rescale
 from fgrn.pixels import rounded
 
 CPU = torch.device("cpu")
@@ -199,6 +202,25 @@ def test_a_lr_png_is_restored_as_it_says(tmp_path: Path) -> None:
         rescaler_of("irn", 2).upscale(path)
     with pytest.raises(RescaleError, match="other weights"):
         replace(rescaler, digest="f" * 16).upscale(path)
+
+
+def test_threads_that_ask_for_the_device_at_once_all_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page asks from two when it starts. Like Accelerate's, this state is shared while it is being made."""
+
+    class State:
+        shared: ClassVar[dict[str, Any]] = {}
+
+        def __init__(self) -> None:
+            self.__dict__ = self.shared
+            if not self.shared:
+                self.device = None
+                time.sleep(0.05)
+                self.device = torch.device("cpu")
+
+    monkeypatch.setattr("accelerate.PartialState", State)
+    with ThreadPoolExecutor(4) as pool:
+        devices = list(pool.map(lambda _: default_device(), range(4)))
+    assert devices == [torch.device("cpu")] * 4
 
 
 def test_public_api_accepts_paths_and_pil(tmp_path: Path) -> None:
