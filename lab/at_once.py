@@ -62,7 +62,7 @@ def complain(refusal: str) -> None:
 with no_stub_files():
 
     class LenientSlider(gr.Slider):
-        """A slider that takes the nearest value it has, and its first one for an emptied field.
+        """A slider that takes the nearest value it has; an emptied field is 0 for it, as in the browser.
 
         gr.Slider would raise an error while a number is being typed; outside of the queue nobody would see why.
         """
@@ -71,6 +71,5 @@ with no_stub_files():
 
         def preprocess(self, payload: float | None) -> float:
             """A number from `minimum` to `maximum`."""
-            value = self.value if payload is None else payload
-            nearest: float = min(max(value, self.minimum), self.maximum)
+            nearest: float = min(max(payload or 0, self.minimum), self.maximum)
             return super().preprocess(nearest)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from fgrn.methods import METHODS
-from lab.compare import Outcome, Run, State
+from lab.compare import FINISHED, Outcome, Run, State
 from lab.files import readable_size
 
 
@@ -86,7 +86,7 @@ def restored(lr: str, picture: str, title: str, lr_size: tuple[int, int], size: 
 
 def status(text: str, active: bool, notices: tuple[str, ...] = ()) -> str:
     """A line that screen readers announce, and the notices below it."""
-    kind = " fg-busy" if active else ""
+    kind = " fg-busy" if active else " fg-done" if text == FINISHED else ""
     items = "".join(f"<li>{escape(notice)}</li>" for notice in notices)
     listed = f'<ul class="fg-notices">{items}</ul>' if items else ""
     return f'<p class="fg-status{kind}" role="status" aria-live="polite">{escape(text)}</p>{listed}'

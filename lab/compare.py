@@ -31,6 +31,9 @@ AT_ONCE = 1_000_000  # pixels: up to here bicubic waits for no network
 CLEANED_UP = "The pictures of this comparison were cleaned up. Run it again."
 
 
+FINISHED = "Finished"
+
+
 class State(Enum):
     """Where a method of a run stands."""
 
@@ -206,7 +209,7 @@ def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
             scores = blind(lr)
         models.touch()
         run = _scored(run, outcome.method, scores, status)
-    yield replace(run, status="Finished", active=False, record=_record(models, store, run))
+    yield replace(run, status=FINISHED, active=False, record=_record(models, store, run))
 
 
 def measure_fidelity(models: Models, run: Run) -> Iterator[Run]:

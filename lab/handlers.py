@@ -27,7 +27,7 @@ from lab.queues import in_own_threads
 from lab.region import Region
 from lab.shown import Drawn, Shown
 from lab.startup import Showcases
-from lab.ticket import SKIP, Ticket
+from lab.ticket import IDLE, SKIP, Ticket
 
 EXAMPLES = {
     path.stem: path
@@ -149,7 +149,7 @@ class Handlers:
         """What is there stays; what is missing says so."""
         said = ticket.stop()
         if shown.run is None or not shown.run.active:
-            return Drawn(cards.status(said, False))
+            return Drawn(SKIP if said == IDLE else cards.status(said, False))
         return self.draw(compare.stopped(shown.run), ticket, shown)
 
     def measure_stopped(self, ticket: Ticket, shown: Shown) -> Drawn:
@@ -194,8 +194,9 @@ class Handlers:
         statuses = self.models.status(scale)
         usable = [(s.label, s.method) for s in statuses if not s.reason]
         names = [name for _, name in usable]
-        ticked = [name for name in names if name in (chosen or FIRST_METHODS)]
-        ticked = ticked or [name for name in names if name in FIRST_METHODS]
+        ticked = [name for name in names if name in (FIRST_METHODS if chosen is None else chosen)]
+        if chosen and not ticked:  # none of them exists at this scale
+            ticked = [name for name in names if name in FIRST_METHODS]
         return NamedChoices(choices=usable, value=ticked), cards.missing(
             [(s.label, s.reason) for s in statuses if s.reason]
         )

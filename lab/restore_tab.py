@@ -12,13 +12,13 @@ from fgrn.lr_files import notices_of
 from fgrn.methods import METHODS, RESTORING, SCALES
 from lab import cards, restore
 from lab.asked import RequestError
-from lab.compare import AT_ONCE
+from lab.compare import AT_ONCE, State
 from lab.components import html, nothing_to_do, picture_value, pictures, shown_errors, upload
 from lab.files import shown_name
 from lab.handlers import Handlers
 from lab.queues import QUIET, shown_waiting
 from lab.shown import Shown
-from lab.ticket import SKIP, Ticket
+from lab.ticket import IDLE, SKIP, Ticket
 
 Request = tuple[str | None, str, str, bool]
 """Path of the LR file, method, scale, and whether other weights than the file's may restore it."""
@@ -98,9 +98,12 @@ class RestoreTab:
         return files.lr, restore.FROM_FILE, restore.FROM_FILE, False
 
     def opened(self, shown: Shown, path: str | None, ticket: Ticket) -> tuple[str, str, str, bool]:
-        """When the tab is opened and nothing was asked for yet: `take`, unless it takes long."""
+        """When the tab is opened and nothing was asked for yet: `take`, unless it takes long, or FGRN's is to come."""
         run = shown.run
         if path or ticket.request or not run or not run.done or run.size[0] * run.size[1] > AT_ONCE:
+            raise nothing_to_do()
+        to_come = {o.method for o in run.outcomes if o.state in (State.WAITING, State.RUNNING)}
+        if run.active and "fgrn" in to_come:
             raise nothing_to_do()
         return self.take(shown)
 
@@ -161,5 +164,6 @@ class RestoreTab:
         return cards.failed("Nothing restored: see the message. A picture below is an earlier one")
 
     def stop(self, ticket: Ticket) -> str:
-        """What is drawn stays."""
-        return cards.status(ticket.stop(), False)
+        """What is drawn stays, and what is said of it too if nothing is running."""
+        said = ticket.stop()
+        return SKIP if said == IDLE else cards.status(said, False)

@@ -19,6 +19,9 @@ SKIP: Any = gr.skip()
 """Leaves a component as it is; alone, all of them."""
 
 
+IDLE = "Nothing is running"
+"""What Stop has to say where there is nothing to stop; the page goes on to say what it shows."""
+
 _LOCK = threading.Lock()  # one for all: Gradio copies the first ticket of every visitor
 
 
@@ -95,7 +98,7 @@ class Ticket:
         with _LOCK:
             line = self._line
             current = line.current
-            text = "Nothing is running"
+            text = IDLE
             if any(number > line.settled for number in line.checked) or (current.valid and current._waiting):
                 text = "Stopped before its turn came"
             elif current.valid and current.running:

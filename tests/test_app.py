@@ -191,6 +191,12 @@ def test_methods_without_sound_weights_are_not_offered(
     assert page.choices(4, None)[1] == ""
 
 
+def test_only_a_finished_run_is_marked_as_done() -> None:
+    """The mark hides the line once other things are chosen; "Stopped" is to be read then too."""
+    assert 'fg-done"' in cards.status("Finished", False, ())
+    assert all("fg-done" not in cards.status(text, False) for text in ("Stopped", "Nothing computed"))
+
+
 def test_methods_of_another_scale_come_back_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = make_tiny_weights(tmp_path / "weights")
     for path in weights.glob("du_*_x2.*"):
@@ -202,6 +208,11 @@ def test_methods_of_another_scale_come_back_with_it(tmp_path: Path, monkeypatch:
     assert "DU_none has weights for x4 only: choose x4, or train du_none_x2.safetensors" in missing
     box, missing, hidden = page.rechoose(4, ["fgrn"], hidden)  # bicubic was unticked meanwhile
     assert (box.value, missing, hidden) == (["fgrn", "du_none"], "", [])
+    box, _, hidden = page.rechoose(2, ["du_none"], [])
+    assert (box.value, hidden) == (["bicubic", "irn", "fgrn"], ["du_none"]), (
+        "nothing that was wanted is there"
+    )
+    assert page.rechoose(2, [], [])[0].value == [], "nothing is wanted"
 
 
 def test_names_of_files_keep_letters_of_any_script() -> None:
@@ -557,6 +568,9 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
     page, shown, fresh = handlers.Handlers(), Shown(), Ticket()
     tab = RestoreTab(page)
     with pytest.raises(gr.Error, match="Nothing to do"):  # Compare has nothing yet
+        tab.opened(shown, None, fresh)
+    page.begin(picture, 4, ["bicubic", "fgrn"], Ticket(), shown)
+    with pytest.raises(gr.Error, match="Nothing to do"):  # FGRN's is to come
         tab.opened(shown, None, fresh)
     page.begin(picture, 4, ["bicubic"], Ticket(), shown)
     request = tab.opened(shown, None, fresh)

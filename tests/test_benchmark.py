@@ -478,6 +478,8 @@ def test_figures_of_the_shipped_weights_are_there_beforehand(
                     share = 100 if key == "x_exact" else 1
                     assert score.value == pytest.approx(share * float(mean)), (name, method, key)
         assert "paper" in table.summary(bench)
+        missing = [m for m, row in measured.items() if "psnr_rgb" not in row["mean"]]
+        assert ("Not measured of" in table.summary(bench)) == bool(missing)
         assert json.loads(runs.documents(bench)["json"])["images"] and "zip" not in runs.documents(bench)
 
 
@@ -486,19 +488,26 @@ def test_the_tab_begins_with_figures_and_a_run_takes_their_place(
 ) -> None:
     monkeypatch.delenv("FGRN_WEIGHTS")
     benchmarks, ticket = BenchmarkTab(Handlers()), Ticket()
-    choice, bench, status, *_ = benchmarks.first(4, None, ticket)
+    choice, own, bench, status, *_ = benchmarks.first(4, None, ticket)
+    assert own is None
     assert choice.value == "Set5" and choice.visible and "Set5 ×4: measured beforehand" in status
-    assert benchmarks.first(4, bench, ticket) == (SKIP, *Drawn()), "it is there already"
-    assert "×2" in benchmarks.show_kept("Urban100", 2, bench, ticket)[2]
+    assert benchmarks.first(4, bench, ticket) == (SKIP, SKIP, *Drawn()), "it is there already"
+    assert "×2" in benchmarks.show_kept("Urban100", 2, bench, None, ticket)[3]
     assert benchmarks.outdated(bench, "", None, 2, [], "whole", True) == "", "they are of no request"
     ticket, _, choice, _ = benchmarks.begin(ticket, "", paths(folder), 4, ["bicubic"], "paper", False)
     assert choice.value is None
-    assert benchmarks.first(4, bench, ticket) == (SKIP, *Drawn())
-    choice, *drawn = benchmarks.show_kept("Set5", 4, bench, ticket)
+    assert benchmarks.first(4, bench, ticket) == (SKIP, SKIP, *Drawn())
+    choice, _, *drawn = benchmarks.show_kept("Set5", 4, bench, None, ticket)
     assert choice.value is None and drawn[0] == SKIP and "is running" in drawn[1], "a run is not drawn over"
     last = [drawn.bench for drawn in benchmarks.on_run(ticket) if isinstance(drawn.bench, Bench)][-1]
     assert len(last.done) == 3
-    assert "Set5" in benchmarks.show_kept("Set5", 4, last, ticket)[2]
+    choice, own, shown, status, *_ = benchmarks.show_kept("Set5", 4, last, None, ticket)
+    assert "Set5" in status and own is last and ("Your run", "own") in choice.choices
+    choice, kept_own, again, *_ = benchmarks.show_kept("own", 2, shown, own, ticket)
+    assert again is kept_own is last and choice.value == "own", "a look at a set does not cost the run"
+    choice, *_ = benchmarks.show_kept(None, 2, last, None, ticket)
+    assert ("Your run", "own") not in choice.choices, "it is what is shown"
+    assert benchmarks.stop(last, ticket) == Drawn(), "nothing is running: what is shown stays as it is"
 
 
 def test_a_run_is_called_outdated_by_other_choices(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -358,6 +358,15 @@ def test_what_is_shown_is_called_outdated_until_run(visitor: Visitor, picture: P
     expect(said).to_contain_text("Still shown: holiday at ×4")
     page.get_by_label("×4").check()
     expect(said).to_have_text("")
+    finished(page)
+    line = page.locator("#status [role=status]")
+    page.locator("#stop").click()  # nothing is running
+    page.wait_for_timeout(300)
+    expect(line).to_have_text("Finished")
+    page.get_by_label("×2").check()
+    expect(line).to_be_hidden()  # that was of something else
+    line.evaluate("line => { line.className = 'fg-status'; line.textContent = 'Stopped' }")
+    expect(line).to_be_visible()
 
 
 def test_a_refused_restore_does_not_pass_for_a_restored_picture(visitor: Visitor, picture: Path) -> None:

@@ -397,9 +397,10 @@ def test_a_change_of_an_older_study_is_not_drawn(tmp_path: Path, picture: str) -
     [
         (("blur", 1, 1, 0), "'blur'"),
         (("level", 300, 1, 0), "Grey levels"),
-        (("level", None, 1, 0), "Grey levels"),
+        (("level", None, 1, 0), "Grey levels must be a number from -[0-9]+ to [0-9]+, but it is empty"),
         (("noise", 1, float("inf"), 0), "Sigma"),
-        (("noise", 1, 1, -1), "Seed"),
+        (("noise", 1, 1, -1), "Seed must be a number from 0 to 2,147,483,647, but it is -1"),
+        (("noise", 1, 1, None), "Seed .* it is empty"),
         (("noise", 1, 1, 10**400), "Seed"),
         (("level", float("nan"), 1, 0), "Grey levels"),
         (("brush", 1, 1, 0), "painted"),
@@ -408,6 +409,13 @@ def test_a_change_of_an_older_study_is_not_drawn(tmp_path: Path, picture: str) -
 def test_bad_changes_say_what_is_wrong(values: tuple[object, object, object, object], words: str) -> None:
     with pytest.raises(RequestError, match=words):
         checked(*values)
+
+
+def test_fields_that_are_not_shown_do_not_count() -> None:
+    stroke = Stroke(((1.0, 1.0),), 1.0, 5)
+    assert checked("level", 3, None, -1) == Change("level", 3)
+    assert checked("noise", None, 2, 7) == Change("noise", sigma=2.0, seed=7)
+    assert checked("brush", None, None, None, (stroke,)) == Change("brush", strokes=(stroke,))
 
 
 # A run

@@ -752,7 +752,14 @@ def test_a_box_is_measured_and_cleared(visitor: Visitor) -> None:
     page.locator("#viewer [data-zoom='4']").click()
     view.press("b")  # what is seen
     expect(caption).to_contain_text("of the region")
-    view.press("Escape", "Escape")
+    for mode in ("grid", "slider", "flip", "error"):
+        view.mode(mode)
+        view.press("0", "b")  # the whole picture, at less than 100 %
+        height, width = view.pictures["hr"].shape[:2]
+        expect(caption).to_contain_text(f"of the region {Box(0, 0, width, height)}")
+        page.locator("#viewer [data-act=clear]").click()
+        expect(caption).not_to_contain_text("region")
+    view.press("b", "Escape", "Escape")
     expect(caption).not_to_contain_text("region")
 
 

@@ -22,12 +22,14 @@ from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
 from lab.table import help_text
-from lab.ticket import SKIP, Ticket
+from lab.ticket import IDLE, SKIP, Ticket
 
 PROTOCOL = (
     "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the scale cut from each "
     "side: -Y on the Y channel, -RGB on all three. A picture counts as soon as every method has done it."
 )
+OWN = "own"
+OWN_CHOICE = ("Your run", OWN)  # beside the sets that were measured beforehand
 UPLOAD = ""  # the choice of a set that means: what was uploaded
 LINK_BOX = '<div class="fg-links">{}</div>'
 LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
@@ -51,7 +53,7 @@ class Drawn(NamedTuple):
 def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
     """Build the tab inside the current `gr.Tab`, wire it, and add its endpoint."""
     tab = BenchmarkTab(page)
-    run, ticket = gr.State(), gr.State(Ticket())
+    run, own, ticket = gr.State(), gr.State(), gr.State(Ticket())
     with gr.Row():
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             dataset = gr.Dropdown(
@@ -110,9 +112,11 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
     ran = begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     stopped = stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
     scale.input(tab.choices, [scale, methods], methods, queue=False, **QUIET)
-    whole.select(tab.first, [scale, run, ticket], [measured, *drawn], queue=False, **QUIET)
+    whole.select(tab.first, [scale, run, ticket], [measured, own, *drawn], queue=False, **QUIET)
     seen = [
-        chooses(tab.show_kept, [measured, scale, run, ticket], [measured, *drawn], queue=False, **QUIET)
+        chooses(
+            tab.show_kept, [measured, scale, run, own, ticket], [measured, own, *drawn], queue=False, **QUIET
+        )
         for chooses in (measured.input, scale.input)
     ]
     changes = [component.change for component in chosen]
@@ -133,20 +137,25 @@ class BenchmarkTab:
     def first(self, scale: int, bench: Bench | None, ticket: Ticket) -> tuple[Any, ...]:
         """When the tab is opened and nothing was measured yet: the first set that was measured beforehand."""
         if bench is not None or ticket.request or not (names := kept.names(scale)):
-            return SKIP, *Drawn()
-        return self.show_kept(names[0], scale, bench, ticket)
+            return SKIP, SKIP, *Drawn()
+        return self.show_kept(names[0], scale, bench, None, ticket)
 
     def show_kept(
-        self, dataset: str | None, scale: int, bench: Bench | None, ticket: Ticket
+        self, chosen: str | None, scale: int, bench: Bench | None, own: Bench | None, ticket: Ticket
     ) -> tuple[Any, ...]:
-        """The choice of sets at a scale, and the figures of the one that is chosen."""
+        """The choice of sets at a scale, and the figures of the one that is chosen, or of the visitor's `own` run.
+
+        `bench` is what is drawn now; if that was run here it is kept as the new `own`.
+        """
         names = kept.names(scale)
-        if dataset and ticket.busy:
+        if chosen and ticket.busy:
             status = progress.line(Progress("A benchmark is running: stop it to see other figures"))
-            return gr.Radio(value=None), *Drawn(status=status)
-        found = kept.load(dataset, scale) if dataset else None
-        choice = gr.Radio(choices=names, value=dataset if found else None, visible=bool(names))
-        return choice, *(self.draw(found) if found else Drawn())
+            return gr.Radio(value=None), SKIP, *Drawn(status=status)
+        own = bench if bench and bench.done and not bench.kept else own
+        found = own if chosen == OWN else kept.load(chosen, scale) if chosen else None
+        choices = [*((name, name) for name in names), *([OWN_CHOICE] if own and found else [])]
+        choice = gr.Radio(choices=choices, value=chosen if found else None, visible=bool(choices))
+        return choice, own, *(self.draw(found) if found else Drawn())
 
     def begin(self, ticket: Ticket, *request: Any) -> tuple[Ticket, str, Any, str]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
@@ -220,7 +229,7 @@ class BenchmarkTab:
         """The pictures that all methods have done stay, with their files."""
         said = ticket.stop()
         if bench is None or not bench.progress.active:
-            return Drawn(status=progress.line(Progress(said, active=False)))
+            return Drawn() if said == IDLE else Drawn(status=progress.line(Progress(said, active=False)))
         return self.draw(runs.stopped(bench))
 
     def choices(self, scale: int, chosen: list[str] | None) -> Any:

@@ -8,7 +8,7 @@ from html import escape
 
 from fgrn import comparison, record
 from fgrn.methods import METHODS
-from fgrn.scores import Score
+from fgrn.scores import METRICS, Score
 from lab.benchmark.runs import BLIND, PAPER_KEYS, Bench, paper_row
 from lab.table import COLUMNS, head
 
@@ -20,9 +20,8 @@ def summary(bench: Bench) -> str:
     if not bench.done and not bench.progress.active:
         return ""
     means, spreads = bench.means, bench.spreads
-    columns = [column for column in COLUMNS if bench.settings.no_reference or column.key not in BLIND]
-    keys = [column.key for column in columns]
-    heads = "".join(head(column) for column in columns)
+    keys = _keys(bench)
+    heads = "".join(head(column) for column in COLUMNS if column.key in keys)
     rows = []
     for name in bench.settings.methods:
         label = escape(METHODS[name].label)
@@ -110,9 +109,19 @@ def _pair(scores: dict[str, Score] | None, active: bool) -> str:
 
 
 def _reasons(bench: Bench) -> str:
-    """How many pictures a mean leaves out, and why, for figures that not every picture has."""
+    """How many pictures a mean leaves out, and why, and what was not measured at all."""
     lines = comparison.left_out(record.by_method(bench.complete, bench.settings.methods))
-    return f'<p class="fg-notes">Left out of means: {escape(". ".join(lines))}.</p>' if lines else ""
+    said = [f"Left out of means: {'. '.join(lines)}."] if lines else []
+    for method, means in bench.means.items():
+        missing = [METRICS[key].name for key in _keys(bench) if key not in means]
+        if missing and means and not bench.progress.active:
+            said.append(f"Not measured of {METHODS[method].label}: {', '.join(missing)}.")
+    return f'<p class="fg-notes">{escape(" ".join(said))}</p>' if said else ""
+
+
+def _keys(bench: Bench) -> list[str]:
+    """The figures that have a column in the summary."""
+    return [column.key for column in COLUMNS if bench.settings.no_reference or column.key not in BLIND]
 
 
 def _list(title: str, lines: Mapping[str, Sequence[str]]) -> str:

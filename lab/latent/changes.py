@@ -106,7 +106,7 @@ def doing(models: Models, of: Study) -> str:
 def checked(
     kind: object, levels: object, sigma: object, seed: object, strokes: Sequence[Stroke] = ()
 ) -> Change:
-    """A change from what the page sends.
+    """A change from what the page sends; what other kinds of change need is not looked at.
 
     Raises:
         RequestError: for values that are no numbers or out of range.
@@ -115,13 +115,12 @@ def checked(
         raise RequestError(f"There is no change {kind!r}. Choose among {', '.join(KINDS)}.")
     if kind == "brush" and not strokes:
         raise RequestError("Nothing is painted yet. Draw on the LR picture first.")
-    return Change(
-        str(kind),
-        round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS)),
-        _number(sigma, "Sigma", 0, MAX_SIGMA),
-        round(_number(seed, "Seed", 0, 2**31 - 1)),
-        tuple(strokes),
-    )
+    if kind == "brush":
+        return Change("brush", strokes=tuple(strokes))
+    if kind == "noise":
+        strength = _number(sigma, "Sigma", 0, MAX_SIGMA)
+        return Change("noise", sigma=strength, seed=round(_number(seed, "Seed", 0, 2**31 - 1)))
+    return Change("level", round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS)))
 
 
 def read_strokes(sent: object, radius: object, levels: object) -> tuple[Stroke, ...]:
@@ -196,8 +195,9 @@ def _levels(count: int) -> str:
 def _number(value: object, name: str, least: float, most: float) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not least <= value <= most:  # type: ignore[operator]  # false for nan
+        found = "it is empty" if value is None else f"it is {value!r:.40}"
         raise RequestError(
-            f"{name} must be a number from {least:g} to {most:g}, not {value!r:.40}. Change it."
+            f"{name} must be a number from {least:,.10g} to {most:,.10g}, but {found}. Change it."
         )
     return float(value)  # type: ignore[arg-type]
 

@@ -21,7 +21,7 @@ from lab.latent.changes import Change
 from lab.latent.painting import FIRST_RADIUS, Canvas, Painting
 from lab.latent.studies import STUDIED, Study
 from lab.latent.views import View
-from lab.ticket import SKIP, Ticket
+from lab.ticket import IDLE, SKIP, Ticket
 
 
 class Drawn(NamedTuple):
@@ -150,8 +150,9 @@ class LatentHandlers:
         )
 
     def stop(self, ticket: Ticket) -> str:
-        """What is drawn stays."""
-        return cards.status(ticket.stop(), False)
+        """What is drawn stays, and what is said of it too if nothing is running."""
+        said = ticket.stop()
+        return SKIP if said == IDLE else cards.status(said, False)
 
     def show(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> tuple[Any, Any]:
         """The pictures that follow view and gain."""

@@ -159,7 +159,7 @@ def _change_section(
         sigma = LenientSlider(
             0, sigma_most, 1, step=0.5, label="Sigma, grey levels", visible=False, elem_id="latent-sigma"
         )
-        seed = gr.Number(0, precision=0, minimum=0, label="Seed", visible=False, elem_id="latent-seed")
+        seed = gr.Number(0, precision=0, label="Seed", visible=False, elem_id="latent-seed")
         radius = LenientSlider(
             1,
             radius_most,

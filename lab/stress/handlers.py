@@ -22,7 +22,7 @@ from lab.stress import kept, runs, verdicts
 from lab.stress.damage import KINDS
 from lab.stress.rows import as_csv, file_name
 from lab.stress.runs import RateRun, StressRun
-from lab.ticket import SKIP, Ticket
+from lab.ticket import IDLE, SKIP, Ticket
 
 HELP = (
     "The LR picture is damaged, then restored. Dotted lines: undamaged, the figure of Compare. Codecs run with "
@@ -129,7 +129,7 @@ class StressHandlers:
         """What is drawn stays: run, status, and the words below the plots of either kind of run."""
         said = ticket.stop()
         if run is None or not run.progress.active:
-            return SKIP, progress.line(Progress(said, active=False)), SKIP, SKIP
+            return SKIP, SKIP if said == IDLE else progress.line(Progress(said, active=False)), SKIP, SKIP
         done = _ended(run, f"Stopped after {run.progress.done} of {run.progress.total} steps")
         words = (_words(done), SKIP) if isinstance(done, StressRun) else (SKIP, _words(done))
         return done, progress.line(done.progress, done.notices), *words

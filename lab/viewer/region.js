@@ -25,6 +25,7 @@ function drawMarks(state, pane, place) {
 /** The HR pixels that are seen in a pane, as a box. */
 function visibleBox(value, place, frame) {
   const from = toPicture(place, { x: 0, y: 0 });
-  const to = toPicture(place, { x: frame.width - 1, y: frame.height - 1 });
+  const edge = 1e-3; // device pixels: below 100 % a whole one covers several of the picture
+  const to = toPicture(place, { x: frame.width - edge, y: frame.height - edge });
   return boxBetween(value, from, to);
 }
