@@ -881,7 +881,7 @@ def test_an_emptied_number_is_no_error_and_another_method_is_called_another(
     number.fill("16")
     expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 16")
     number.fill("")
-    expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 8")
+    expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 1;")
     number.fill("99")
     expect(page.locator("#latent-pair")).to_contain_text("One grey level is shown as 32")
     number.fill("4")

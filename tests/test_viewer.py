@@ -754,7 +754,8 @@ def test_a_box_is_measured_and_cleared(visitor: Visitor) -> None:
     expect(caption).to_contain_text("of the region")
     for mode in ("grid", "slider", "flip", "error"):
         view.mode(mode)
-        view.press("0", "b")  # the whole picture, at less than 100 %
+        view.press("0")  # the whole picture, at less than 100 %
+        view.press("b")
         height, width = view.pictures["hr"].shape[:2]
         expect(caption).to_contain_text(f"of the region {Box(0, 0, width, height)}")
         page.locator("#viewer [data-act=clear]").click()
