@@ -29,7 +29,6 @@ ImageLike = Pixels | Image.Image | LoadedImage | str | Path
 TILE = 960  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
 
-
 # Accelerate shares its state among threads before that is complete: the second one would find no device yet.
 _ACCELERATE = threading.Lock()
 

@@ -29,8 +29,6 @@ from lab.models import Interrupted, Models
 
 AT_ONCE = 1_000_000  # pixels: up to here bicubic waits for no network
 CLEANED_UP = "The pictures of this comparison were cleaned up. Run it again."
-
-
 FINISHED = "Finished"
 
 
