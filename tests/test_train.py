@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,15 @@ def write_pictures(folder: Path) -> Path:
         small = Image.fromarray(random.integers(0, 256, (5, 6, 3), dtype=np.uint8))
         small.resize((48, 40), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Also where there is a GPU: what is compared is computed in float32. Accelerate has one state for a process."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(autouse=True)
@@ -222,6 +232,7 @@ def test_recorded_steps_are_the_steps(
     recipe: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a GPU a step is replayed from the fourth on; each loss is that of the same step without a recording."""
+    monkeypatch.delenv("ACCELERATE_USE_CPU")
     train.main(arguments(recipe, data, tmp_path / "recorded", samples=40))
     monkeypatch.setattr(step, "Graphed", lambda function: function)
     train.main(arguments(recipe, data, tmp_path / "plain", samples=40))
@@ -441,6 +452,21 @@ def test_a_run_goes_on_as_it_was_computed(
     assert f"{key} {before}, not {now}" in caplog.text
 
 
+def test_what_cannot_be_gone_on_with_is_known_before_pictures_are_decoded(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = arguments("tiny_fgrn", data, tmp_path / "run", samples=4)
+    train.main(line)
+    monkeypatch.setattr(training_run, "read_images", lambda *_, **__: pytest.fail("decoded too early"))
+    assert train.main([*line, "--resume", "--seed", "9"]) == 2
+    (tmp_path / "run" / "state.pt").write_bytes((tmp_path / "run" / "state.pt").read_bytes()[:1000])
+    assert train.main([*line, "--resume"]) == 2
+    assert "state.pt is damaged" in caplog.text and "--init" in caplog.text
+    other = arguments("tiny_fgrn", data, tmp_path / "other", samples=4)
+    assert train.main([*other, "--init", str(tmp_path / "none.safetensors")]) == 2
+    assert "none.json is missing" in caplog.text
+
+
 def test_a_checkpoint_from_before_a_field_was_there_is_resumed(data: Path, tmp_path: Path) -> None:
     line = arguments("tiny_fgrn", data, tmp_path, samples=4)
     train.main(line)
@@ -654,7 +680,6 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         ("--gamma inf", "from 0 on"),
         ("--seed -1", "from 0 on"),
         ("--shrink 2 1", "from 2 on"),
-        ("--revive", "weights that --init names"),
     ],
 )
 def test_numbers_that_cannot_be_meant_are_refused(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fgrn.metrics import psnr_rgb, psnr_y
 from fgrn.models import Bicubic
-from fgrn.pipeline import load, rescale
+from fgrn.pipeline import MIN_SIDE, load, rescale
 from tests.test_pipeline import picture, rescaler_of
-from training.validate import CROP, validate
+from training.validate import CROP, held_out, middles, validate
 
 
 def test_an_image_without_an_error_leaves_the_mean_of_the_others() -> None:
@@ -46,6 +48,22 @@ def test_figures_are_those_of_the_pipeline(scale: int) -> None:
     )
     assert found["psnr_y"] != found["psnr_y_direct"] and 0 < found["x_exact"] < 1
     assert not np.array_equal(result.reconstruction, rescaler.decode(result.x_recovered))
+
+
+def test_of_held_out_pictures_the_middle_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    large, small = picture(CROP + 16, CROP + 24), picture(40, 30)
+    for name, pixels in (("large", large), ("small", small), ("tiny", picture(MIN_SIDE - 1, 40))):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    found = middles(sorted(tmp_path.iterdir()))
+    expected = (large[8 : 8 + CROP, 12 : 12 + CROP], small[5:35])
+    for square, pixels in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(square.permute(1, 2, 0).numpy(), pixels)
+        assert square.untyped_storage().nbytes() == pixels.size, "the rest is gone"
+    assert "broken.png" in caplog.text and "tiny.png" in caplog.text
+    with pytest.raises(ValueError, match="none of the 1 held-out images"):
+        middles([tmp_path / "broken.png"])
+    assert middles([]) == held_out([tmp_path], 0) == []
 
 
 def test_nothing_held_out_is_an_error_that_says_so() -> None:

@@ -110,7 +110,6 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--seed", type=_COUNT, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
-    add("--revive", action="store_true", help="of --init: give channels that are never above 0 a new start")
     add(
         "--shrink",
         nargs="+",
@@ -140,8 +139,6 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add("--track", choices=TRACKERS, help="also log to this local tracker, if it is installed")
     arguments = parser.parse_args(argv)
-    if arguments.revive and not arguments.init:
-        parser.error("--revive is about the weights that --init names")
     if arguments.graphics > 1:
         parser.error(f"--graphics {arguments.graphics:g} is no share: give a number from 0 to 1")
     return arguments

@@ -26,8 +26,7 @@ from fgrn.batch import UsageError
 from fgrn.checkpoint import Card
 from fgrn.files import write_json
 from fgrn.models import FGRN
-from training.data import held_out
-from training.validate import validate
+from training.validate import held_out, validate
 
 MOST = 3.0
 """The largest share: so far beyond NEW no network was found to be of use."""

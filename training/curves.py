@@ -163,6 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         runs = list(map(read_run, arguments.runs, _names(arguments.runs)))
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(arguments.out, page(figure(runs, arguments.against)).encode())
     except OSError as error:
         logger.error("cannot draw: %s", error)

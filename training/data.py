@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +29,7 @@ from torch import Tensor
 from fgrn.batch import SUFFIXES, pictures_below
 from fgrn.files import write_atomic
 from fgrn.images import ImageError, read_image
-from fgrn.pipeline import MIN_SIDE
+from fgrn.pixels import Pixels
 from training.graphics import NUMBERS, drawn
 
 logger = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
         FileNotFoundError: if there is no such folder, or no image in it.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise FileNotFoundError(f"{folder} is no folder: --data takes folders of images")
     files = sorted(pictures_below(folder, fail=lambda error: logger.warning("skipped %s", error)))
     if not files:
@@ -60,13 +62,6 @@ def split_validation(files: Sequence[Path], count: int) -> tuple[list[Path], lis
     held_out = {round((i + 0.5) * len(files) / count) for i in range(count)} if count else set()
     training = [path for i, path in enumerate(files) if i not in held_out]
     return training, [path for i, path in enumerate(files) if i in held_out]
-
-
-def held_out(folders: Sequence[Path], count: int) -> list[Tensor]:
-    """What a training on these folders holds out, for all who measure on it: uint8 (3, H, W)."""
-    files = [path for folder in folders for path in list_images(folder)]
-    _, validation = split_validation(files, count)
-    return list(read_images(validation, MIN_SIDE)) if validation else []
 
 
 @dataclass(frozen=True)
@@ -170,23 +165,36 @@ def read_images(
 def _decode(found: Sequence[Found], pixels: np.ndarray, listed: int, smallest: int) -> Images:
     """Fill `pixels` with the pictures that can be decoded."""
     layout, position = [], 0
-    for picture in found:
-        try:
-            decoded = read_image(picture.path).pixels  # as the page reads it: turned upright, sRGB, 8 bit
-        except ImageError as error:
-            logger.warning("skipped %s", error)
+    for path, copies in groupby(found, key=attrgetter("path")):
+        decoded = read_pixels(path)
+        if decoded is None:
             continue
-        if picture.shrink > 1:
-            full = Image.fromarray(decoded)
-            size = (full.width // picture.shrink, full.height // picture.shrink)
-            decoded = np.asarray(full.resize(size, Image.Resampling.LANCZOS))
-        height, width = decoded.shape[:2]
-        pixels[position : position + height * width] = decoded.reshape(-1, 3)
-        layout.append((position, height, width))
-        position += height * width
+        for copy in copies:
+            shrunk = _shrunk(decoded, copy.shrink)
+            height, width = shrunk.shape[:2]
+            pixels[position : position + height * width] = shrunk.reshape(-1, 3)
+            layout.append((position, height, width))
+            position += height * width
     if not layout:
         raise ValueError(f"none of {listed} images can be used: each needs at least {smallest} pixels a side")
     return _images(pixels, layout)
+
+
+def read_pixels(path: Path) -> Pixels | None:
+    """A picture as the page reads it: (H, W, 3), upright, sRGB, 8 bit. None if it is broken, after naming it."""
+    try:
+        return read_image(path).pixels
+    except ImageError as error:
+        logger.warning("skipped %s", error)
+        return None
+
+
+def _shrunk(pixels: Pixels, shrink: int) -> Pixels:
+    if shrink == 1:
+        return pixels
+    full = Image.fromarray(pixels)
+    size = (full.width // shrink, full.height // shrink)
+    return np.asarray(full.resize(size, Image.Resampling.LANCZOS))
 
 
 def _images(pixels: np.ndarray, layout: Sequence[Sequence[int]]) -> Images:

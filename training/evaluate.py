@@ -6,7 +6,8 @@ Several processes share the images: `accelerate launch --num_processes 2 -m trai
 `ACCELERATE_USE_CPU=true torchrun --nproc-per-node 2 -m training.evaluate ...` on a CPU.
 
 Protocol: HR cropped to a multiple of the scale; x and LR rounded to 8 bit; the reconstruction clamped and rounded;
-Y channel, `scale` pixels cropped on each side; mean over the images that have the figure. The JSON is
+Y channel, `scale` pixels cropped on each side; mean over the images where all methods measured have the figure. The
+JSON is
 
     {"datasets": {"Set5": {"fgrn": {"mean": {"psnr_y": ..}, "images": {"baby": {"psnr_y": ..}}}}},
      "skipped": {"Set5": {"count": 1, "images": {"broken": "why"}}},
@@ -39,7 +40,7 @@ from tqdm import tqdm
 from fgrn import comparison, metrics
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Plain, Scores
-from fgrn.files import write_json
+from fgrn.files import ensure_writable, write_json
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES, load_card
@@ -94,9 +95,7 @@ def evaluate(
         skipped = {name: reason for name, reason in found.items() if isinstance(reason, str)}
         if state.is_main_process:
             _warn(dataset, list(scores.values()), skipped)
-        content["datasets"][dataset] = {
-            variant: _summary({name: rows[variant] for name, rows in scores.items()}) for variant in rescalers
-        }
+        content["datasets"][dataset] = _summaries(scores, list(rescalers))
         content["skipped"][dataset] = {"count": len(skipped), "images": skipped}
     return content
 
@@ -183,7 +182,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--reference-only", action="store_true", help="leave out NIQE and PIQE, which judge LR by itself")
     add("--device", help="default: what Accelerate finds")
     add("--threads", type=_count, help="CPU threads of each process (default: all cores, shared out)")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.update and not arguments.json:
+        parser.error("--update is about the file that --json names")
+    return arguments
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -203,8 +205,8 @@ def main(argv: list[str] | None = None) -> int:
         }
         weights = provenance(arguments)
         image_sets(arguments.data, arguments.limit)
-        if arguments.json and arguments.json.is_dir():
-            raise ValueError(f"{arguments.json} is a folder: choose the name of a file in it")
+        if arguments.json:
+            _ensure_writable(arguments.json)
         old = read(arguments.json, arguments.scale, arguments.limit) if arguments.update else None
     except (CheckpointError, FileNotFoundError, ValueError, RuntimeError) as error:
         logger.error("cannot start: %s", error)
@@ -240,6 +242,13 @@ def provenance(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _ensure_writable(path: Path) -> None:
+    try:
+        ensure_writable(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}): choose another file") from error
+
+
 def _count(text: str) -> int:
     if (count := int(text)) < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
@@ -253,12 +262,20 @@ def _seconds_per_megapixel(rows: list[Scores]) -> Score:
     return Score((down + up) / megapixels)
 
 
-def _summary(rows: dict[str, Scores]) -> dict[str, Any]:
-    """The figures of one rescaler on one set for the JSON; no means if there is no image."""
-    means = comparison.means({"": list(rows.values())})[""]
-    if means:
-        means["seconds_per_megapixel"] = _seconds_per_megapixel(list(rows.values()))
-    return {"mean": comparison.plain({"": means})[""], "images": comparison.plain(rows)}
+def _summaries(scores: dict[str, dict[str, Scores]], variants: Sequence[str]) -> dict[str, Any]:
+    """The figures of every rescaler on one set for the JSON, from those of every image; no means if there is none."""
+    columns = {variant: [rows[variant] for rows in scores.values()] for variant in variants}
+    means = comparison.means(columns)
+    for variant, rows in columns.items():
+        if rows:
+            means[variant]["seconds_per_megapixel"] = _seconds_per_megapixel(rows)
+    return {
+        variant: {
+            "mean": mean,
+            "images": comparison.plain({name: rows[variant] for name, rows in scores.items()}),
+        }
+        for variant, mean in comparison.plain(means).items()
+    }
 
 
 def _warn(dataset: str, images: list[dict[str, Scores]], skipped: dict[str, str]) -> None:

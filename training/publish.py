@@ -212,7 +212,12 @@ def main(argv: list[str] | None = None) -> int:
     summary = (__doc__ or "").splitlines()[0]
     parser = argparse.ArgumentParser(prog="python -m training.publish", description=summary)
     parser.add_argument("--repository", required=True, metavar="ORG/NAME", help="model repository")
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="default: the weights of this checkout")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="DIR",
+        help="default: assets/weights, or the folder that FGRN_WEIGHTS names",
+    )
     parser.add_argument("--space", metavar="ORG/SPACE", help="publish the page too, as a Gradio Space")
     parser.add_argument("--private", action="store_true", help="the repositories are to be private")
     parser.add_argument("--message", help="commit message")

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fgrn.files import write_atomic
 from fgrn.methods import SCALES
 from training.on_graphics import graphics_table
 from training.quality_tables import (
@@ -102,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
         new = fill(old, contents)
         stale = stale or new != old
         if new != old and not arguments.check:
-            document.write_text(new, encoding="utf-8")
+            write_atomic(document, new.encode())
     return int(stale and arguments.check)
 
 

@@ -17,9 +17,8 @@ from fgrn import checkpoint
 from fgrn.batch import UsageError
 from fgrn.files import write_json
 from fgrn.models import RescalingNet, build
-from training.data import held_out
-from training.state import STATE, has_state
-from training.validate import validate
+from training.state import has_state, read_state
+from training.validate import held_out, validate
 
 
 def exact_weights(run: Path) -> RescalingNet:
@@ -51,8 +50,7 @@ def cost(run: Path, images: Sequence[torch.Tensor]) -> dict[str, Any]:
 def _state(run: Path) -> dict[str, Any]:
     if not has_state(run):
         raise UsageError(f"{run} is no folder of a training run: name those that --out named")
-    state: dict[str, Any] = torch.load(run / STATE, map_location="cpu", weights_only=True)
-    return state
+    return read_state(run, torch.device("cpu"))
 
 
 def measured(runs: Sequence[Path], data: Sequence[Path], hold_out: int) -> list[dict[str, Any]]:

@@ -9,34 +9,33 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import parse_flag_from_env
 from torch import Tensor
 from tqdm import tqdm
 
 from fgrn.checkpoint import Provenance
 from fgrn.layers import DenseBlock, ResidualBlock
-from fgrn.models import FGRN
 from fgrn.ops import require_float32
-from training.data import MEMORY_LIMIT, PatchSampler, held_out, list_images, read_images, split_validation
+from training.data import MEMORY_LIMIT, Images, PatchSampler, list_images, read_images, split_validation
 from training.environment import device_name
 from training.losses import watched
 from training.prefetch import Prefetched
 from training.recipes import Recipe, Stage
-from training.revive import revive
 from training.schedule import Budget, learning_rate
 from training.state import RunState
 from training.step import Step
-from training.validate import validate
+from training.validate import middles, validate
 
 logger = logging.getLogger(__name__)
 
 REPORT_STEPS = 50
 DENSE_SHAPES = 32  # of the dense blocks' features, in any network: each is compiled for itself
-REVIVE_PATCHES = 64  # on none of which a channel is above 0
 
 
 class Seen(NamedTuple):
@@ -70,19 +69,19 @@ class Run:
         notes: str = "",
     ) -> None:
         self.name, self.recipe, self.data, self.out, self.budget = name, recipe, data, out, budget
-        precision = precision or ("bf16" if torch.cuda.is_available() else "float32")
+        on_gpu = torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU")
+        precision = precision or ("bf16" if on_gpu else "float32")
         require_float32()
         torch.backends.cudnn.benchmark = True  # the shapes of a stage are always the same
         self.accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no", log_with=tracker, project_dir=out
         )
         files = [path for folder in data for path in list_images(folder)]
-        training, _ = split_validation(files, hold_out)
+        training, self._held_out_files = split_validation(files, hold_out)
         largest = max(stage.patch for stage in recipe.stages)
-        with self.accelerator.main_process_first():
-            images = read_images(training, largest, cache or out, memory_limit, shrinks=shrinks)
-        self.images = images.to(self.accelerator.device)
-        self.validation_images = held_out(data, hold_out)
+        self._read_images = partial(
+            read_images, training, largest, cache or out, memory_limit, shrinks=shrinks
+        )
         decides = {
             "pictures": _digest(files),
             "hold_out": hold_out,
@@ -107,16 +106,25 @@ class Run:
         if tracker:
             self.accelerator.init_trackers("fgrn", {"recipe": name, "data": " ".join(map(str, data))})
 
-    def revive(self) -> None:
-        """Begin anew with channels of FGRN that have died in the run before."""
-        state, device = self.state, self.accelerator.device
-        state.to(device)
-        if not isinstance(state.net, FGRN):
-            raise ValueError("--revive is for FGRN: the activations of IRN do not die")
-        sampler = PatchSampler(self.images, self.recipe.stages[0].patch, REVIVE_PATCHES, self.recipe.seed)
-        count, channels = revive(state.net, sampler.batch(0, device))
-        state.averaged_net.load_state_dict(state.net.state_dict())
-        state.origin += f", {count} of {channels} hidden channels revived"
+    @cached_property
+    def images(self) -> Images:
+        """The training pictures. They are decoded when they are first asked for, which can take minutes.
+
+        Raises:
+            ValueError: if none of them can be used, or there is no room for them.
+        """
+        with self.accelerator.main_process_first():
+            images = self._read_images()
+        return images.to(self.accelerator.device)
+
+    @cached_property
+    def validation_images(self) -> list[Tensor]:
+        """The middles of the held-out pictures.
+
+        Raises:
+            ValueError: if none of them can be used.
+        """
+        return middles(self._held_out_files)
 
     @property
     def finished(self) -> bool:
@@ -138,7 +146,13 @@ class Run:
         batches = Prefetched(sampler, device)
         samples_per_step = stage.batch_size * accelerator.num_processes
         last_checkpoint, clock = position.minutes, time.monotonic()
-        bar = tqdm(total=100, unit="%", desc=f"{self.name} {stage.objective}", disable=not self._speaks)
+        bar = tqdm(
+            total=100,
+            initial=round(100 * self.budget.progress(position, stage)),
+            unit="%",
+            desc=f"{self.name} {stage.objective}",
+            disable=not self._speaks,
+        )
         while (progress := self.budget.progress(position, stage)) < 1 and not self.stopping:
             rate = position.rate_factor * learning_rate(
                 stage, progress, position.stage_step, recipe.warm_up_steps
@@ -183,7 +197,7 @@ class Run:
         mine = torch.stack(
             [loss.detach(), norm, *loss.new_tensor([seconds / 60, float(self.stop_requested)])]
         )
-        return Seen(*self.accelerator.reduce(mine.double(), "mean").tolist())
+        return Seen(*self.accelerator.reduce(mine, "mean").tolist())
 
     def save(self, optimizer_state: dict[str, Any] | None) -> None:
         """Write a checkpoint with its validation figures."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -38,6 +39,22 @@ ADDED = {
 def has_state(run: Path) -> bool:
     """Whether the folder of a run holds what `--resume` needs."""
     return (run / STATE).exists()
+
+
+def read_state(run: Path, device: torch.device) -> dict[str, Any]:
+    """The content of a run's `state.pt`, with the tensors on `device`.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(run / STATE, map_location=device, weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise ValueError(
+            f"{run / STATE} is damaged or no state of a run ({type(error).__name__}). The weights beside it can be "
+            "used all the same: start another run with --init, and another --out"
+        ) from error
+    return state
 
 
 class RunState:
@@ -170,8 +187,7 @@ class RunState:
         return True
 
     def _read(self, device: torch.device) -> dict[str, Any]:
-        state: dict[str, Any] = torch.load(self.out / STATE, map_location=device, weights_only=True)
-        return state
+        return read_state(self.out, device)
 
     def _load_tensors(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])

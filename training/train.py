@@ -69,8 +69,8 @@ def main(argv: list[str] | None = None) -> int:
                 )
         elif arguments.init:
             run.state.start_from(arguments.init)
-            if arguments.revive:
-                run.revive()
+        if not run.finished:
+            _ = run.images, run.validation_images  # after all else that can be wrong: decoding takes minutes
     except (ValueError, FileNotFoundError, ImportError) as error:
         logger.error("cannot start: %s", error)
         return 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -13,9 +15,42 @@ from torch import Tensor
 from fgrn.metrics import psnr_rgb, psnr_y
 from fgrn.models import RescalingNet
 from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise, quantise
+from fgrn.pipeline import MIN_SIDE
 from fgrn.resize import bicubic_downscale
+from training.data import list_images, read_pixels, split_validation
+
+logger = logging.getLogger(__name__)
 
 CROP = 160  # pixels a side: a check every few minutes must not cost minutes
+
+
+def held_out(folders: Sequence[Path], count: int) -> list[Tensor]:
+    """`middles` of what a training on these folders holds out, for all who measure on it."""
+    _, files = split_validation([path for folder in folders for path in list_images(folder)], count)
+    return middles(files)
+
+
+def middles(files: Sequence[Path]) -> list[Tensor]:
+    """The central squares of at most `CROP` pixels a side, uint8 (3, S, S). What is broken or too small is skipped.
+
+    Raises:
+        ValueError: if there are files, and none of them can be used.
+    """
+    squares = []
+    for path in files:
+        pixels = read_pixels(path)
+        if pixels is None:
+            continue
+        side = min(CROP, *pixels.shape[:2])
+        if side < MIN_SIDE:
+            logger.warning("skipped %s: a side is below %d pixels", path.name, MIN_SIDE)
+            continue
+        top, left = ((length - side) // 2 for length in pixels.shape[:2])
+        square = pixels[top : top + side, left : left + side].copy()  # the rest goes
+        squares.append(torch.from_numpy(square).permute(2, 0, 1))
+    if files and not squares:
+        raise ValueError(f"none of the {len(files)} held-out images can be used: hold out others, or more")
+    return squares
 
 
 @torch.no_grad()
