@@ -59,19 +59,23 @@ def find_pictures(inputs: Sequence[str], reporter: Reporter, *, outside: Path | 
     def fail(error: OSError) -> None:
         reporter.fail(f"{error.filename} cannot be read: {error.strerror or error}")
 
-    pictures: dict[Picture, None] = {}  # a set that keeps the order
+    pictures: dict[tuple[str, Path], Picture] = {}  # a file that is named in two ways is there once
+
+    def add(file: Path, name: Path) -> None:
+        pictures.setdefault((os.path.realpath(file), name), Picture(file, name))
+
     for text in inputs:
         path = Path(text)
-        if not path.is_dir():
-            pictures[Picture(path, Path(path.name))] = None
+        if not os.path.isdir(path):  # Path.is_dir raises where a folder above cannot be searched
+            add(path, Path(path.name))
             continue
         base = Path(path.resolve().name if len(inputs) > 1 else "")
-        below = pictures_below(path, outside, fail)
-        found = [Picture(file, base / file.relative_to(path)) for file in below]
-        if not found:
+        below = list(pictures_below(path, outside, fail))
+        if not below:
             raise UsageError(f"{text}: there is no picture in this folder ({', '.join(sorted(SUFFIXES))}).")
-        pictures.update(dict.fromkeys(found))
-    return list(pictures)
+        for file in below:
+            add(file, base / file.relative_to(path))
+    return list(pictures.values())
 
 
 def pictures_below(
@@ -102,9 +106,9 @@ def plan(inputs: Sequence[str], output: str, reporter: Reporter, *, force: bool 
         UsageError: if `output` does not fit the inputs.
     """
     target = Path(output)
-    into_folder = target.is_dir() or output.endswith(os.sep)
-    if len(inputs) > 1 or Path(inputs[0]).is_dir():
-        if not into_folder and (target.exists() or target.suffix.lower() in SUFFIXES):
+    into_folder = os.path.isdir(target) or output.endswith(os.sep)
+    if len(inputs) > 1 or os.path.isdir(inputs[0]):
+        if not into_folder and (os.path.exists(target) or target.suffix.lower() in SUFFIXES):
             raise UsageError(f"{output}: several pictures need a folder to go to, and this is a file name.")
         into_folder = True
     if not into_folder and target.suffix.lower() != ".png":
@@ -113,14 +117,14 @@ def plan(inputs: Sequence[str], output: str, reporter: Reporter, *, force: bool 
         )
     pictures = find_pictures(inputs, reporter, outside=target if into_folder else None)
     targets = [target / item.name.with_suffix(".png") if into_folder else target for item in pictures]
-    sources = {item.source.resolve() for item in pictures}
-    writers = Counter(path.resolve() for path in targets)
+    sources = {os.path.realpath(item.source) for item in pictures}
+    writers = Counter(map(os.path.realpath, targets))
     jobs = []
     for item, path in zip(pictures, targets, strict=True):
         problem = ""
-        if writers[path.resolve()] > 1:
+        if writers[os.path.realpath(path)] > 1:
             problem = f"another input would become {path} too: rename one of them."
-        elif path.resolve() in sources and not force:
+        elif os.path.realpath(path) in sources and not force:
             problem = f"{path} is an input and would be overwritten: choose another name, or pass --force."
         jobs.append(Job(item.source, path, problem))
     return jobs

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from fgrn import __version__, comparison
 from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
-from fgrn.files import write_atomic, write_json
+from fgrn.files import ensure_writable, write_atomic, write_json
 from fgrn.images import ImageError, encode_png, read_image
 from fgrn.lr_files import restore, source_of
 from fgrn.memory import memory_errors_as
@@ -35,11 +36,16 @@ Write = Callable[[Job, Reporter], bytes]
 
 @dataclass
 class Rescalers:
-    """Rescalers for the options of a command line, each loaded once."""
+    """Rescalers for the options of a command line, each loaded once.
+
+    `weights` are those of one method. With `others_own` the others have their own; without, they are refused.
+    """
 
     weights: str | None
     device: torch.device
-    seed: int | None = None
+    seed: int | None = None  # for IRN
+    others_own: bool = False
+    weights_used: bool = False
     _loaded: dict[tuple[str, int], Rescaler] = field(default_factory=dict)
 
     def get(self, method: str, scale: int) -> Rescaler:
@@ -51,16 +57,28 @@ class Rescalers:
         """
         key = (method, scale)
         if key not in self._loaded:
-            weights = self.weights if METHODS[method].trained else None
             try:
-                self._loaded[key] = load(
-                    method, scale, device=self.device, weights=weights, latent_seed=self.seed
-                )
+                self._loaded[key] = self._load(method, scale)
             except CheckpointError:
                 raise
             except ValueError as error:
                 raise RescaleError(str(error)) from error
         return self._loaded[key]
+
+    def _load(self, method: str, scale: int) -> Rescaler:
+        own = partial(
+            load, method, scale, device=self.device, latent_seed=self.seed if method == "irn" else None
+        )
+        if self.weights is None or not METHODS[method].trained:
+            return own()
+        try:
+            rescaler = own(weights=self.weights)
+        except OtherMethodError:
+            if not self.others_own:
+                raise
+            return own()
+        self.weights_used = True
+        return rescaler
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -87,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
 def downscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Write the LR PNG of every picture."""
     jobs = plan(arguments.inputs, arguments.output, reporter, force=arguments.force)
+    if arguments.weights and not METHODS[arguments.method].trained:
+        raise UsageError(f"--weights: {METHODS[arguments.method].label} has none. Name another --method.")
     rescaler = Rescalers(arguments.weights, _device(arguments.device)).get(arguments.method, arguments.scale)
 
     def shrunk(job: Job, reporter: Reporter) -> bytes:
@@ -160,8 +180,9 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     pictures = list(found.values())  # named twice, by two ways, a picture would weigh twice in the means
     if arguments.json and Path(arguments.json).resolve() in found:
         raise UsageError(f"{arguments.json}: --json would overwrite an input: choose another name.")
-    if arguments.json and Path(arguments.json).is_dir():
-        raise UsageError(f"{arguments.json}: --json names a folder: choose the name of a file in it.")
+    if arguments.json:
+        with _writing(arguments.json):
+            ensure_writable(Path(arguments.json))
     reporter.unread_goes_on = bool(arguments.json)
     rescalers = _compared(arguments, reporter)
     shown = [key for key in METRICS if arguments.no_reference or key not in ("niqe", "piqe")]
@@ -196,29 +217,34 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
             "images": {path: comparison.plain(rows) for path, rows in figures.items()},
             "mean": comparison.plain(means),
         }
-        try:
+        with _writing(arguments.json):
             write_json(Path(arguments.json), content)
-        except OSError as error:
-            raise UsageError(f"{arguments.json} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _writing(file: str) -> Iterator[None]:
+    """What goes wrong in writing the file of --json, as a UsageError."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"--json: {file} cannot be written: {error.strerror or error}. Choose another name."
+        ) from error
 
 
 def repeat_run(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Repeat a run of the page, Compare or Benchmark, from its ZIP, and say whether the figures are equal."""
-    device = _device(arguments.device)
-    named, own = Rescalers(arguments.weights, device), Rescalers(None, device)
-
-    def get(method: str, scale: int) -> Rescaler:
-        try:
-            return named.get(method, scale)
-        except OtherMethodError:  # one file holds one of the methods of the run
-            return own.get(method, scale)
-
-    repeat(Path(arguments.archive), arguments.inputs, get, reporter)
+    rescalers = Rescalers(arguments.weights, _device(arguments.device), others_own=True)
+    repeat(Path(arguments.archive), arguments.inputs, rescalers.get, reporter)
 
 
 def _compared(arguments: argparse.Namespace, reporter: Reporter) -> dict[str, Rescaler]:
-    """The rescalers to compare. A method that the user did not name is left out if it has no weights."""
-    rescalers = Rescalers(arguments.weights, _device(arguments.device), arguments.seed)
+    """The rescalers to compare. A method that the user did not name is left out if it has no weights.
+
+    Raises:
+        UsageError: if --weights are those of none of them.
+    """
+    rescalers = Rescalers(arguments.weights, _device(arguments.device), arguments.seed, others_own=True)
     chosen: dict[str, Rescaler] = {}
     for name in dict.fromkeys(arguments.methods or DEFAULT_METHODS):
         try:
@@ -227,6 +253,14 @@ def _compared(arguments: argparse.Namespace, reporter: Reporter) -> dict[str, Re
             if arguments.methods:
                 raise
             reporter.note(f"{METHODS[name].label} is left out: {error}")
+    if arguments.weights and not rescalers.weights_used:
+        labels = ", ".join(METHODS[name].label for name in chosen)
+        raise UsageError(
+            f"{arguments.weights}: these are weights of another method or scale than x{arguments.scale} of {labels}. "
+            "Name their method in --methods, and their --scale."
+        )
+    if arguments.seed is not None and "irn" not in chosen:
+        reporter.note("--seed has no effect, only IRN draws z at random.")
     return chosen
 
 

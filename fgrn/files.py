@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,18 @@ def write_together(files: Mapping[Path, bytes]) -> None:
         for temporary in temporaries.values():
             temporary.unlink(missing_ok=True)
         raise
+
+
+def ensure_writable(path: Path) -> None:
+    """Make the folder of a file that is to be written, and try it: better than to fail after hours of work.
+
+    Raises OSError if the file could not be written.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fgrn.checkpoint import CheckpointError
 
-_REFERENCE = re.compile(r"[\w.-]+/[\w.-]+@[\w.-]+")
+_REFERENCE = re.compile(r"[\w.-]+/[\w.-]+@[\w./-]+")
 
 
 def locate(weights: str | Path, name: str) -> Path:

@@ -102,17 +102,11 @@ def read_image(
         name = name or own_name
         image, note, lossless = _decode(stream, name, max_pixels, notices)
         pixels = np.array(to_rgb(image, name, notices), dtype=np.uint8)
-    info = None
-    if note is not None:
-        try:
-            info = parse_info(note)
-        except ImageError as error:
-            if strict_info:
-                raise ImageError(f"{name}: {error}") from error
-            notices.append(str(error))
-    file_format = (
-        "JPEG" if image.format == "MPO" else str(image.format)
-    )  # MPO: a JPEG with more JPEGs behind it
+    info = _info(note, notices)
+    if strict_info and note is not None and info is None:
+        raise ImageError(f"{name}: {notices[-1]}")
+    # MPO: a JPEG with more JPEGs behind it
+    file_format = "JPEG" if image.format == "MPO" else str(image.format)
     return LoadedImage(pixels, tuple(notices), file_format, info, lossless)
 
 
@@ -126,7 +120,7 @@ def read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
 
 
 def from_pil(image: Image.Image) -> LoadedImage:
-    """A PIL image with the same care as a file: 16 bit, alpha, orientation, colour profile. `info` stays None.
+    """A PIL image with the same care as a file: 16 bit, alpha, orientation, colour profile, LR note.
 
     Raises ImageError if it cannot be decoded or converted.
     """
@@ -134,9 +128,19 @@ def from_pil(image: Image.Image) -> LoadedImage:
     with _one_error("This picture", MAX_PIXELS):
         layout = raw_mode(image)
         image.load()
-        upright = turn_upright(to_8_bits(image, layout, "This picture", notices), notices)
+        upright, note = _upright(to_8_bits(image, layout, "This picture", notices), notices)
         pixels = np.array(to_rgb(upright, "This picture", notices), dtype=np.uint8)
-    return LoadedImage(pixels, tuple(notices), str(image.format), None, image.format in LOSSLESS)
+    info = _info(note, notices)
+    return LoadedImage(pixels, tuple(notices), str(image.format), info, image.format in LOSSLESS)
+
+
+def _info(note: str | None, notices: list[str]) -> LRInfo | None:
+    """What a raw LR note says; a damaged one becomes a notice."""
+    try:
+        return None if note is None else parse_info(note)
+    except ImageError as error:
+        notices.append(str(error))
+        return None
 
 
 def encode_png(pixels: NDArray[Any], info: LRInfo | None = None, *, quick: bool = False) -> bytes:
@@ -290,11 +294,13 @@ def _decode(
     layout = raw_mode(image)
     image.load()
     lossless = _is_lossless(image, stream)
-    image = to_8_bits(image, layout, name, notices)
+    return *_upright(to_8_bits(image, layout, name, notices), notices), lossless
+
+
+def _upright(image: Image.Image, notices: list[str]) -> tuple[Image.Image, str | None]:
+    """The picture as it is seen, and the raw LR note: with one it stays as it lies, and is restored as it was made."""
     note = image.info.get(INFO_KEY) if image.format == "PNG" else None
-    if note is None:
-        return turn_upright(image, notices), None, lossless
-    return image, str(note), lossless  # lying on its side or not: it is restored as it was made
+    return (turn_upright(image, notices), None) if note is None else (image, str(note))
 
 
 def _is_lossless(image: Image.Image, stream: BinaryIO) -> bool:

@@ -104,8 +104,8 @@ def ssim_y(a: Pixels, b: Pixels, crop: int) -> float:
 def niqe(image: Pixels) -> Score:
     """NIQE (Mittal et al. 2013), lower is better, of a (H, W, 3) uint8 image, by pyiqa with the shipped parameters.
 
-    The first call loads pyiqa (several seconds). n/a below 192 pixels on the short side and for a picture of one
-    colour. Raises ValueError for another shape or type.
+    The first call loads pyiqa (several seconds). n/a below 192 pixels on the short side and where no block has
+    texture. Raises ValueError for another shape or type.
     """
     _check(image)
     side = min(image.shape[:2])
@@ -207,6 +207,8 @@ def _blind(metric: Callable[[Any], float | None], image: Pixels) -> Score:
             value = metric(batch)
         except ImportError as error:  # pyiqa is optional by its licence; its OpenCV may lack a system library
             return Score(None, f"pyiqa cannot be used here ({error})")
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # NIQE of flat blocks: statistics of nothing
+            value = None
     if value is None:
         return Score(None, "no block of the picture has texture")
     if not math.isfinite(value):

@@ -24,7 +24,8 @@ from fgrn.ops import grey_levels, memory_format, nearly_quantise, require_float3
 from fgrn.pixels import Levels, Pixels, pad_to_multiple, rounded
 from fgrn.refine import refine
 
-ImageLike = Pixels | Image.Image | LoadedImage | str | Path
+ImageLike = Pixels | Image.Image | LoadedImage | str | Path | bytes
+"""A picture as an array, of PIL, as `read_image` gives it, or its file: by name or content."""
 
 TILE = 960  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
@@ -80,18 +81,17 @@ class Rescaler:
     def upscale(self, lr: ImageLike, size: tuple[int, int] | None = None) -> Pixels:
         """LR (H, W, 3) -> HR, cropped to `size` = (height, width) of the original if it is given.
 
-        A file that says what made it, as the LR PNGs of this program do, also gives the size.
+        A file, or PIL image of it, that says what made it, as the LR PNGs of this program do, also gives the size.
 
         Raises:
             RescaleError: if the LR image is too small, `size` does not belong to it, or the file was made by another
                 method, at another scale or with other weights. (Of an array nobody knows.)
         """
-        if isinstance(lr, str | Path):
-            lr = images.read_image(lr)
-        if isinstance(lr, LoadedImage) and lr.info:
-            self._check(lr.info)
-            size = size or (lr.info.height, lr.info.width)
-        return self.decode(self.from_lr(lr), size)
+        pixels, info = _read(lr)
+        if info:
+            self._check(info)
+            size = size or (info.height, info.width)
+        return self.decode(self.from_lr(pixels), size)
 
     def _check(self, info: LRInfo) -> None:
         made, here = f"{label(info.method)} x{info.scale}", f"{label(self.method)} x{self.scale}"
@@ -193,13 +193,16 @@ def load(
     is the same everywhere.
 
     Raises:
-        ValueError: for an unknown method or scale, and for FGRN_GPU_MEMORY that is no number of gigabytes.
+        ValueError: for an unknown method or scale, a `latent_seed` for a method that draws nothing, and for
+            FGRN_GPU_MEMORY that is no number of gigabytes.
         fgrn.checkpoint.CheckpointError: if the weights cannot be used.
     """
     require_float32()
     # Weights that are made in inference mode take no part in gradients, which refining needs.
     with torch.inference_mode(False):
         net, card = load_net(method, scale, weights)
+        if latent_seed is not None and not isinstance(net, IRN):
+            raise ValueError(f"latent_seed has no effect on {METHODS[method].label}: only IRN draws z")
         if not METHODS[method].trained:
             device = "cpu"
         place = torch.device(device) if device is not None else default_device()
@@ -260,20 +263,30 @@ def as_pixels(image: ImageLike) -> Pixels:
     """Any accepted picture as a uint8 array (H, W, 3).
 
     Raises:
-        RescaleError: for an array that is no 8-bit RGB picture.
+        RescaleError: for an array that is no 8-bit RGB picture, and for anything else.
         fgrn.images.ImageError: for a file that cannot be read.
     """
+    return _read(image)[0]
+
+
+def _read(image: ImageLike) -> tuple[Pixels, LRInfo | None]:
+    """`as_pixels`, and what the file says of restoring it."""
+    if isinstance(image, str | Path | bytes):
+        image = images.read_image(image)
+    elif isinstance(image, Image.Image):
+        image = images.from_pil(image)
     if isinstance(image, LoadedImage):
-        return image.pixels
-    if isinstance(image, str | Path):
-        return images.read_image(image).pixels
-    if isinstance(image, Image.Image):
-        return images.from_pil(image).pixels
+        return image.pixels, image.info
+    if not isinstance(image, np.ndarray):
+        raise RescaleError(
+            f"{type(image).__name__} is no picture: pass the name or the content of a file, a PIL image, or a uint8 "
+            "array (H, W, 3)."
+        )
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise RescaleError(
             f"An array of shape {image.shape} and type {image.dtype} is no 8-bit RGB picture: pass uint8 (H, W, 3)."
         )
-    return image
+    return image, None
 
 
 def _decode_drawn(net: IRN, seed: int, x: Pixels | Levels, device: torch.device) -> Pixels:

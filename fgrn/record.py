@@ -157,8 +157,10 @@ def spreads(columns: comparison.Columns) -> dict[str, Scores]:
 
 
 def _spread(values: Sequence[float]) -> Score:
-    if len(values) < 2 or not all(map(math.isfinite, values)):
+    if len(values) < 2:
         return Score(None, "needs two pictures")
+    if not all(map(math.isfinite, values)):
+        return Score(None, "equal in all pictures")
     return Score(float(np.std(values, ddof=1)))
 
 

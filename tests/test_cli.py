@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from fgrn import __version__, cli, commands, comparison, images, methods, metrics, record
+from fgrn.checkpoint import read_card
 from fgrn.cli import main
 from fgrn.images import encode_png, read_image
 from fgrn.pipeline import load, rescale
@@ -178,6 +179,26 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_others_done(
         assert "2 of 2 pictures written" in captured.err
     else:
         assert "mean of 2 pictures" in captured.out
+
+
+def test_names_that_the_system_refuses_do_not_stop_the_others(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = tmp_path / "loop.png"
+    loop.symlink_to(loop)
+    small = tmp_path / "small"
+    assert run("downscale", picture, "x" * 300 + ".png", loop, "-o", small, "--method", "bicubic") == 1
+    assert files_of(small) == {"photo.png"}
+    errors = capsys.readouterr().err
+    assert "File name too long" in errors and "loop.png" in errors
+
+
+def test_a_picture_that_is_named_in_two_ways_is_written_once(picture: Path, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere"
+    link.symlink_to(picture.parent)
+    small = tmp_path / "small"
+    assert run("downscale", picture, link / picture.name, "-o", small, "--method", "bicubic") == 0
+    assert files_of(small) == {"photo.png"}
 
 
 def test_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -479,7 +500,31 @@ def test_compare_knows_beforehand_that_it_cannot_write(
 ) -> None:
     assert run("compare", picture, "--methods", "bicubic", "--json", tmp_path) == 2
     captured = capsys.readouterr()
-    assert "names a folder" in captured.err and not captured.out
+    assert "it is a folder" in captured.err and not captured.out
+    (tmp_path / "file").write_text("")
+    assert run("compare", picture, "--methods", "bicubic", "--json", tmp_path / "file" / "out.json") == 2
+    captured = capsys.readouterr()
+    assert "out.json cannot be written" in captured.err and not captured.out
+
+
+def test_compare_takes_weights_of_one_of_its_methods(
+    picture: Path, tmp_path: Path, use_tiny_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make_tiny_weights(tmp_path / "others", seed=1) / "fgrn_x4.safetensors"
+    out = tmp_path / "out.json"
+    assert run("compare", picture, "--weights", other, "--json", out) == 0
+    used = json.loads(out.read_text())["weights"]
+    assert used == {
+        "bicubic": "",
+        "irn": read_card(use_tiny_weights / "irn_x4.json").digest,
+        "fgrn": read_card(other.with_suffix(".json")).digest,
+    }
+    assert run("compare", picture, "--weights", other, "--scale", "2") == 2
+    assert "another method or scale" in capsys.readouterr().err
+    assert run("compare", picture, "--methods", "bicubic", "fgrn", "--seed", "1") == 0
+    assert "only IRN draws z" in capsys.readouterr().err
+    assert run("downscale", picture, "-o", tmp_path / "a.png", "--method", "bicubic", "--weights", other) == 2
+    assert "Bicubic has none" in capsys.readouterr().err
 
 
 def test_compare_leaves_out_a_method_without_weights_unless_it_is_named(

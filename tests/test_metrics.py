@@ -172,6 +172,9 @@ def test_niqe_says_why_it_is_not_available() -> None:
     small = niqe(smooth(191, 400))
     assert small.value is None and "too small" in small.reason and "191" in small.reason
     assert niqe(np.full((200, 200, 3), 7, dtype=np.uint8)) == Score(None, "the picture has one colour only")
+    flat_blocks = np.zeros((250, 250, 3), dtype=np.uint8)
+    flat_blocks[240:, 240:] = smooth(10, 10)  # in the rest, which NIQE leaves out
+    assert niqe(flat_blocks) == Score(None, "no block of the picture has texture")
 
 
 def test_piqe_says_why_it_is_not_available() -> None:

@@ -192,6 +192,10 @@ def test_a_lr_png_is_restored_as_it_says(tmp_path: Path) -> None:
     result = rescale(rescaler, picture(33, 41))
     path = tmp_path / "small.png"
     path.write_bytes(result.lr_png)
+    for file in (Image.open(path), result.lr_png):
+        assert np.array_equal(rescaler.upscale(file), result.reconstruction)
+        with pytest.raises(RescaleError, match="was made by"):
+            rescaler_of("irn", 2).upscale(file)
     assert np.array_equal(rescaler.upscale(path), result.reconstruction), (
         "cropped to the size of the original"
     )
