@@ -74,7 +74,7 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
             with gr.Tab("Latent x", id="latent") as latent:
                 latent_tab.build(page, latent, request.image, request.scale)
             with gr.Tab("Restore", id="restore") as whole:
-                restore_tab.build(page, whole, request.seen)
+                restore_tab.build(page, whole, request.seen, request.ran)
             with gr.Tab("Stress", id="stress") as stress:
                 stress_tab.build(page, demo, stress, request.image, request.scale, request.methods)
             with gr.Tab("Benchmark", id="benchmark") as benchmark:

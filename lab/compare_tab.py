@@ -6,6 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.events import Dependency
 
 from fgrn.methods import METHODS, SCALES
 from lab import table, viewer
@@ -41,7 +42,8 @@ class Request(NamedTuple):
     image: gr.Image
     scale: gr.Radio
     methods: gr.CheckboxGroup
-    seen: gr.State  # of handlers.Shown
+    seen: gr.State  # of shown.Shown
+    ran: list[Dependency]  # events with which the networks of a run are done
 
 
 def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Request:
@@ -93,12 +95,13 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     drawing = [ticket, seen]
     request = [image, scale, methods, *drawing]
     chosen = [image, scale, methods, seen]
-    demo.load(page.watch_example, drawing, drawn, concurrency_limit=None, **QUIET)
+    all_ran = [demo.load(page.watch_example, drawing, drawn, concurrency_limit=None, **QUIET)]
     for begins in (start.click, examples.load_input_event.success):
         begun = begins(
             page.begin_at_once, request, [refusal, ticket, address, outdated, *drawn], queue=False, **QUIET
         )
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
+        all_ran.append(ran)
         # again: an example brings its picture, which is another one until it is drawn
         ran.success(page.outdated, chosen, outdated, **CHECK, **QUIET)
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
@@ -107,7 +110,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
     stopped = stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
     stopped.success(page.measure_stopped, drawing, drawn, **METRIC, **QUIET)
-    shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="always_last", **QUIET)
+    shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="multiple", **QUIET)
 
     opened = [badge, image, scale, methods, missing, tabs, linked]
     demo.load(page.opened, None, opened, concurrency_limit=None, **QUIET).success(
@@ -115,6 +118,8 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     )
     address.change(None, address, None, js=SHOW_ADDRESS)
     ticked = [methods, missing, hidden]
-    scale.input(page.rechoose, [scale, methods, hidden], ticked, queue=False, **QUIET)
+    scale.input(
+        page.rechoose, [scale, methods, hidden], ticked, trigger_mode="always_last", queue=False, **QUIET
+    )
     image.change(page.describe, [image, scale], facts, concurrency_limit=4, **QUIET)
-    return Request(image, scale, methods, seen)
+    return Request(image, scale, methods, seen, all_ran)

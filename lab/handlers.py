@@ -27,7 +27,7 @@ from lab.queues import in_own_threads
 from lab.region import Region
 from lab.shown import Drawn, Shown
 from lab.startup import Showcases
-from lab.ticket import IDLE, SKIP, Ticket
+from lab.ticket import SKIP, Ticket
 
 EXAMPLES = {
     path.stem: path
@@ -112,8 +112,9 @@ class Handlers:
             run = run or compare.opened(self.models, self.store, path, scale, methods)
             return compare.compute(self.models, self.store, run, ticket.stopped)
 
-        failed = Drawn(cards.failed("Nothing computed: see the message"))
-        yield from ticket.serve(runs, self._news(ticket, shown), failed)
+        failed = cards.failed("Nothing computed: see the message")
+        end = self._end(ticket, shown, cards.failed("Broken off: see the message"))
+        yield from ticket.serve(runs, self._news(ticket, shown), Drawn(failed), end=end)
 
     def measure(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The metrics of a comparison whose networks are done."""
@@ -123,8 +124,9 @@ class Handlers:
             return
         example = self.showcases.showing(run)
         runs = example.watch(ticket.stopped) if example else compare.measure(self.models, self.store, run)
-        failed = Drawn(cards.failed("Not measured: see the message"))
-        yield from ticket.draw(runs, self._news(ticket, shown), failed)
+        failed = cards.failed("Not measured: see the message")
+        end = self._end(ticket, shown, failed)
+        yield from ticket.draw(runs, self._news(ticket, shown), Drawn(failed), end)
 
     async def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> AsyncIterator[Drawn]:
         """The example that is there when the page opens, unless its address asks for another view.
@@ -149,7 +151,7 @@ class Handlers:
         """What is there stays; what is missing says so."""
         said = ticket.stop()
         if shown.run is None or not shown.run.active:
-            return Drawn(SKIP if said == IDLE else cards.status(said, False))
+            return Drawn(said)
         return self.draw(compare.stopped(shown.run), ticket, shown)
 
     def measure_stopped(self, ticket: Ticket, shown: Shown) -> Drawn:
@@ -163,15 +165,15 @@ class Handlers:
 
     def measure_region(self, shown: Shown, event: gr.EventData) -> Any:
         """The table with the numbers of the box that was drawn, or of the whole picture again if it was cleared."""
-        token, sent = viewer.sent_box(event)
+        token, sent, asked = viewer.sent_box(event)
         run = shown.run
-        if run is None or token != run.token:
-            return SKIP  # drawn over pictures that another run has replaced
+        if run is None or token != run.token or not shown.ask(asked):
+            return SKIP  # drawn over pictures that another run has replaced, or another box came first
         with shown_errors():
             measured = None if sent is None else region.measure(run, Region(region.read_box(sent, run)))
         run = shown.run or run  # there may be a newer snapshot by now
-        if run.token == token:
-            shown.choose(measured)
+        if run.token != token or not shown.choose(measured, asked):
+            return SKIP
         return table.render(run, shown.region)
 
     def draw(self, run: Run, ticket: Ticket, shown: Shown) -> Drawn:
@@ -188,6 +190,10 @@ class Handlers:
     def _news(self, ticket: Ticket, shown: Shown) -> Callable[[Run], Drawn]:
         """`draw` for a stream of snapshots: only what a snapshot changes."""
         return lambda run: shown.news(self.draw(run, ticket, shown), ticket)
+
+    def _end(self, ticket: Ticket, shown: Shown, status: str) -> Callable[[Run], Drawn]:
+        """`draw` for the last snapshot of a stream that has failed."""
+        return lambda run: self.draw(compare.stopped(run), ticket, shown)._replace(status=status)
 
     def choices(self, scale: int, chosen: Sequence[str] | None) -> tuple[Any, str]:
         """The methods that can be ticked at a scale, and why the others cannot."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from fgrn.lr_files import notices_of
 from fgrn.methods import METHODS, RESTORING, SCALES
@@ -18,16 +19,17 @@ from lab.files import shown_name
 from lab.handlers import Handlers
 from lab.queues import QUIET, shown_waiting
 from lab.shown import Shown
-from lab.ticket import IDLE, SKIP, Ticket
+from lab.ticket import SKIP, Ticket
 
 Request = tuple[str | None, str, str, bool]
 """Path of the LR file, method, scale, and whether other weights than the file's may restore it."""
 
 
-def build(page: Handlers, whole: gr.Tab, seen: gr.State) -> None:
+def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Dependency]) -> None:
     """Build the tab inside the current `gr.Tab` and wire it; `seen` is what the visitor sees on Compare.
 
-    When it is opened for the first time it restores the LR picture of Compare.
+    When it is opened for the first time it restores the LR picture of Compare, or as soon as that is there: `compared`
+    are the events at whose end its networks are done.
     """
     tab = RestoreTab(page)
     methods = [("As the file says", restore.FROM_FILE), *((METHODS[name].label, name) for name in RESTORING)]
@@ -69,7 +71,11 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State) -> None:
     taken = take.click(tab.take, seen, chosen, concurrency_limit=4, **QUIET)
     taken.failure(tab.refused, None, status, queue=False, **QUIET)
     opened = whole.select(tab.opened, [seen, lr, ticket], chosen, concurrency_limit=4, **QUIET)
-    for begins in (start.click, taken.success, opened.success):
+    arrived = [
+        ran.success(tab.arrived, [seen, *chosen, ticket], chosen, concurrency_limit=4, **QUIET)
+        for ran in compared
+    ]
+    for begins in (start.click, *(event.success for event in (taken, opened, *arrived))):
         begun = begins(tab.begin, [*chosen, ticket], [ticket, status, outdated], concurrency_limit=4, **QUIET)
         begun.failure(tab.refused, None, status, queue=False, **QUIET)
         ran = begun.success(
@@ -78,7 +84,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State) -> None:
         # again: what was taken is another picture until it is drawn, and stays so if it cannot be
         for ends in (ran.success, ran.failure):
             ends(tab.outdated, [*chosen, given], outdated, trigger_mode="always_last", **QUIET)
-    stop.click(tab.stop, ticket, status, queue=False, **QUIET)
+    stop.click(Ticket.stop, ticket, status, queue=False, **QUIET)
 
 
 class RestoreTab:
@@ -99,6 +105,7 @@ class RestoreTab:
 
     def opened(self, shown: Shown, path: str | None, ticket: Ticket) -> tuple[str, str, str, bool]:
         """When the tab is opened and nothing was asked for yet: `take`, unless it takes long, or FGRN's is to come."""
+        shown.wanted = True
         run = shown.run
         if path or ticket.request or not run or not run.done or run.size[0] * run.size[1] > AT_ONCE:
             raise nothing_to_do()
@@ -106,6 +113,18 @@ class RestoreTab:
         if run.active and "fgrn" in to_come:
             raise nothing_to_do()
         return self.take(shown)
+
+    def arrived(
+        self, shown: Shown, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket
+    ) -> tuple[str, str, str, bool]:
+        """When there are new pictures on Compare: `opened`, if that came too early and nothing was chosen since."""
+        if not shown.wanted or (method, scale, other_weights) != (
+            restore.FROM_FILE,
+            restore.FROM_FILE,
+            False,
+        ):
+            raise nothing_to_do()
+        return self.opened(shown, path, ticket)
 
     def outdated(
         self, path: str | None, method: str, scale: str, other_weights: bool, given: Request | None
@@ -162,8 +181,3 @@ class RestoreTab:
     def refused(self) -> str:
         """The request was refused, or failed; an earlier picture stays, and is called so."""
         return cards.failed("Nothing restored: see the message. A picture below is an earlier one")
-
-    def stop(self, ticket: Ticket) -> str:
-        """What is drawn stays, and what is said of it too if nothing is running."""
-        said = ticket.stop()
-        return SKIP if said == IDLE else cards.status(said, False)

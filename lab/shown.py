@@ -32,6 +32,8 @@ class Shown:
         self.run: Run | None = None
         self.ticket: Ticket | None = None
         self.region: Region | None = None
+        self._asked = 0.0  # when the newest region was
+        self.wanted = False  # by the Restore tab
         self._drawn: tuple[Ticket | None, Drawn] = (None, Drawn())
 
     def put(self, run: Run, ticket: Ticket) -> None:
@@ -48,10 +50,18 @@ class Shown:
             with _LOCK:
                 self.region = measured if self.region is before else self.region
 
-    def choose(self, chosen: Region | None) -> None:
-        """Another region, or none."""
+    def ask(self, asked: float) -> bool:
+        """A region is asked for at a time of the browser's. Whether it is the newest, which alone counts."""
         with _LOCK:
-            self.region = chosen
+            self._asked = max(asked, self._asked)
+            return self._asked == asked
+
+    def choose(self, chosen: Region | None, asked: float) -> bool:
+        """The region that was asked for then, or none; unless a newer one was asked for since. Whether it counts."""
+        with _LOCK:
+            if asked == self._asked:
+                self.region = chosen
+            return asked == self._asked
 
     def news(self, drawn: Drawn, ticket: Ticket) -> Drawn:
         """What differs from the values that this ticket has drawn before: the browser makes all others anew as well."""

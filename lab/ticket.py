@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from lab.cards import status
 from lab.components import shown_errors
 from lab.models import Interrupted
 
@@ -18,9 +19,6 @@ Snapshot = TypeVar("Snapshot")
 SKIP: Any = gr.skip()
 """Leaves a component as it is; alone, all of them."""
 
-
-IDLE = "Nothing is running"
-"""What Stop has to say where there is nothing to stop; the page goes on to say what it shows."""
 
 _LOCK = threading.Lock()  # one for all: Gradio copies the first ticket of every visitor
 
@@ -93,18 +91,21 @@ class Ticket:
         """Whether the right was taken away."""
         return not self.valid
 
-    def stop(self) -> str:
-        """Take the right away, also from requests that are still checked. What to say about it."""
+    def stop(self) -> Any:
+        """Take the right away, also from requests that are still checked.
+
+        Returns the status line that says so; SKIP if nothing was running, as what the page says then still holds.
+        """
         with _LOCK:
             line = self._line
             current = line.current
-            text = IDLE
+            said = SKIP
             if any(number > line.settled for number in line.checked) or (current.valid and current._waiting):
-                text = "Stopped before its turn came"
+                said = status("Stopped before its turn came", False)
             elif current.valid and current.running:
-                text = "Stopped"
+                said = status("Stopped", False)
             current.valid, line.settled = False, line.count
-            return text
+            return said
 
     def serve(
         self,
@@ -112,35 +113,43 @@ class Ticket:
         show: Callable[[Snapshot], Any],
         failed: Any,
         kind: str = "",
+        end: Callable[[Snapshot], Any] | None = None,
     ) -> Iterator[Any]:
         """Draw what `work` makes of the request; nothing if it is of another kind, or was served or stopped before."""
         request = self._take(kind)
         if request is None:
             yield SKIP  # a generator without any value would empty its outputs
         else:
-            yield from self.draw(work(*request), show, failed)
+            yield from self.draw(work(*request), show, failed, end)
 
     def draw(
-        self, snapshots: Iterator[Snapshot], show: Callable[[Snapshot], Any], failed: Any
+        self,
+        snapshots: Iterator[Snapshot],
+        show: Callable[[Snapshot], Any],
+        failed: Any,
+        end: Callable[[Snapshot], Any] | None = None,
     ) -> Iterator[Any]:
         """What `show` makes of the snapshots, as long as the right lasts.
 
-        A RequestError becomes the message of the page, after `failed` has been drawn, as it is after any other error.
+        A RequestError becomes the message of the page, after `failed` has been drawn, as it is after any other error;
+        or what `end` makes of the last snapshot, so that what has failed does not look as if it went on.
         The snapshots end by Interrupted when the right is gone, if not before.
         """
         self.running = True
+        last: Snapshot | None = None
         try:
             with shown_errors():
                 for snapshot in snapshots:
                     drawn = show(snapshot) if self.valid else None
                     if not self.valid:
                         break
+                    last = snapshot
                     yield drawn
         except Interrupted:
             pass
         except Exception:
             if self.valid:
-                yield failed
+                yield failed if last is None or end is None else end(last)
                 raise
         finally:
             self.running = False

@@ -289,6 +289,45 @@ def test_a_region_stays_as_long_as_the_pictures(picture: str, tmp_path: Path) ->
     assert page.measure_region(shown, gr.EventData(None, sent)) == gr.skip()
 
 
+@pytest.mark.parametrize("box", [None, [0, 0, 20, 30]])
+def test_the_region_that_was_asked_for_last_counts(
+    box: list[int] | None, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, shown = handlers.Handlers(), Shown()
+    page.begin(picture, 4, ["bicubic"], Ticket(), shown)
+    assert shown.run
+    first = {"run": shown.run.token, "box": [0, 0, 40, 30], "asked": 1}
+    answers: list[str] = []
+    measure = region.measure
+
+    def overtaken(run: Run, of: region.Region) -> region.Region:
+        monkeypatch.setattr(region, "measure", measure)
+        answers.append(page.measure_region(shown, gr.EventData(None, {**first, "box": box, "asked": 2})))
+        return measure(run, of)
+
+    monkeypatch.setattr(region, "measure", overtaken)
+    assert page.measure_region(shown, gr.EventData(None, first)) == gr.skip()
+    assert ("region 20 × 30" in answers[0]) == (box is not None) == (shown.region is not None)
+    assert page.measure_region(shown, gr.EventData(None, first)) == gr.skip(), "it comes late"
+
+
+def test_what_fails_in_mid_run_does_not_look_as_if_it_went_on(
+    picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, shown = handlers.Handlers(), Shown()
+    compute = compare.compute
+
+    def broken(*arguments: Any) -> Iterator[Run]:
+        yield next(compute(*arguments))
+        raise RequestError("There is no memory. Use a smaller picture.")
+
+    monkeypatch.setattr(compare, "compute", broken)
+    ticket, *_ = page.begin(picture, 4, ["bicubic", "fgrn"], Ticket(), shown)
+    with pytest.raises(gr.Error, match="no memory"):
+        list(page.on_run(ticket, shown))
+    assert shown.run and not shown.run.active
+
+
 def test_a_bad_request_does_not_end_what_is_running(tmp_path: Path, picture: str) -> None:
     page, ticket = handlers.Handlers(), Ticket()
     with pytest.raises(gr.Error, match="at least one"):
@@ -567,6 +606,9 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
 ) -> None:
     page, shown, fresh = handlers.Handlers(), Shown(), Ticket()
     tab = RestoreTab(page)
+    untouched = (None, "file", "file", False)
+    with pytest.raises(gr.Error, match="Nothing to do"):  # nobody has opened it
+        tab.arrived(shown, *untouched, fresh)
     with pytest.raises(gr.Error, match="Nothing to do"):  # Compare has nothing yet
         tab.opened(shown, None, fresh)
     page.begin(picture, 4, ["bicubic", "fgrn"], Ticket(), shown)
@@ -574,7 +616,9 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
         tab.opened(shown, None, fresh)
     page.begin(picture, 4, ["bicubic"], Ticket(), shown)
     request = tab.opened(shown, None, fresh)
-    assert request == tab.take(shown)
+    assert request == tab.take(shown) == tab.arrived(shown, *untouched, fresh)
+    with pytest.raises(gr.Error, match="Nothing to do"):
+        tab.arrived(shown, None, "file", "2", False, fresh)
     ticket, _, said = tab.begin(*request, fresh)
     assert said == "" and tab.outdated(*request, None) == "", "nothing is shown"
     *_, (_, _, given) = tab.on_restore(ticket)
@@ -599,7 +643,7 @@ def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture:
     assert "Waiting" in status
     drawn = tab.on_restore(ticket)
     assert "Restoring with FGRN ×4" in next(drawn)[0]
-    assert "Stopped" in tab.stop(ticket)
+    assert "Stopped" in ticket.stop()
     assert list(drawn) == [gr.skip()]
     ticket, *_ = tab.begin(str(path), "file", "file", False, ticket)
     *_, (status, shown, given) = tab.on_restore(ticket)

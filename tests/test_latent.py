@@ -353,7 +353,7 @@ def test_one_click_reads_the_picture_twice(
         return read(path, **options)
 
     monkeypatch.setattr(asked, "read_upload", counted)
-    ticket, *_ = tab.opened(picture, "fgrn", 4, Ticket(), Ticket())
+    ticket, *_ = tab.opened(picture, "fgrn", 4, Ticket(), Ticket(), Painting())
     status, _ = [drawn[1] for drawn in tab.on_run(ticket)]
     assert "Computing FGRN ×4" in status and len(opened) == 2
 
@@ -366,14 +366,21 @@ def test_the_tab_runs_by_itself_what_was_not_asked_for_before(
 
     def nothing(path: str | None, ticket: Ticket) -> None:
         with pytest.raises(gr.Error) as caught:
-            tab.opened(path, "fgrn", 4, ticket, Ticket())
+            tab.opened(path, "fgrn", 4, ticket, Ticket(), Painting())
         assert not caught.value.visible
 
     nothing(None, ticket)
-    first, status, *_ = tab.opened(picture, "fgrn", 4, ticket, Ticket())
+    with pytest.raises(gr.Error):  # takes long
+        tab.opened(picture, "fgrn_refined", 4, ticket, Ticket(), Painting())
+    painted = Painting()
+    painted.begin("study")
+    painted.change("study", lambda now: replace(now, strokes=(Stroke(((1.0, 1.0),), 2.0, 1),)))
+    with pytest.raises(gr.Error):  # the strokes would be lost
+        tab.opened(picture, "fgrn", 4, ticket, Ticket(), painted)
+    first, status, *_ = tab.opened(picture, "fgrn", 4, ticket, Ticket(), Painting())
     assert first is not ticket and "Waiting for its turn" in status
     nothing(picture, first)
-    assert tab.opened(picture, "du_none", 4, first, Ticket())[0] is not first
+    assert tab.opened(picture, "du_none", 4, first, Ticket(), Painting())[0] is not first
     large, broken = tmp_path / "large.png", tmp_path / "broken.png"
     large.write_bytes(encode_png(photo(1001, 1000)))
     broken.write_bytes(b"no picture")

@@ -165,6 +165,12 @@ def test_a_link_opens_the_view_and_the_address_follows(visitor: Visitor) -> None
 
 
 @pytest.mark.browser
+def test_a_link_to_restore_waits_for_its_run(visitor: Visitor) -> None:
+    visitor.page.goto(f"{visitor.url}?example=coffee&scale=2&methods=irn,fgrn&tab=restore")
+    expect(visitor.page.locator("#restore-status")).to_contain_text("Restored from coffee_fgrn_x2_lr.png")
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 390])
 def test_back_and_forward_lead_from_tab_to_tab(browser: Browser, url: str, width: int) -> None:
     visitor = Visitor(browser, url, width, 844)

@@ -7,9 +7,12 @@ import csv
 import io
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image, features
@@ -289,12 +292,35 @@ def test_bytes_stop_between_codecs(hr: np.ndarray) -> None:
     assert len(seen) == 5 and seen[-1].progress.active
 
 
+def test_figures_of_a_run_that_fails_can_be_downloaded(
+    tmp_path: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "a.png")
+    Path(path).write_bytes(encode_png(photo(48, 64)))
+    half = replace(stress_run([26.0] * 9, [27.0] * 4), progress=Progress("JPEG", 13, 18))
+
+    def broken(*_: Any) -> Iterator[StressRun]:
+        yield half
+        raise RequestError("There is no memory. Use a smaller picture.")
+
+    monkeypatch.setattr(runs, "stress", broken)
+    tab = StressHandlers(Models())
+    ticket, *_ = tab.begin(path, 4, ["bicubic"], ["jpeg"], Ticket(), None)
+    drawn = tab.on_stress(ticket)
+    next(drawn)
+    run, status, _, sentences, *_ = next(drawn)
+    with pytest.raises(gr.Error, match="no memory"):
+        next(drawn)
+    assert not run.progress.active and "Broken off" in status and "download" in sentences
+
+
 def test_a_run_that_another_breaks_off_says_so(tmp_path: Path, photo: Photo) -> None:
     path = str(tmp_path / "a.png")
     Path(path).write_bytes(encode_png(photo(48, 64)))
     tab = StressHandlers(Models())
     half = replace(stress_run([26.0] * 9, [27.0] * 4), progress=Progress("JPEG", 13, 18))
-    _, _, _, _, sentences, *_ = tab.begin(path, 4, ["bicubic"], None, Ticket(), half)
+    _, run, _, _, sentences, *_ = tab.begin(path, 4, ["bicubic"], None, Ticket(), half)
+    assert not run.progress.active
     assert "Broken off after 13 of 18 steps by another run" in sentences
     rates = RateRun(4, ("bicubic",), (), progress=Progress("WebP", 3, 55))
     *_, sentences, _ = tab.begin(path, 4, ["bicubic"], ["jpeg"], Ticket(), rates)

@@ -10,9 +10,12 @@ import gradio as gr
 import pytest
 
 from lab.asked import RequestError
+from lab.cards import status
 from lab.models import Interrupted
 from lab.pace import Pace, duration
 from lab.ticket import SKIP, Ticket
+
+STOPPED, BEFORE_ITS_TURN = (status(text, False) for text in ("Stopped", "Stopped before its turn came"))
 
 
 def count(up_to: int) -> Iterator[int]:
@@ -69,17 +72,17 @@ def test_a_request_that_is_refused_changes_nothing() -> None:
     old = Ticket(3)
     with pytest.raises(ValueError, match="bad"), old.apply():
         raise ValueError("bad")
-    assert old.valid and old.stop() == "Stopped before its turn came"
+    assert old.valid and old.stop() == BEFORE_ITS_TURN
     done = Ticket()
     with pytest.raises(ValueError, match="bad"), done.apply():
         raise ValueError("bad")
-    assert done.stop() == "Nothing is running"
+    assert done.stop() is SKIP
 
 
 def test_stop_ends_what_is_still_checked() -> None:
     old = Ticket()
     with old.apply() as new:
-        assert old.stop() == "Stopped before its turn came"
+        assert old.stop() == BEFORE_ITS_TURN
         assert new.grant(3) is old
     assert not new.valid and list(new.serve(count, str, "failed")) == [SKIP]
     assert granted(old, 2).valid, "the next one is granted"
@@ -90,20 +93,20 @@ def test_visitors_do_not_share_a_line() -> None:
     one, other = copy.deepcopy(first), copy.deepcopy(first)  # as Gradio does
     new = granted(one, 3)
     assert new.valid and not one.valid and other.valid
-    assert other.stop() == "Nothing is running" and new.valid
+    assert other.stop() is SKIP and new.valid
 
 
 def test_stop_says_what_it_stopped() -> None:
-    assert Ticket().stop() == "Nothing is running"
+    assert Ticket().stop() is SKIP
     waiting = Ticket(3)
-    assert waiting.stop() == "Stopped before its turn came" and waiting.stop() == "Nothing is running"
+    assert waiting.stop() == BEFORE_ITS_TURN and waiting.stop() is SKIP
     running = Ticket(3)
     drawn = running.serve(count, str, "failed")
     next(drawn)
-    assert running.stop() == "Stopped"
+    assert running.stop() == STOPPED
     done = Ticket(1)
     list(done.serve(count, str, "failed"))
-    assert done.stop() == "Nothing is running"
+    assert done.stop() is SKIP
 
 
 def test_an_error_is_drawn_and_told_unless_nobody_waits_any_more() -> None:
@@ -120,6 +123,19 @@ def test_an_error_is_drawn_and_told_unless_nobody_waits_any_more() -> None:
     next(drawn)
     ticket.stop()
     assert list(drawn) == [SKIP]
+
+
+def test_what_has_failed_can_be_drawn_as_ended() -> None:
+    def broken(snapshots: int) -> Iterator[int]:
+        yield from range(snapshots)
+        raise RequestError("There is no more. Ask for less.")
+
+    for snapshots, last in ((0, "failed"), (2, "ended after 1")):
+        drawn = Ticket(snapshots).serve(broken, str, "failed", end=lambda last: f"ended after {last}")
+        *_, shown = (next(drawn) for _ in range(snapshots + 1))
+        assert shown == last
+        with pytest.raises(gr.Error, match="Ask for less"):
+            next(drawn)
 
 
 def test_any_other_error_is_drawn_too() -> None:

@@ -22,7 +22,7 @@ from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
 from lab.table import help_text
-from lab.ticket import IDLE, SKIP, Ticket
+from lab.ticket import SKIP, Ticket
 
 PROTOCOL = (
     "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the scale cut from each "
@@ -111,11 +111,16 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
     )
     ran = begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     stopped = stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
-    scale.input(tab.choices, [scale, methods], methods, queue=False, **QUIET)
+    scale.input(tab.choices, [scale, methods], methods, trigger_mode="always_last", queue=False, **QUIET)
     whole.select(tab.first, [scale, run, ticket], [measured, own, *drawn], queue=False, **QUIET)
     seen = [
         chooses(
-            tab.show_kept, [measured, scale, run, own, ticket], [measured, own, *drawn], queue=False, **QUIET
+            tab.show_kept,
+            [measured, scale, run, own, ticket],
+            [measured, own, *drawn],
+            trigger_mode="always_last",
+            queue=False,
+            **QUIET,
         )
         for chooses in (measured.input, scale.input)
     ]
@@ -173,7 +178,8 @@ class BenchmarkTab:
         files: Sequence[str] | None,
         scale: int,
         methods: Sequence[str],
-        *protocol: object,
+        protocol: str,
+        no_reference: bool,
     ) -> str:
         """Whether the run that is shown is of another request than the controls now say."""
         if bench is None or bench.kept:
@@ -181,7 +187,7 @@ class BenchmarkTab:
         of, count = bench.settings, len(bench.names)
         shown = bench.dataset, set(bench.uploads), of.scale, set(of.methods), of.protocol, of.no_reference
         uploads = set(files or ()) if dataset == UPLOAD else set()
-        if shown == (dataset, uploads, scale, set(methods), *protocol):
+        if shown == (dataset, uploads, scale, set(methods), protocol, no_reference):
             return ""
         what = bench.dataset or f"{count} picture{'' if count == 1 else 's'}"
         return outdated(f"Still shown: {what} at ×{of.scale}. Press Run for what is chosen now.")
@@ -196,8 +202,13 @@ class BenchmarkTab:
             drawn = len(bench.done)
             return self.draw(bench, whole=whole)
 
-        broken_off = Drawn(status=failed("Broken off: see the message"))
-        yield from ticket.serve(partial(self._benchmark, stop=ticket.stopped), show, broken_off)
+        broken_off = failed("Broken off: see the message")
+
+        def end(bench: Bench) -> Drawn:
+            return self.draw(runs.stopped(bench))._replace(status=broken_off)
+
+        work = partial(self._benchmark, stop=ticket.stopped)
+        yield from ticket.serve(work, show, Drawn(status=broken_off), end=end)
 
     def _benchmark(self, dataset: str, *request: Any, stop: Callable[[], bool]) -> Iterator[Bench]:
         settings, collected = _checked(dataset, *request)
@@ -229,7 +240,7 @@ class BenchmarkTab:
         """The pictures that all methods have done stay, with their files."""
         said = ticket.stop()
         if bench is None or not bench.progress.active:
-            return Drawn() if said == IDLE else Drawn(status=progress.line(Progress(said, active=False)))
+            return Drawn(status=said)
         return self.draw(runs.stopped(bench))
 
     def choices(self, scale: int, chosen: list[str] | None) -> Any:

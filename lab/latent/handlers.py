@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from fgrn.methods import METHODS
 from fgrn.record import sha256
 from lab import asked, cards
 from lab.asked import RequestError
@@ -21,7 +22,7 @@ from lab.latent.changes import Change
 from lab.latent.painting import FIRST_RADIUS, Canvas, Painting
 from lab.latent.studies import STUDIED, Study
 from lab.latent.views import View
-from lab.ticket import IDLE, SKIP, Ticket
+from lab.ticket import SKIP, Ticket
 
 
 class Drawn(NamedTuple):
@@ -89,10 +90,18 @@ class LatentHandlers:
             return self._begin(path, method, scale, ticket, changing)
 
     def opened(
-        self, path: str | None, method: str | None, scale: int, ticket: Ticket, changing: Ticket
+        self,
+        path: str | None,
+        method: str | None,
+        scale: int,
+        ticket: Ticket,
+        changing: Ticket,
+        painting: Painting,
     ) -> tuple[Ticket, str, str, str]:
-        """When the tab is opened: `begin` by itself, unless this was asked for already, or takes long."""
+        """When the tab is opened: `begin` by itself, unless this was asked for already, takes long, or strokes go."""
         if not path or not method or ticket.request[:3] == (path, method, scale):
+            raise nothing_to_do()
+        if METHODS[method].refines or painting.now.strokes:
             raise nothing_to_do()
         try:
             return self._begin(path, method, scale, ticket, changing, most=AT_ONCE)
@@ -148,11 +157,6 @@ class LatentHandlers:
             note="",
             back=None,
         )
-
-    def stop(self, ticket: Ticket) -> str:
-        """What is drawn stays, and what is said of it too if nothing is running."""
-        said = ticket.stop()
-        return SKIP if said == IDLE else cards.status(said, False)
 
     def show(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> tuple[Any, Any]:
         """The pictures that follow view and gain."""

@@ -103,7 +103,7 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
     granted = [ticket, status, outdated, change.note]
     chosen = [image, method, scale, study]
     begun = start.click(tab.begin, request, granted, concurrency_limit=4, **QUIET)
-    opened = whole.select(tab.opened, request, granted, concurrency_limit=4, **QUIET)
+    opened = whole.select(tab.opened, [*request, painting], granted, concurrency_limit=4, **QUIET)
     for asked in (begun, opened):
         ran = asked.success(
             tab.on_run, ticket, [study, status], trigger_mode="multiple", **shown_waiting(status)
@@ -112,7 +112,7 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
         ran.then(tab.outdated, chosen, outdated, **CHECK)
     for changes_choice in (image.change, method.change, scale.change):
         changes_choice(tab.outdated, chosen, outdated, **CHECK)
-    stop.click(tab.stop, ticket, status, queue=False, **QUIET)
+    stop.click(Ticket.stop, ticket, status, queue=False, **QUIET)
     shown = [study, view, channel, gain, cell]
     for changes_view in (view.input, gain.input):
         fast(changes_view, tab.show, shown, [pair, path])
@@ -186,14 +186,14 @@ def _change_section(
     # brush.js waits for each answer; Gradio would still drop what comes right after it.
     fast(brush.select, tab.paint, [*brushed, levels], [brush], trigger_mode="multiple")
     fast(radius.input, tab.show_brush, brushed, [brush])
-    fast(undo.click, tab.undo, brushed, [brush], trigger_mode="once")
+    fast(undo.click, tab.undo, brushed, [brush], trigger_mode="multiple")  # a stroke each
     fast(clear.click, tab.clear, brushed, [brush], trigger_mode="once")
     change = [study, kind, levels, sigma, seed, painting, gain, ticket]
     begun = go.click(tab.begin_change, change, [ticket, note], concurrency_limit=4, **QUIET)
     begun.success(
         tab.on_change, [ticket, study], [note, back], trigger_mode="multiple", **shown_waiting(note)
     )
-    stop.click(tab.stop, ticket, note, queue=False, **QUIET)
+    stop.click(Ticket.stop, ticket, note, queue=False, **QUIET)
     return Change(radius, brush, note, back)
 
 

@@ -22,7 +22,7 @@ from lab.stress import kept, runs, verdicts
 from lab.stress.damage import KINDS
 from lab.stress.rows import as_csv, file_name
 from lab.stress.runs import RateRun, StressRun
-from lab.ticket import IDLE, SKIP, Ticket
+from lab.ticket import SKIP, Ticket
 
 HELP = (
     "The LR picture is damaged, then restored. Dotted lines: undamaged, the figure of Compare. Codecs run with "
@@ -90,7 +90,7 @@ class StressHandlers:
                 )
             elif run and run.progress.active:
                 done = f"Broken off after {run.progress.done} of {run.progress.total} steps by another run."
-                text = _words(_ended(run), done)
+                text, drawn = _words(_ended(run), done), drawn._replace(run=_ended(run))
                 if isinstance(run, StressRun):
                     drawn = drawn._replace(sentences=text)
                 else:
@@ -113,8 +113,11 @@ class StressHandlers:
         def show(run: StressRun) -> tuple[Any, ...]:
             return _draw_stress(run, counts).values()
 
-        broken_off = Drawn(status=failed(BROKEN_OFF), plots=(SKIP,) * len(KINDS)).values()
-        yield from ticket.serve(partial(stress, self.models, stop=ticket.stopped), show, broken_off, "stress")
+        def end(run: StressRun) -> tuple[Any, ...]:
+            return _broken_off(run, plots=len(KINDS)).values()
+
+        work = partial(stress, self.models, stop=ticket.stopped)
+        yield from ticket.serve(work, show, _broken_off(None, plots=len(KINDS)).values(), "stress", end)
 
     def on_bytes(self, ticket: Ticket) -> Iterator[tuple[Any, ...]]:
         """The chart of bytes, a point at a time."""
@@ -122,14 +125,17 @@ class StressHandlers:
         def show(run: RateRun) -> tuple[Any, ...]:
             return _draw_rate(run).values()
 
-        broken_off = Drawn(status=failed(BROKEN_OFF), plots=(SKIP,)).values()
-        yield from ticket.serve(partial(rate, self.models, stop=ticket.stopped), show, broken_off, "bytes")
+        def end(run: RateRun) -> tuple[Any, ...]:
+            return _broken_off(run, plots=1).values()
+
+        work = partial(rate, self.models, stop=ticket.stopped)
+        yield from ticket.serve(work, show, _broken_off(None, plots=1).values(), "bytes", end)
 
     def stop(self, run: StressRun | RateRun | None, ticket: Ticket) -> tuple[Any, ...]:
         """What is drawn stays: run, status, and the words below the plots of either kind of run."""
         said = ticket.stop()
         if run is None or not run.progress.active:
-            return SKIP, SKIP if said == IDLE else progress.line(Progress(said, active=False)), SKIP, SKIP
+            return SKIP, said, SKIP, SKIP
         done = _ended(run, f"Stopped after {run.progress.done} of {run.progress.total} steps")
         words = (_words(done), SKIP) if isinstance(done, StressRun) else (SKIP, _words(done))
         return done, progress.line(done.progress, done.notices), *words
@@ -188,6 +194,15 @@ def _subject(path: str | None, scale: int) -> str:
 def _draw_stress(run: StressRun, shown: dict[str, int]) -> Drawn:
     figures = tuple(_plot(run, kind, shown) for kind in KINDS)
     return Drawn(run, progress.line(run.progress, run.notices), "", _words(run), figures)
+
+
+def _broken_off(run: StressRun | RateRun | None, plots: int) -> Drawn:
+    """After an error: what is drawn of the run stays, with its figures as a file."""
+    drawn = Drawn(status=failed(BROKEN_OFF), plots=(SKIP,) * plots)
+    if run is None:
+        return drawn
+    ended = _ended(run)
+    return drawn._replace(run=ended, empty="", sentences=_words(ended))
 
 
 def _draw_rate(run: RateRun) -> Drawn:

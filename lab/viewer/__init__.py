@@ -68,10 +68,13 @@ def value(run: Run) -> dict[str, Any]:
     }
 
 
-def sent_box(event: gr.EventData) -> tuple[Any, Any]:
-    """The token of a run and the box that the viewer sent, both as they came: to be checked."""
+def sent_box(event: gr.EventData) -> tuple[Any, Any, float]:
+    """The token of a run and the box that the viewer sent, both as they came: to be checked; and when it was sent."""
     data = event._data
-    return (data.get("run"), data.get("box")) if isinstance(data, dict) else (None, None)
+    if not isinstance(data, dict):
+        return None, None, 0.0
+    asked = data.get("asked")
+    return data.get("run"), data.get("box"), float(asked) if isinstance(asked, int | float) else 0.0
 
 
 def _has_latent(outcome: Outcome) -> bool:

@@ -111,7 +111,7 @@ class Viewer {
 
   /** Asks the server for the numbers of the box. */
   measureBox() {
-    this.trigger("select", { run: this.state.value.run, box: this.state.box });
+    this.trigger("select", { run: this.state.value.run, box: this.state.box, asked: Date.now() });
     this.say(this.state.box ? `Region of ${this.state.box[2]} × ${this.state.box[3]} pixels` : "Region cleared");
   }
 
