@@ -220,5 +220,7 @@ def test_a_folder_without_a_log_is_named(tmp_path: Path, caplog: pytest.LogCaptu
 
 def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = write(tmp_path / "run", [step(50)])
-    assert curves.main([str(run), "--out", str(tmp_path / "nowhere" / "curves.html")]) == 2
+    (tmp_path / "file").write_text("")
+    assert curves.main([str(run), "--out", str(tmp_path / "file" / "curves.html")]) == 2
     assert "cannot draw" in caplog.text
+    assert curves.main([str(run), "--out", str(tmp_path / "new" / "curves.html")]) == 0
