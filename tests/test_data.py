@@ -74,6 +74,26 @@ def test_large_pictures_come_again_smaller(tmp_path: Path, monkeypatch: pytest.M
     assert all(torch.equal(image[:, 0, 0], torch.tensor([9, 8, 7])) for image in mapped)
 
 
+def test_a_picture_is_decoded_once_for_all_its_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(data, "SHRUNK_FROM", 0)
+    for name in ("a", "b"):
+        Image.new("RGB", (80, 60)).save(tmp_path / f"{name}.png")
+    whole = (tmp_path / "b.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(whole[:-30])  # its header is sound
+    decoded: list[Path] = []
+    read = data.read_pixels
+
+    def counted(path: Path) -> Any:
+        decoded.append(path)
+        return read(path)
+
+    monkeypatch.setattr(data, "read_pixels", counted)
+    assert len(read_images(list_images(tmp_path), smallest=15, shrinks=(2, 3, 4))) == 4
+    assert [path.name for path in decoded] == ["a.png", "b.png"] and caplog.text.count("b.png") == 1
+
+
 def test_pictures_are_read_as_the_page_reads_them(tmp_path: Path) -> None:
     deep = np.random.default_rng(0).integers(0, 2**16, (24, 30), dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")

@@ -147,6 +147,17 @@ def test_missing_data_and_weights_are_errors(
     assert not out.exists()
 
 
+def test_means_are_over_the_same_images_for_all_methods(folders: list[Path], tmp_path: Path) -> None:
+    """An image of one colour is restored exactly by bicubic, which must not be the only one to leave it out."""
+    Image.new("RGB", (48, 40), (9, 8, 7)).save(folders[0] / "flat.png")
+    rescalers = {"bicubic": load("bicubic", 4, device="cpu"), "irn": rescaler_of("irn", 4)}
+    found = evaluate.evaluate(folders[:1], rescalers, no_reference=False)["datasets"]["SetA"]
+    assert found["bicubic"]["images"]["flat"]["psnr_y"] == "inf" != found["irn"]["images"]["flat"]["psnr_y"]
+    for entry in found.values():
+        others = [row["psnr_y"] for name, row in entry["images"].items() if name != "flat"]
+        assert entry["mean"]["psnr_y"] == pytest.approx(sum(others) / len(others)) and len(others) == 2
+
+
 def test_what_would_fail_in_the_end_fails_at_once(
     folders: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

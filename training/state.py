@@ -131,9 +131,9 @@ class RunState:
         """Go on from `state.pt` in the run's folder.
 
         Raises:
-            ValueError: if it is the state of another recipe, or of one that was changed otherwise.
+            ValueError: if it is damaged, or the state of another recipe, or of one that was changed otherwise.
         """
-        state = self._read(torch.device("cpu"))
+        state = read_state(self.out, torch.device("cpu"))
         otherwise = "start another run from its weights: --init, with another --out"
         if not {"identity", "averaged"} <= state.keys():
             raise ValueError(f"{self.out} was written by an older version: {otherwise}")
@@ -176,7 +176,7 @@ class RunState:
         self.position.roll_back()
         if not self.has_checkpoint:
             return False
-        state = self._read(device)
+        state = read_state(self.out, device)
         self._load_tensors(state)
         if state["optimizer_state"] is None:  # of a stage's end: its optimizer was another one
             optimizer.state.clear()
@@ -185,9 +185,6 @@ class RunState:
         else:
             optimizer.load_state_dict(state["optimizer_state"])
         return True
-
-    def _read(self, device: torch.device) -> dict[str, Any]:
-        return read_state(self.out, device)
 
     def _load_tensors(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
