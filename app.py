@@ -22,6 +22,7 @@ from lab.handlers import FIRST_SCALE, SESSIONS, Handlers
 from lab.latent import tab as latent_tab
 from lab.queues import NETWORK, SERIES
 from lab.stress import tab as stress_tab
+from lab.ticket import leave
 
 LAB = Path(__file__).resolve().parent / "lab"
 ABOUT = LAB / "about.md"
@@ -87,6 +88,13 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
         names = {str(tab.id): tab.label for tab in tabs.children}
         demo.load(None, None, None, js=FOLLOW_HISTORY.replace("NAMES", f"({json.dumps(names)})"))
         _add_api(page)
+
+        def left(request: gr.Request) -> None:
+            """The visitor's page is closed, or loaded anew."""
+            session = demo.state_holder.session_data.get(request.session_hash or "")
+            leave(session.state_data.copy().values() if session else ())
+
+        demo.unload(left)
     return demo
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from anyio import CapacityLimiter, to_thread
 
-from lab.components import inert, no_stub_files, refused
+from lab.components import fault, inert, no_stub_files, refused
 
 AT_MOST = 4  # at a time: each may hold whole pictures
 
@@ -37,7 +37,7 @@ class AtOnce:
             text = error.message
         except Exception as error:
             traceback.print_exc()
-            text = inert(str(error))
+            text = inert(fault(error))
         # The number makes it another value: the same refusal is to be shown again.
         return f"{time.monotonic_ns()} {text}", *[gr.skip()] * outputs
 

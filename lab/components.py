@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from gradio.data_classes import FileData, ImageData
 
 from lab.asked import RequestError
 from lab.cards import Page
+from lab.models import Interrupted
 
 # The address of a file is known only after Gradio has put it where it is served. It is percent-encoded, and the HTML
 # is built by lab.cards, which escapes what came from outside.
@@ -85,11 +87,30 @@ def inert(text: str) -> str:
 
 @contextmanager
 def shown_errors() -> Iterator[None]:
-    """Turn a RequestError into the message box of the page (and the error of the API), without a traceback."""
+    """Turn errors into the message box of the page (and the error of the API).
+
+    A RequestError says itself what is wrong; of any other the traceback is printed.
+    """
     try:
         yield
+    except (gr.Error, Interrupted):
+        raise
     except RequestError as error:
         raise refused(inert(str(error))) from error
+    except Exception as error:
+        traceback.print_exc()
+        raise refused(inert(fault(error))) from error
+
+
+def fault(error: Exception) -> str:
+    """What the page says of an error that nobody has foreseen."""
+    reason = (
+        isinstance(error, OSError) and error.strerror
+    )  # without the path, which is the server's own affair
+    return (
+        f"This page has failed ({reason or type(error).__name__}), not your request. Try again; if that does not help, "
+        "report it with the traceback that the server has printed."
+    )
 
 
 def nothing_to_do() -> gr.Error:

@@ -35,6 +35,7 @@ EXAMPLES = {
 }
 FIRST_EXAMPLE = "portrait"
 FIRST_SCALE = 4
+BROKEN_OFF = "Broken off: see the message"
 FIRST_METHODS = ("bicubic", "irn", "fgrn")
 # Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
 # the ones used longest ago go: a page left open that long forgets what it was running.
@@ -112,9 +113,7 @@ class Handlers:
             run = run or compare.opened(self.models, self.store, path, scale, methods)
             return compare.compute(self.models, self.store, run, ticket.stopped)
 
-        failed = cards.failed("Nothing computed: see the message")
-        end = self._end(ticket, shown, cards.failed("Broken off: see the message"))
-        yield from ticket.serve(runs, self._news(ticket, shown), Drawn(failed), end=end)
+        yield from ticket.serve(runs, self._news(ticket, shown), self._ended(ticket, shown, BROKEN_OFF))
 
     def measure(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The metrics of a comparison whose networks are done."""
@@ -124,9 +123,8 @@ class Handlers:
             return
         example = self.showcases.showing(run)
         runs = example.watch(ticket.stopped) if example else compare.measure(self.models, self.store, run)
-        failed = cards.failed("Not measured: see the message")
-        end = self._end(ticket, shown, failed)
-        yield from ticket.draw(runs, self._news(ticket, shown), Drawn(failed), end)
+        ended = self._ended(ticket, shown, "Not measured: see the message")
+        yield from ticket.draw(runs, self._news(ticket, shown), ended)
 
     async def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> AsyncIterator[Drawn]:
         """The example that is there when the page opens, unless its address asks for another view.
@@ -143,16 +141,15 @@ class Handlers:
             shown.put(self._served, ticket)
             yield SKIP
         else:
-            failed = Drawn(cards.failed("No example: see the message"))
             runs = self.first.watch(ticket.stopped)
-            yield from ticket.draw(runs, self._news(ticket, shown), failed)
+            yield from ticket.draw(runs, self._news(ticket, shown), self._ended(ticket, shown, BROKEN_OFF))
 
     def stop(self, ticket: Ticket, shown: Shown) -> Drawn:
         """What is there stays; what is missing says so."""
         said = ticket.stop()
         if shown.run is None or not shown.run.active:
             return Drawn(said)
-        return self.draw(compare.stopped(shown.run), ticket, shown)
+        return self._stopped(shown.run, ticket, shown)
 
     def measure_stopped(self, ticket: Ticket, shown: Shown) -> Drawn:
         """PSNR and SSIM of what was there when Stop was pressed."""
@@ -191,9 +188,21 @@ class Handlers:
         """`draw` for a stream of snapshots: only what a snapshot changes."""
         return lambda run: shown.news(self.draw(run, ticket, shown), ticket)
 
-    def _end(self, ticket: Ticket, shown: Shown, status: str) -> Callable[[Run], Drawn]:
-        """`draw` for the last snapshot of a stream that has failed."""
-        return lambda run: self.draw(compare.stopped(run), ticket, shown)._replace(status=status)
+    def _ended(self, ticket: Ticket, shown: Shown, problem: str) -> Callable[[Run | None, bool], Drawn]:
+        """What is drawn when a stream does not come to its end; `problem` says what an error has kept from being."""
+
+        def ended(last: Run | None, failed: bool) -> Drawn:
+            run = shown.run if last is None and shown.ticket is ticket else last  # or what `begin` has drawn
+            drawn = self._stopped(run, ticket, shown) if run else Drawn()
+            return drawn._replace(status=cards.failed(problem)) if failed else drawn
+
+        return ended
+
+    def _stopped(self, run: Run, ticket: Ticket, shown: Shown) -> Drawn:
+        """`draw` for a run that goes no further; it may have been drawn so, and measured since."""
+        known = shown.run
+        ended = known if known and known.token == run.token and not known.active else compare.stopped(run)
+        return self.draw(ended, ticket, shown)
 
     def choices(self, scale: int, chosen: Sequence[str] | None) -> tuple[Any, str]:
         """The methods that can be ticked at a scale, and why the others cannot."""

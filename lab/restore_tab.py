@@ -19,7 +19,7 @@ from lab.files import shown_name
 from lab.handlers import Handlers
 from lab.queues import QUIET, shown_waiting
 from lab.shown import Shown
-from lab.ticket import SKIP, Ticket
+from lab.ticket import SKIP, STOPPED, Ticket
 
 Request = tuple[str | None, str, str, bool]
 """Path of the LR file, method, scale, and whether other weights than the file's may restore it."""
@@ -175,8 +175,11 @@ class RestoreTab:
                 (path, method, scale, other_weights),
             )
 
-        failed = (self.refused(), SKIP, SKIP)
-        yield from ticket.serve(steps, lambda drawn: drawn, failed)
+        def ended(last: tuple[str, Any, Any] | None, failed: bool) -> tuple[str, Any, Any]:
+            there = last and last[1] is not SKIP
+            return self.refused() if failed else SKIP if there else STOPPED, SKIP, SKIP
+
+        yield from ticket.serve(steps, lambda drawn: drawn, ended)
 
     def refused(self) -> str:
         """The request was refused, or failed; an earlier picture stays, and is called so."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ Snapshot = TypeVar("Snapshot")
 
 SKIP: Any = gr.skip()
 """Leaves a component as it is; alone, all of them."""
-
+STOPPED = status("Stopped", False)
 
 _LOCK = threading.Lock()  # one for all: Gradio copies the first ticket of every visitor
 
@@ -103,7 +103,7 @@ class Ticket:
             if any(number > line.settled for number in line.checked) or (current.valid and current._waiting):
                 said = status("Stopped before its turn came", False)
             elif current.valid and current.running:
-                said = status("Stopped", False)
+                said = STOPPED
             current.valid, line.settled = False, line.count
             return said
 
@@ -111,32 +111,36 @@ class Ticket:
         self,
         work: Callable[..., Iterator[Snapshot]],
         show: Callable[[Snapshot], Any],
-        failed: Any,
+        ended: Callable[[Snapshot | None, bool], Any],
         kind: str = "",
-        end: Callable[[Snapshot], Any] | None = None,
     ) -> Iterator[Any]:
         """Draw what `work` makes of the request; nothing if it is of another kind, or was served or stopped before."""
         request = self._take(kind)
         if request is None:
             yield SKIP  # a generator without any value would empty its outputs
-        else:
-            yield from self.draw(work(*request), show, failed, end)
+            return
+
+        def snapshots() -> Iterator[Snapshot]:
+            yield from work(*request)  # within `draw`, which shows its errors
+
+        yield from self.draw(snapshots(), show, ended)
 
     def draw(
         self,
         snapshots: Iterator[Snapshot],
         show: Callable[[Snapshot], Any],
-        failed: Any,
-        end: Callable[[Snapshot], Any] | None = None,
+        ended: Callable[[Snapshot | None, bool], Any],
     ) -> Iterator[Any]:
         """What `show` makes of the snapshots, as long as the right lasts.
 
-        A RequestError becomes the message of the page, after `failed` has been drawn, as it is after any other error;
-        or what `end` makes of the last snapshot, so that what has failed does not look as if it went on.
-        The snapshots end by Interrupted when the right is gone, if not before.
+        What does not come to its end must not look as if it went on: `ended` makes of the last snapshot what is drawn
+        then: after an error (`failed`; of None, if it came first), or when Stop came while that snapshot was on its way
+        to the browser. A RequestError becomes the message of the page. The snapshots end by Interrupted when the right
+        is gone, if not before.
         """
         self.running = True
         last: Snapshot | None = None
+        overtaken = False
         try:
             with shown_errors():
                 for snapshot in snapshots:
@@ -144,17 +148,20 @@ class Ticket:
                     if not self.valid:
                         break
                     last = snapshot
-                    yield drawn
+                    yield drawn  # goes on as soon as Gradio has sent it
+                    if overtaken := self.stopped():
+                        break
         except Interrupted:
             pass
         except Exception:
             if self.valid:
-                yield failed if last is None or end is None else end(last)
+                yield ended(last, True)
                 raise
         finally:
             self.running = False
         if not self.valid:  # at its end Gradio sends the last values again, over what Stop has drawn
-            yield SKIP
+            stopped = self._line.current is self  # and no newer request draws by now
+            yield ended(last, False) if overtaken and stopped else SKIP
 
     def _take(self, kind: str) -> tuple[Any, ...] | None:
         if not self.valid or kind != self.kind:
@@ -163,3 +170,10 @@ class Ticket:
             return self._waiting.pop()
         except IndexError:
             return None
+
+
+def leave(states: Iterable[Any]) -> None:
+    """Whoever closes the page stops what it runs: others wait for the networks. `states` are all of the visitor's."""
+    for state in states:
+        if isinstance(state, Ticket):
+            state.stop()

@@ -86,8 +86,10 @@ def test_an_error_becomes_a_refusal_that_the_queue_shows(capsys: pytest.CaptureF
     with pytest.raises(gr.Error, match="No &lt;picture> yet") as caught:
         complain(first)
     assert caught.value.title == "That did not work"
-    with pytest.raises(gr.Error, match="not &lt;b>"):
-        complain(refusal(KeyError("not <b>")))
+    with pytest.raises(gr.Error, match="failed .not &lt;b>."):
+        complain(refusal(OSError(5, "not <b>")))
+    with pytest.raises(gr.Error, match="failed .KeyError."):
+        complain(refusal(KeyError("a secret")))
     assert "KeyError" in capsys.readouterr().err, "those who run the page see where"
 
 
@@ -109,9 +111,9 @@ def test_gradio_gives_event_data_to_the_handler_within() -> None:
 def test_what_computes_outside_of_the_queue_has_its_threads() -> None:
     names = {
         "draw",
-        "show",
+        "show_view",
         "show_channel",
-        "show_path",
+        "show_cell",
         "show_brush",
         "paint",
         "undo",

@@ -28,6 +28,7 @@ from lab.files import Store
 from lab.latent import changes, markup, plots, studies, views
 from lab.latent.changes import Change, checked, perturb, read_strokes, sentence
 from lab.latent.handlers import LatentHandlers
+from lab.latent.looks import LookHandlers, Looks, Seen
 from lab.latent.painting import Painting
 from lab.latent.studies import Study
 from lab.latent.views import GREY, Stroke, View
@@ -297,15 +298,35 @@ def test_a_study_is_drawn_once_as_the_controls_are(tmp_path: Path, picture: str)
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
     study = run(store, picture)
     painting = Painting()
-    drawn = tab.draw(study, painting, "difference", "r", 4)
-    expected = tab.show_channel(study, "difference", "r", 4, 0)
+    drawn = tab.draw(study, painting, Looks(), "difference", "r", 4)
+    expected = tab.views.show_channel(study, Looks(), "difference", "r", 4, 0)
     assert drawn.pair["html"] == expected.pair["html"] and drawn.errors["html"] == expected.errors["html"]
-    again = tab.draw(study, painting, "clamped", "rgb", 8)
+    again = tab.draw(study, painting, Looks(), "clamped", "rgb", 8)
     assert all(value == SKIP for value in again), "it would lose what was painted"
-    assert all(value == SKIP for value in tab.draw(None, Painting(), "clamped", "rgb", 8))
+    assert all(value == SKIP for value in tab.draw(None, Painting(), Looks(), "clamped", "rgb", 8))
     before = painting.now
-    other = tab.draw(run(store, picture), painting, "clamped", "rgb", 8)
+    other = tab.draw(run(store, picture), painting, Looks(), "clamped", "rgb", 8)
     assert painting.now.study != before.study and other.note == "" and other.back is None
+
+
+def test_a_slow_answer_does_not_cover_a_newer_one(
+    tmp_path: Path, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only where the newer one draws as well: the rest is still wanted."""
+    views, study, looks = LookHandlers(Store(tmp_path)), run(Store(tmp_path), picture), Looks()
+    render = studies.render
+    newer: list[Seen] = []
+
+    def slow(*arguments: Any) -> dict[str, str]:
+        if not newer:
+            newer.append(views.show_cell(study, looks, "clamped", "rgb", 8, 1))
+        return render(*arguments)
+
+    monkeypatch.setattr(studies, "render", slow)
+    older = views.show_view(study, looks, "difference", "rgb", 8, 0)
+    assert newer[0].path is not SKIP and newer[0].pair is SKIP
+    assert older.path is SKIP and older.pair is not SKIP
+    assert views.show_view(study, looks, "difference", "rgb", 8, 1).path is not SKIP, "it is the newest"
 
 
 def test_without_a_flow_there_is_no_path_to_see(tmp_path: Path, picture: str) -> None:
@@ -313,7 +334,7 @@ def test_without_a_flow_there_is_no_path_to_see(tmp_path: Path, picture: str) ->
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
     painting = Painting()
     for method, flow in (("fgrn", True), ("du_none", False), ("fgrn", True)):
-        drawn = tab.draw(run(store, picture, method), painting, "clamped", "rgb", 8)
+        drawn = tab.draw(run(store, picture, method), painting, Looks(), "clamped", "rgb", 8)
         assert drawn.flow.visible == flow and (drawn.path is not None) == flow
         assert ("Back through F" in drawn.errors["html"]) == flow
         assert ("nothing to invert" in drawn.errors["html"]) != flow

@@ -22,6 +22,10 @@ def count(up_to: int) -> Iterator[int]:
     yield from range(up_to)
 
 
+def ended(last: int | None, failed: bool) -> str:
+    return f"{'failed' if failed else 'stopped'} after {last}"
+
+
 def granted(ticket: Ticket, *request: int) -> Ticket:
     """The ticket of a newer request, which is checked in no time."""
     with ticket.apply() as new:
@@ -30,18 +34,18 @@ def granted(ticket: Ticket, *request: int) -> Ticket:
 
 def test_a_request_is_served_once_and_of_its_kind() -> None:
     ticket = Ticket(3, kind="count")
-    assert list(ticket.serve(count, str, "failed")) == [SKIP], "it is of another kind"
-    assert list(ticket.serve(count, str, "failed", "count")) == ["0", "1", "2"]
-    assert list(ticket.serve(count, str, "failed", "count")) == [SKIP]
+    assert list(ticket.serve(count, str, ended)) == [SKIP], "it is of another kind"
+    assert list(ticket.serve(count, str, ended, "count")) == ["0", "1", "2"]
+    assert list(ticket.serve(count, str, ended, "count")) == [SKIP]
 
 
 def test_a_newer_request_takes_the_right_away_in_the_middle() -> None:
     old = Ticket(3)
-    drawn = old.serve(count, str, "failed")
+    drawn = old.serve(count, str, ended)
     assert next(drawn) == "0"
     new = granted(old, 2)
-    assert list(drawn) == [SKIP] and list(old.serve(count, str, "failed")) == [SKIP]
-    assert list(new.serve(count, str, "failed")) == ["0", "1"]
+    assert list(drawn) == [SKIP] and list(old.serve(count, str, ended)) == [SKIP]
+    assert list(new.serve(count, str, ended)) == ["0", "1"]
 
 
 def test_what_is_made_while_stop_is_pressed_is_not_drawn() -> None:
@@ -52,7 +56,7 @@ def test_what_is_made_while_stop_is_pressed_is_not_drawn() -> None:
             ticket.stop()
         return str(number)
 
-    assert list(ticket.serve(count, show, "failed")) == ["0", SKIP]
+    assert list(ticket.serve(count, show, ended)) == ["0", SKIP]
 
 
 def test_of_two_requests_that_are_checked_at_once_the_later_one_wins() -> None:
@@ -84,7 +88,7 @@ def test_stop_ends_what_is_still_checked() -> None:
     with old.apply() as new:
         assert old.stop() == BEFORE_ITS_TURN
         assert new.grant(3) is old
-    assert not new.valid and list(new.serve(count, str, "failed")) == [SKIP]
+    assert not new.valid and list(new.serve(count, str, ended)) == [SKIP]
     assert granted(old, 2).valid, "the next one is granted"
 
 
@@ -101,11 +105,11 @@ def test_stop_says_what_it_stopped() -> None:
     waiting = Ticket(3)
     assert waiting.stop() == BEFORE_ITS_TURN and waiting.stop() is SKIP
     running = Ticket(3)
-    drawn = running.serve(count, str, "failed")
+    drawn = running.serve(count, str, ended)
     next(drawn)
     assert running.stop() == STOPPED
     done = Ticket(1)
-    list(done.serve(count, str, "failed"))
+    list(done.serve(count, str, ended))
     assert done.stop() is SKIP
 
 
@@ -114,39 +118,68 @@ def test_an_error_is_drawn_and_told_unless_nobody_waits_any_more() -> None:
         yield 0
         raise RequestError("There is no more. Ask for less.")
 
-    drawn = Ticket(1).serve(broken, str, "failed")
-    assert [next(drawn), next(drawn)] == ["0", "failed"]
+    drawn = Ticket(1).serve(broken, str, ended)
+    assert [next(drawn), next(drawn)] == ["0", "failed after 0"]
     with pytest.raises(gr.Error, match="Ask for less"):
         next(drawn)
     ticket = Ticket(1)
-    drawn = ticket.serve(broken, str, "failed")
+    drawn = ticket.serve(broken, str, ended)
     next(drawn)
-    ticket.stop()
+    granted(ticket, 2)
     assert list(drawn) == [SKIP]
 
 
-def test_what_has_failed_can_be_drawn_as_ended() -> None:
+def test_what_has_failed_is_drawn_as_ended() -> None:
     def broken(snapshots: int) -> Iterator[int]:
         yield from range(snapshots)
         raise RequestError("There is no more. Ask for less.")
 
-    for snapshots, last in ((0, "failed"), (2, "ended after 1")):
-        drawn = Ticket(snapshots).serve(broken, str, "failed", end=lambda last: f"ended after {last}")
+    for snapshots, last in ((0, "failed after None"), (2, "failed after 1")):
+        drawn = Ticket(snapshots).serve(broken, str, ended)
         *_, shown = (next(drawn) for _ in range(snapshots + 1))
         assert shown == last
         with pytest.raises(gr.Error, match="Ask for less"):
             next(drawn)
 
 
-def test_any_other_error_is_drawn_too() -> None:
-    def broken(_: int) -> Iterator[int]:
-        yield 0
-        raise OSError("no space left")
+def test_stop_is_drawn_again_over_a_snapshot_that_was_on_its_way() -> None:
+    for resumes, expected in ((False, [SKIP]), (True, ["stopped after 0"])):
+        ticket = Ticket(3)
 
-    drawn = Ticket(1).serve(broken, str, "failed")
-    assert [next(drawn), next(drawn)] == ["0", "failed"]
-    with pytest.raises(OSError, match="no space"):
-        next(drawn)
+        def stopping(_: int, ticket: Ticket = ticket, resumes: bool = resumes) -> Iterator[int]:
+            yield 0
+            if not resumes:  # the snapshot has been sent, and what comes next takes long
+                ticket.stop()
+            yield 1
+
+        drawn = ticket.serve(stopping, str, ended)
+        assert next(drawn) == "0"
+        if resumes:
+            ticket.stop()
+        assert list(drawn) == expected
+    ticket = Ticket(3)
+    drawn = ticket.serve(count, str, ended)
+    next(drawn)
+    ticket.stop()
+    granted(ticket, 2)
+    assert list(drawn) == [SKIP], "a newer request draws by now"
+
+
+def test_any_other_error_is_drawn_too_and_said_without_its_paths(capsys: pytest.CaptureFixture[str]) -> None:
+    for error, said in (
+        (OSError(28, "No space left", "/secret"), "No space left"),
+        (KeyError("x"), "KeyError"),
+    ):
+
+        def broken(_: int, error: Exception = error) -> Iterator[int]:
+            yield 0
+            raise error
+
+        drawn = Ticket(1).serve(broken, str, ended)
+        assert [next(drawn), next(drawn)] == ["0", "failed after 0"]
+        with pytest.raises(gr.Error, match=said) as shown:
+            next(drawn)
+        assert "secret" not in shown.value.message and "Traceback" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_ends_without_an_error() -> None:
@@ -157,7 +190,7 @@ def test_an_interrupted_run_ends_without_an_error() -> None:
         ticket.stop()
         raise Interrupted
 
-    assert list(ticket.serve(interrupted, str, "failed")) == ["0", SKIP]
+    assert list(ticket.serve(interrupted, str, ended)) == ["0", SKIP]
 
 
 def test_the_pace_is_the_one_measured_last() -> None:

@@ -202,13 +202,12 @@ class BenchmarkTab:
             drawn = len(bench.done)
             return self.draw(bench, whole=whole)
 
-        broken_off = failed("Broken off: see the message")
-
-        def end(bench: Bench) -> Drawn:
-            return self.draw(runs.stopped(bench))._replace(status=broken_off)
+        def ended(bench: Bench | None, broken: bool) -> Drawn:
+            drawn = self._ended(bench) if bench else Drawn()
+            return drawn._replace(status=failed("Broken off: see the message")) if broken else drawn
 
         work = partial(self._benchmark, stop=ticket.stopped)
-        yield from ticket.serve(work, show, Drawn(status=broken_off), end=end)
+        yield from ticket.serve(work, show, ended)
 
     def _benchmark(self, dataset: str, *request: Any, stop: Callable[[], bool]) -> Iterator[Bench]:
         settings, collected = _checked(dataset, *request)
@@ -241,7 +240,11 @@ class BenchmarkTab:
         said = ticket.stop()
         if bench is None or not bench.progress.active:
             return Drawn(status=said)
-        return self.draw(runs.stopped(bench))
+        return self._ended(bench)
+
+    def _ended(self, bench: Bench) -> Drawn:
+        """`draw` for a run that goes no further."""
+        return self.draw(runs.stopped(bench) if bench.progress.active else bench)
 
     def choices(self, scale: int, chosen: list[str] | None) -> Any:
         """The methods that can be ticked at a scale."""

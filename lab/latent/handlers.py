@@ -17,12 +17,12 @@ from lab.asked import RequestError
 from lab.compare import AT_ONCE
 from lab.components import nothing_to_do, picture_value, shown_errors
 from lab.handlers import Handlers
-from lab.latent import changes, markup, plots, studies, views
+from lab.latent import changes, markup, studies, views
 from lab.latent.changes import Change
+from lab.latent.looks import LookHandlers, Looks
 from lab.latent.painting import FIRST_RADIUS, Canvas, Painting
 from lab.latent.studies import STUDIED, Study
-from lab.latent.views import View
-from lab.ticket import SKIP, Ticket
+from lab.ticket import SKIP, STOPPED, Ticket
 
 
 class Drawn(NamedTuple):
@@ -45,22 +45,13 @@ class Drawn(NamedTuple):
     back: Any = SKIP
 
 
-class Seen(NamedTuple):
-    """New values of what follows the channel."""
-
-    pair: Any = SKIP
-    path: Any = SKIP
-    histogram: Any = SKIP
-    spectrum: Any = SKIP
-    errors: Any = SKIP
-
-
 class LatentHandlers:
     """The handlers of the tab, around the models and files of the page."""
 
     def __init__(self, page: Handlers) -> None:
         self.models = page.models
         self.store = page.store
+        self.views = LookHandlers(page.store)
 
     def choices(self, scale: int, method: str | None) -> tuple[Any, str]:
         """The methods that can be run at a scale, and why the others cannot."""
@@ -136,10 +127,14 @@ class LatentHandlers:
             study = studies.study(self.models, self.store, path, method, scale, ticket.stopped)
             yield study, cards.status("Drawing", True)
 
-        failed = (SKIP, cards.failed("Nothing computed: see the message"))
-        yield from ticket.serve(steps, lambda drawn: drawn, failed)
+        def ended(last: tuple[Any, str] | None, failed: bool) -> tuple[Any, str]:
+            return SKIP, cards.failed("Nothing computed: see the message") if failed else STOPPED
 
-    def draw(self, study: Study | None, painting: Painting, view: str, channel: str, gain: float) -> Drawn:
+        yield from ticket.serve(steps, lambda drawn: drawn, ended)
+
+    def draw(
+        self, study: Study | None, painting: Painting, looks: Looks, view: str, channel: str, gain: float
+    ) -> Drawn:
         """Everything about a new study; nothing if it was drawn before."""
         if study is None or not painting.begin(study.token):
             return Drawn()
@@ -151,46 +146,11 @@ class LatentHandlers:
             said=markup.summary(study),
             flow=gr.Column(visible=study.has_flow),
             cell=gr.Slider(minimum=0, maximum=last, value=0) if study.has_flow else SKIP,
-            **self.show_channel(study, view, channel, gain, 0)._asdict(),
+            **self.views.show_channel(study, looks, view, channel, gain, 0)._asdict(),
             radius=FIRST_RADIUS,
             brush=self._brush(study, painting.now),
             note="",
             back=None,
-        )
-
-    def show(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> tuple[Any, Any]:
-        """The pictures that follow view and gain."""
-        if study is None:
-            return SKIP, SKIP
-        kind = View(view)
-        with shown_errors():
-            files = studies.render(self.store, study, ("x", "lr", "bicubic"), kind, channel, gain)
-        pair = picture_value(markup.pair(study, files, kind, gain))
-        return pair, self.show_path(study, view, channel, gain, cell)
-
-    def show_path(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> Any:
-        """The image after a number of cells; None without a flow."""
-        if study is None:
-            return SKIP
-        if not study.has_flow:
-            return None
-        k = min(max(int(cell), 0), len(study.steps) - 1)
-        with shown_errors():
-            shown, moved = studies.render_step(self.store, study, k, View(view), channel, gain)
-        return picture_value(markup.path(study, k, shown, moved))
-
-    def show_channel(self, study: Study | None, view: str, channel: str, gain: float, cell: int) -> Seen:
-        """All that follows the channel."""
-        if study is None:
-            return Seen()
-        with shown_errors():
-            errors = views.error_map(study.pixels("x"), study.pixels("x_recovered"), channel)
-            shown = studies.save_view(self.store, errors, f"{study.prefix}_errors_{channel}")
-        return Seen(
-            *self.show(study, view, channel, gain, cell),
-            plots.histogram_figure(study.curves, channel),
-            plots.spectrum_figure(study.curves, channel),
-            picture_value(markup.errors(study, shown, channel)),
         )
 
     def outdated(self, path: str | None, method: str | None, scale: int, study: Study | None) -> str:
@@ -294,4 +254,7 @@ class LatentHandlers:
             back = changes.perturb(self.models, self.store, study, change, gain, ticket.stopped)
             yield "", picture_value(markup.returned(study, back, gain))
 
-        yield from ticket.serve(steps, lambda drawn: drawn, ("", SKIP))
+        def ended(last: tuple[str, Any] | None, failed: bool) -> tuple[str, Any]:
+            return "" if failed or (last and not last[0]) else STOPPED, SKIP
+
+        yield from ticket.serve(steps, lambda drawn: drawn, ended)

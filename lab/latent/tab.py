@@ -18,6 +18,7 @@ from lab.latent import changes, markup
 from lab.latent.api import LatentApi
 from lab.latent.changes import KINDS
 from lab.latent.handlers import LatentHandlers
+from lab.latent.looks import Looks
 from lab.latent.painting import FIRST_RADIUS, Painting
 from lab.latent.studies import STUDIED, WHY_NOT
 from lab.latent.views import View
@@ -57,7 +58,7 @@ class Change(NamedTuple):
 def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> None:
     """Build the tab inside the current `gr.Tab`, wire it, and add its endpoints."""
     tab = LatentHandlers(page)
-    study, painting = gr.State(), gr.State(Painting())
+    study, painting, looks = gr.State(), gr.State(Painting()), gr.State(Looks())
     ticket, changing = gr.State(Ticket()), gr.State(Ticket())
     refusal = gr.Textbox(visible=False)  # a State has no value in the browser
     refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
@@ -108,16 +109,16 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
         ran = asked.success(
             tab.on_run, ticket, [study, status], trigger_mode="multiple", **shown_waiting(status)
         )
-        fast(ran.success, tab.draw, [study, painting, view, channel, gain], drawn)
+        fast(ran.success, tab.draw, [study, painting, looks, view, channel, gain], drawn)
         ran.then(tab.outdated, chosen, outdated, **CHECK)
     for changes_choice in (image.change, method.change, scale.change):
         changes_choice(tab.outdated, chosen, outdated, **CHECK)
     stop.click(Ticket.stop, ticket, status, queue=False, **QUIET)
-    shown = [study, view, channel, gain, cell]
+    shown = [study, looks, view, channel, gain, cell]
     for changes_view in (view.input, gain.input):
-        fast(changes_view, tab.show, shown, [pair, path])
-    fast(channel.input, tab.show_channel, shown, seen)
-    fast(cell.input, tab.show_path, shown, [path])
+        fast(changes_view, tab.views.show_view, shown, seen)
+    fast(channel.input, tab.views.show_channel, shown, seen)
+    fast(cell.input, tab.views.show_cell, shown, seen)
 
     gr.on(None, lambda: tab.choices(FIRST_SCALE, STUDIED[0]), None, [method, missing], queue=False, **QUIET)
     scale.change(tab.choices, [scale, method], [method, missing], queue=False, **QUIET)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from fgrn.methods import METHODS
-from lab import asked, plots, progress
-from lab.cards import failed, text_download
+from lab import asked, cards, plots, progress
+from lab.cards import text_download
 from lab.components import shown_errors
 from lab.files import stem
 from lab.models import Models
@@ -90,7 +90,7 @@ class StressHandlers:
                 )
             elif run and run.progress.active:
                 done = f"Broken off after {run.progress.done} of {run.progress.total} steps by another run."
-                text, drawn = _words(_ended(run), done), drawn._replace(run=_ended(run))
+                text, drawn = _words(_inactive(run), done), drawn._replace(run=_inactive(run))
                 if isinstance(run, StressRun):
                     drawn = drawn._replace(sentences=text)
                 else:
@@ -113,11 +113,8 @@ class StressHandlers:
         def show(run: StressRun) -> tuple[Any, ...]:
             return _draw_stress(run, counts).values()
 
-        def end(run: StressRun) -> tuple[Any, ...]:
-            return _broken_off(run, plots=len(KINDS)).values()
-
         work = partial(stress, self.models, stop=ticket.stopped)
-        yield from ticket.serve(work, show, _broken_off(None, plots=len(KINDS)).values(), "stress", end)
+        yield from ticket.serve(work, show, partial(_ended, plots=len(KINDS)), "stress")
 
     def on_bytes(self, ticket: Ticket) -> Iterator[tuple[Any, ...]]:
         """The chart of bytes, a point at a time."""
@@ -125,20 +122,16 @@ class StressHandlers:
         def show(run: RateRun) -> tuple[Any, ...]:
             return _draw_rate(run).values()
 
-        def end(run: RateRun) -> tuple[Any, ...]:
-            return _broken_off(run, plots=1).values()
-
         work = partial(rate, self.models, stop=ticket.stopped)
-        yield from ticket.serve(work, show, _broken_off(None, plots=1).values(), "bytes", end)
+        yield from ticket.serve(work, show, partial(_ended, plots=1), "bytes")
 
     def stop(self, run: StressRun | RateRun | None, ticket: Ticket) -> tuple[Any, ...]:
         """What is drawn stays: run, status, and the words below the plots of either kind of run."""
         said = ticket.stop()
         if run is None or not run.progress.active:
             return SKIP, said, SKIP, SKIP
-        done = _ended(run, f"Stopped after {run.progress.done} of {run.progress.total} steps")
-        words = (_words(done), SKIP) if isinstance(done, StressRun) else (SKIP, _words(done))
-        return done, progress.line(done.progress, done.notices), *words
+        done, status, _, words, *_ = _ended(run, False)
+        return done, status, *((words, SKIP) if isinstance(run, StressRun) else (SKIP, words))
 
     def describe(self, path: str | None, scale: int, methods: list[str]) -> str:
         """What the next run will be about."""
@@ -196,13 +189,14 @@ def _draw_stress(run: StressRun, shown: dict[str, int]) -> Drawn:
     return Drawn(run, progress.line(run.progress, run.notices), "", _words(run), figures)
 
 
-def _broken_off(run: StressRun | RateRun | None, plots: int) -> Drawn:
-    """After an error: what is drawn of the run stays, with its figures as a file."""
-    drawn = Drawn(status=failed(BROKEN_OFF), plots=(SKIP,) * plots)
-    if run is None:
-        return drawn
-    ended = _ended(run)
-    return drawn._replace(run=ended, empty="", sentences=_words(ended))
+def _ended(run: StressRun | RateRun | None, failed: bool, plots: int = 0) -> tuple[Any, ...]:
+    """What does not come to its end, by an error or by Stop: its plots stay, and its figures as a file."""
+    drawn = Drawn(plots=(SKIP,) * plots)
+    if run:
+        said = f"Stopped after {run.progress.done} of {run.progress.total} steps"
+        run = _inactive(run, said) if run.progress.active else run
+        drawn = Drawn(run, progress.line(run.progress, run.notices), "", _words(run), drawn.plots)
+    return (drawn._replace(status=cards.failed(BROKEN_OFF)) if failed else drawn).values()
 
 
 def _draw_rate(run: RateRun) -> Drawn:
@@ -227,7 +221,7 @@ def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:
     return gr.Plot(plots.damage_figure(run, kind), visible=True)
 
 
-def _ended(run: StressRun | RateRun, text: str = "") -> StressRun | RateRun:
+def _inactive(run: StressRun | RateRun, text: str = "") -> StressRun | RateRun:
     return replace(run, progress=replace(run.progress, text=text, active=False))
 
 
