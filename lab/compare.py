@@ -25,11 +25,11 @@ from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
 from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
 from lab.files import Store, shown_name, stem
+from lab.lines import FINISHED
 from lab.models import Interrupted, Models
 
 AT_ONCE = 1_000_000  # pixels: up to here bicubic waits for no network
 CLEANED_UP = "The pictures of this comparison were cleaned up. Run it again."
-FINISHED = "Finished"
 
 
 class State(Enum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gradio as gr
 from gradio.events import Dependency
@@ -13,7 +13,7 @@ from lab import table, viewer
 from lab.at_once import complain
 from lab.components import NamedChoices, html, pictures, upload
 from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers
-from lab.queues import METRIC, QUIET, shown_waiting
+from lab.queues import CHECK, METRIC, QUIET, shown_waiting
 from lab.shown import Shown
 from lab.ticket import Ticket
 
@@ -23,7 +23,6 @@ OPENED = """linked => {
     if (linked) document.querySelector('#run').click();
     window.fgrnOpened = true;
 }""".replace("NAMES", json.dumps([f"Example: {name}" for name in EXAMPLES]))
-CHECK: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "always_last"}
 SHOW_ADDRESS = """query => {
     const shown = new URLSearchParams(query);
     window.fgrnShowAddress = () => {
@@ -103,10 +102,10 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
         all_ran.append(ran)
         # again: an example brings its picture, which is another one until it is drawn
-        ran.success(page.outdated, chosen, outdated, **CHECK, **QUIET)
+        ran.success(page.outdated, chosen, outdated, **CHECK)
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
     for changes in (image.change, scale.change, methods.change):
-        changes(page.outdated, chosen, outdated, **CHECK, **QUIET)
+        changes(page.outdated, chosen, outdated, **CHECK)
     refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
     stopped = stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
     stopped.success(page.measure_stopped, drawing, drawn, **METRIC, **QUIET)

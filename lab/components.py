@@ -12,11 +12,11 @@ from gradio import component_meta
 from gradio.data_classes import FileData, ImageData
 
 from lab.asked import RequestError
-from lab.cards import Page
 from lab.models import Interrupted
+from lab.page import Page
 
 # The address of a file is known only after Gradio has put it where it is served. It is percent-encoded, and the HTML
-# is built by lab.cards, which escapes what came from outside.
+# is built by lab.cards and its like, which escape what came from outside.
 _TEMPLATE = "${value ? value.html.replace(/@file:([0-9]+)@/g, (_, n) => value.files[n].url) : ''}"
 
 

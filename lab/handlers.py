@@ -16,7 +16,7 @@ from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
 from fgrn.record import sha256
-from lab import asked, cards, compare, example_cache, links, reader, region, table, viewer
+from lab import asked, cards, compare, example_cache, lines, links, reader, region, table, viewer
 from lab.ahead import Ahead
 from lab.at_once import AtOnce
 from lab.compare import AT_ONCE, Run
@@ -71,7 +71,7 @@ class Handlers:
         """What the page holds when it is served: the example, if an earlier start has kept it."""
         self._served = kept = self.first.recall()
         if kept is None:
-            return Drawn(cards.status("Computing the example", True), "", None, None)
+            return Drawn(lines.status("Computing the example", True), "", None, None)
         return self.draw(kept, Ticket(), Shown())
 
     def begin(
@@ -95,7 +95,7 @@ class Handlers:
         if granted is not new:
             return granted, SKIP, SKIP, *Drawn()
         known = example.recall() if example else run
-        drawn = self.draw(known, new, shown) if known else Drawn(cards.status("Waiting for its turn", True))
+        drawn = self.draw(known, new, shown) if known else Drawn(lines.status("Waiting for its turn", True))
         address = links.write(self.showcases.name_of(path), scale, methods)
         return new, address, "", *shown.news(drawn, new)
 
@@ -178,7 +178,7 @@ class Handlers:
         shown.put(run, ticket)
         shown.measure(run)
         return Drawn(
-            cards.status(run.status, run.active, run.notices),
+            lines.status(run.status, run.active, run.notices),
             table.render(run, shown.region),
             viewer.value(run),
             picture_value(cards.files(run)),
@@ -194,7 +194,7 @@ class Handlers:
         def ended(last: Run | None, failed: bool) -> Drawn:
             run = shown.run if last is None and shown.ticket is ticket else last  # or what `begin` has drawn
             drawn = self._stopped(run, ticket, shown) if run else Drawn()
-            return drawn._replace(status=cards.failed(problem)) if failed else drawn
+            return drawn._replace(status=lines.failed(problem)) if failed else drawn
 
         return ended
 
@@ -249,7 +249,7 @@ class Handlers:
             pixels, notices, kind = asked.open_picture(path)
             number = asked.check_scale(scale)
         except asked.RequestError as error:
-            yield cards.problem(str(error))
+            yield lines.problem(str(error))
             return
         yield _facts(path, pixels, notices, kind)
         if pixels.shape[0] * pixels.shape[1] > AT_ONCE or self.showcases.name_of(path):
@@ -273,7 +273,7 @@ class Handlers:
             return ""
         if same and path and run.scale == scale and {o.method for o in run.outcomes} == set(methods):
             return ""
-        return cards.outdated(f"Still shown: {run.name} at ×{run.scale}, not what is chosen now.")
+        return lines.outdated(f"Still shown: {run.name} at ×{run.scale}, not what is chosen now.")
 
     def describe_first(self) -> str:
         """The same about the example; a picture of ours is read right here."""
@@ -284,4 +284,4 @@ class Handlers:
 
 def _facts(path: str | Path, pixels: Pixels, notices: tuple[str, ...], kind: str) -> str:
     size = readable_size(os.path.getsize(path))
-    return cards.facts(f"{pixels.shape[1]} × {pixels.shape[0]} pixels, {kind}, {size}", notices)
+    return lines.facts(f"{pixels.shape[1]} × {pixels.shape[0]} pixels, {kind}, {size}", notices)

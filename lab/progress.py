@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-from lab.cards import status
+from lab.lines import status
 from lab.pace import duration
 
 

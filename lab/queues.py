@@ -14,6 +14,8 @@ NETWORK: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 SERIES: dict[str, Any] = {"concurrency_id": "series", "concurrency_limit": 4}
 METRIC: dict[str, Any] = {"concurrency_id": "metrics", "concurrency_limit": 1}
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# Whether what is shown is of what is chosen: only the last look counts.
+CHECK: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "always_last", **QUIET}
 
 
 Step = TypeVar("Step")

@@ -11,13 +11,13 @@ from gradio.events import Dependency
 
 from fgrn.lr_files import notices_of
 from fgrn.methods import METHODS, RESTORING, SCALES
-from lab import cards, restore
+from lab import cards, lines, restore
 from lab.asked import RequestError
 from lab.compare import AT_ONCE, State
 from lab.components import html, nothing_to_do, picture_value, pictures, shown_errors, upload
 from lab.files import shown_name
 from lab.handlers import Handlers
-from lab.queues import QUIET, shown_waiting
+from lab.queues import CHECK, QUIET, shown_waiting
 from lab.shown import Shown
 from lab.ticket import SKIP, STOPPED, Ticket
 
@@ -60,14 +60,14 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
                 stop = gr.Button("Stop", elem_id="restore-stop", scale=1, min_width=80)
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             status = html(
-                cards.status("Nothing restored yet: a LR PNG is all that is needed", False),
+                lines.status("Nothing restored yet: a LR PNG is all that is needed", False),
                 elem_id="restore-status",
             )
             picture = pictures(elem_id="restored")
     chosen = [lr, method, scale, other]
     lr.change(tab.describe, lr, facts, concurrency_limit=4, **QUIET)
     for changes in (lr.change, method.input, scale.input, other.input):
-        changes(tab.outdated, [*chosen, given], outdated, trigger_mode="always_last", **QUIET)
+        changes(tab.outdated, [*chosen, given], outdated, **CHECK)
     taken = take.click(tab.take, seen, chosen, concurrency_limit=4, **QUIET)
     taken.failure(tab.refused, None, status, queue=False, **QUIET)
     opened = whole.select(tab.opened, [seen, lr, ticket], chosen, concurrency_limit=4, **QUIET)
@@ -83,7 +83,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
         )
         # again: what was taken is another picture until it is drawn, and stays so if it cannot be
         for ends in (ran.success, ran.failure):
-            ends(tab.outdated, [*chosen, given], outdated, trigger_mode="always_last", **QUIET)
+            ends(tab.outdated, [*chosen, given], outdated, **CHECK)
     stop.click(Ticket.stop, ticket, status, queue=False, **QUIET)
 
 
@@ -133,7 +133,7 @@ class RestoreTab:
         if given is None or given == (path, method, scale, other_weights):
             return ""
         shown = shown_name(Path(str(given[0])).name)
-        return cards.outdated(f"Still shown: what {shown} gave. Press Restore for what is chosen now.")
+        return lines.outdated(f"Still shown: what {shown} gave. Press Restore for what is chosen now.")
 
     def describe(self, path: str | None) -> str:
         """What a LR file says about itself."""
@@ -141,9 +141,9 @@ class RestoreTab:
             return '<div class="fg-info">The LR PNG says itself which method and scale made it.</div>'
         try:
             lr = restore.open_lr(path)
-            return cards.facts(restore.describe(lr), notices_of(lr))
+            return lines.facts(restore.describe(lr), notices_of(lr))
         except RequestError as error:
-            return cards.problem(str(error))
+            return lines.problem(str(error))
 
     def begin(
         self, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket
@@ -157,7 +157,7 @@ class RestoreTab:
             granted = new.grant(path, method, scale, other_weights)
         if granted is not new:
             return granted, SKIP, SKIP
-        return new, cards.status("Waiting for its turn", True), ""
+        return new, lines.status("Waiting for its turn", True), ""
 
     def on_restore(self, ticket: Ticket) -> Iterator[tuple[str, Any, Any]]:
         """What is being done, the picture of a LR PNG, and the request that gave it."""
@@ -166,11 +166,11 @@ class RestoreTab:
             path: str | None, method: str, scale: str, other_weights: bool
         ) -> Iterator[tuple[str, Any, Any]]:
             doing = restore.doing(self.models, *restore.check(path, method, scale))
-            yield cards.status(doing, True), SKIP, SKIP
+            yield lines.status(doing, True), SKIP, SKIP
             done = restore.run(self.models, self.store, path, method, scale, other_weights, ticket.stopped)
             page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
             yield (
-                cards.status(f"Restored from {done.name} alone", False, done.notices),
+                lines.status(f"Restored from {done.name} alone", False, done.notices),
                 picture_value(page),
                 (path, method, scale, other_weights),
             )
@@ -183,4 +183,4 @@ class RestoreTab:
 
     def refused(self) -> str:
         """The request was refused, or failed; an earlier picture stays, and is called so."""
-        return cards.failed("Nothing restored: see the message. A picture below is an earlier one")
+        return lines.failed("Nothing restored: see the message. A picture below is an earlier one")

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from lab.cards import status
 from lab.components import shown_errors
+from lab.lines import status
 from lab.models import Interrupted
 
 Snapshot = TypeVar("Snapshot")

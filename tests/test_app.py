@@ -31,7 +31,7 @@ from fgrn.comparison import plain_number
 from fgrn.images import LRInfo, encode_png, read_image
 from fgrn.repeat import repeat
 from fgrn.scores import METRICS, Score
-from lab import cards, compare, handlers, region, restore, startup, table
+from lab import cards, compare, handlers, lines, region, restore, startup, table
 from lab.asked import RequestError
 from lab.at_once import complain
 from lab.compare import Outcome, Run, State
@@ -194,8 +194,8 @@ def test_methods_without_sound_weights_are_not_offered(
 
 def test_only_a_finished_run_is_marked_as_done() -> None:
     """The mark hides the line once other things are chosen; "Stopped" is to be read then too."""
-    assert 'fg-done"' in cards.status("Finished", False, ())
-    assert all("fg-done" not in cards.status(text, False) for text in ("Stopped", "Nothing computed"))
+    assert 'fg-done"' in lines.status("Finished", False, ())
+    assert all("fg-done" not in lines.status(text, False) for text in ("Stopped", "Nothing computed"))
 
 
 def test_methods_of_another_scale_come_back_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -522,7 +522,7 @@ def test_other_kinds_of_pictures_work_and_are_announced(
     image.save(path)
     run = last(compare.compare(Models(), store, str(path), 4, ["fgrn"]))
     assert run.outcomes[0].state is State.DONE and run.size == (40, 40)
-    text = cards.status(run.status, run.active, run.notices)
+    text = lines.status(run.status, run.active, run.notices)
     assert (notice in text) if notice else not run.notices
 
 
@@ -730,10 +730,10 @@ def test_a_missing_number_shows_its_reason_as_text() -> None:
 def test_names_and_notices_are_escaped() -> None:
     evil = "<img src=x onerror=alert(1)>"
     run = made_up_run(name=evil, notices=(evil,), outcomes=(Outcome("irn", State.FAILED, reason=evil),))
-    drawn = table.render(run) + cards.files(run).html + cards.status(evil, True, run.notices)
+    drawn = table.render(run) + cards.files(run).html + lines.status(evil, True, run.notices)
     drawn += (
-        cards.problem(evil)
-        + cards.facts(evil, (evil,))
+        lines.problem(evil)
+        + lines.facts(evil, (evil,))
         + cards.missing([(evil, evil)])
         + cards.badge(evil, {})
     )

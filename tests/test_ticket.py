@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from lab.asked import RequestError
-from lab.cards import status
+from lab.lines import status
 from lab.models import Interrupted
 from lab.pace import Pace, duration
 from lab.ticket import SKIP, Ticket

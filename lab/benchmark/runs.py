@@ -22,6 +22,7 @@ from fgrn.pixels import Pixels
 from fgrn.record import PROTOCOLS, Figures, Input, Record, Settings
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
 from lab.benchmark.archive import Collected, Source
+from lab.lines import FINISHED
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
 from lab.reader import read_upload
@@ -146,7 +147,7 @@ def benchmark(
             for name in list(loaded)[len(rows) :]:
                 clock.skip(name)
             bench = _left_out(bench, source, str(error))
-    text = "Finished" if bench.done else "No picture could be measured"
+    text = FINISHED if bench.done else "No picture could be measured"
     yield replace(bench, progress=replace(clock.progress(text), active=False))
 
 

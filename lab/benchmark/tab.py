@@ -15,10 +15,11 @@ from lab.asked import check_scale
 from lab.benchmark import archive, kept, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
-from lab.cards import Page, failed, outdated
 from lab.components import NamedChoices, html, picture_value, pictures, shown_errors
 from lab.files import stem
 from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
+from lab.lines import failed, outdated
+from lab.page import Page
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
 from lab.table import help_text

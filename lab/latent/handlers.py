@@ -12,7 +12,7 @@ import gradio as gr
 
 from fgrn.methods import METHODS
 from fgrn.record import sha256
-from lab import asked, cards
+from lab import asked, cards, lines
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
 from lab.components import nothing_to_do, picture_value, shown_errors
@@ -117,18 +117,18 @@ class LatentHandlers:
         if granted is not new:
             return granted, SKIP, SKIP, SKIP
         changing.stop()
-        return new, cards.status("Waiting for its turn", True), "", ""
+        return new, lines.status("Waiting for its turn", True), "", ""
 
     def on_run(self, ticket: Ticket) -> Iterator[tuple[Any, str]]:
         """Run the networks once: the new study. `draw` shows it as the controls are by then."""
 
         def steps(path: str | None, method: str, scale: int, pixels: int) -> Iterator[tuple[Any, str]]:
-            yield SKIP, cards.status(studies.doing(self.models, method, scale, pixels), True)
+            yield SKIP, lines.status(studies.doing(self.models, method, scale, pixels), True)
             study = studies.study(self.models, self.store, path, method, scale, ticket.stopped)
-            yield study, cards.status("Drawing", True)
+            yield study, lines.status("Drawing", True)
 
         def ended(last: tuple[Any, str] | None, failed: bool) -> tuple[Any, str]:
-            return SKIP, cards.failed("Nothing computed: see the message") if failed else STOPPED
+            return SKIP, lines.failed("Nothing computed: see the message") if failed else STOPPED
 
         yield from ticket.serve(steps, lambda drawn: drawn, ended)
 
@@ -140,7 +140,7 @@ class LatentHandlers:
             return Drawn()
         last = len(study.steps) - 1
         return Drawn(
-            status=cards.status(f"{study.name}, {study.title}", False, study.notices),
+            status=lines.status(f"{study.name}, {study.title}", False, study.notices),
             empty=gr.HTML(visible=False),
             results=gr.Column(visible=True),
             said=markup.summary(study),
@@ -163,7 +163,7 @@ class LatentHandlers:
             return ""
         if same and (method, scale) == (study.method, study.scale):
             return ""
-        return cards.outdated(f"Still shown: {study.name}, {study.title}. Press Run for what is chosen now.")
+        return lines.outdated(f"Still shown: {study.name}, {study.title}. Press Run for what is chosen now.")
 
     def show_kind(self, kind: str) -> tuple[Any, ...]:
         """The sliders of a kind of change."""
@@ -241,7 +241,7 @@ class LatentHandlers:
                 raise asked.RequestError("There is no LR picture yet. Press Run first.")
             change = changes.checked(kind, levels, sigma, seed, painting.now.strokes)
             granted = new.grant(study, change, gain)
-        return granted, cards.status("Waiting for its turn", True) if granted is new else SKIP
+        return granted, lines.status("Waiting for its turn", True) if granted is new else SKIP
 
     def on_change(self, ticket: Ticket, latest: Study | None) -> Iterator[tuple[Any, Any]]:
         """Restore from the changed LR picture, unless there is a newer study."""
@@ -250,7 +250,7 @@ class LatentHandlers:
             if latest is None or latest.token != study.token:
                 yield "", SKIP
                 return
-            yield cards.status(changes.doing(self.models, study), True), SKIP
+            yield lines.status(changes.doing(self.models, study), True), SKIP
             back = changes.perturb(self.models, self.store, study, change, gain, ticket.stopped)
             yield "", picture_value(markup.returned(study, back, gain))
 

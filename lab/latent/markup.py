@@ -6,11 +6,11 @@ import math
 from html import escape
 
 from fgrn.scores import format_score
-from lab import cards
-from lab.cards import Page
+from lab import lines
 from lab.latent.changes import Returned, sentence
 from lab.latent.studies import PICTURES, Moved, Step, Study
 from lab.latent.views import ERROR_COLOURS, View
+from lab.page import Page
 
 EMPTY = (
     '<div class="fg-empty"><p><b>What is inside the small picture?</b> FGRN\'s encoder makes a representation x from '
@@ -146,7 +146,7 @@ def canvas(of: Study, lr: str, radius: float, problem: str = "") -> Page:
     page = Page()
     height, width = of.lr_size
     page.html = (
-        f'{cards.problem(problem) if problem else ""}<div class="fg-brush" data-radius="{radius:g}" '
+        f'{lines.problem(problem) if problem else ""}<div class="fg-brush" data-radius="{radius:g}" '
         f'style="--ratio:{width / height:.4f}">'
         f'<img src="{page.address(lr)}" alt="LR picture, to paint on" draggable="false">'
         f'<canvas width="{width}" height="{height}"></canvas></div>'

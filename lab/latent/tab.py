@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from fgrn.methods import METHODS
-from lab import cards
+from lab import lines
 from lab.at_once import AtOnce, LenientSlider, complain
 from lab.components import html, pictures, upload
 from lab.handlers import FIRST_SCALE, Handlers
@@ -22,14 +22,13 @@ from lab.latent.looks import Looks
 from lab.latent.painting import FIRST_RADIUS, Painting
 from lab.latent.studies import STUDIED, WHY_NOT
 from lab.latent.views import View
-from lab.queues import NETWORK, QUIET, shown_waiting
+from lab.queues import CHECK, NETWORK, QUIET, shown_waiting
 from lab.ticket import Ticket
 
 BRUSH = Path(__file__).with_name("brush.js")
 VIEWS = [("Clamped", View.CLAMPED), ("Min to max", View.STRETCHED), ("Minus bicubic", View.DIFFERENCE)]
 COLOURS = [("RGB", "rgb"), ("R", "r"), ("G", "g"), ("B", "b")]
 FAST: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
-CHECK: dict[str, Any] = {"concurrency_limit": 4, "trigger_mode": "always_last", **QUIET}
 
 Fast = Callable[..., None]  # adds an event that is answered at once: `_fast`, but for its first two arguments
 
@@ -81,7 +80,7 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
             channel = gr.Radio(COLOURS, value="rgb", label="Channel", elem_id="latent-channel")
             gain = LenientSlider(1, 32, 8, step=1, label="Gain of differences", elem_id="latent-gain")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
-            status = html(cards.status("Nothing computed yet", False), elem_id="latent-status")
+            status = html(lines.status("Nothing computed yet", False), elem_id="latent-status")
             empty = html(markup.EMPTY.format(why=WHY_NOT), elem_id="latent-empty")
             with gr.Column(visible=False, elem_id="latent-results") as results:
                 said = html(elem_id="latent-said")

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from fgrn.methods import METHODS
-from lab import asked, cards, plots, progress
-from lab.cards import text_download
+from lab import asked, lines, plots, progress
 from lab.components import shown_errors
 from lab.files import stem
 from lab.models import Models
+from lab.page import text_download
 from lab.progress import Progress
 from lab.stress import kept, runs, verdicts
 from lab.stress.damage import KINDS
@@ -196,7 +196,7 @@ def _ended(run: StressRun | RateRun | None, failed: bool, plots: int = 0) -> tup
         said = f"Stopped after {run.progress.done} of {run.progress.total} steps"
         run = _inactive(run, said) if run.progress.active else run
         drawn = Drawn(run, progress.line(run.progress, run.notices), "", _words(run), drawn.plots)
-    return (drawn._replace(status=cards.failed(BROKEN_OFF)) if failed else drawn).values()
+    return (drawn._replace(status=lines.failed(BROKEN_OFF)) if failed else drawn).values()
 
 
 def _draw_rate(run: RateRun) -> Drawn:

@@ -19,6 +19,7 @@ from fgrn.methods import METHODS
 from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
 from lab.asked import NO_MEMORY, RequestError, check_names, open_picture, rescalers
+from lab.lines import FINISHED
 from lab.models import Interrupted, Models
 from lab.progress import STARTING, Clock, Progress
 from lab.stress import damage
@@ -159,7 +160,7 @@ def stress(
             run = replace(run, points=(*run.points, point))
     except Interrupted:
         return
-    yield replace(run, progress=replace(clock.progress("Finished"), active=False))
+    yield replace(run, progress=replace(clock.progress(FINISHED), active=False))
 
 
 def rate_distortion(
@@ -217,7 +218,7 @@ def rate_distortion(
                 run = replace(run, points=(*run.points, point))
     except Interrupted:
         return
-    yield replace(run, progress=replace(clock.progress("Finished"), active=False))
+    yield replace(run, progress=replace(clock.progress(FINISHED), active=False))
 
 
 def _possible(kinds: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
