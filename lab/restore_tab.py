@@ -24,6 +24,8 @@ from lab.ticket import SKIP, STOPPED, Ticket
 Request = tuple[str | None, str, str, bool]
 """Path of the LR file, method, scale, and whether other weights than the file's may restore it."""
 
+NOTHING_RESTORED = lines.failed("Nothing restored: see the message. A picture below is an earlier one")
+
 
 def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Dependency]) -> None:
     """Build the tab inside the current `gr.Tab` and wire it; `seen` is what the visitor sees on Compare.
@@ -69,7 +71,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
     for changes in (lr.change, method.input, scale.input, other.input):
         changes(tab.outdated, [*chosen, given], outdated, **CHECK)
     taken = take.click(tab.take, seen, chosen, concurrency_limit=4, **QUIET)
-    taken.failure(tab.refused, None, status, queue=False, **QUIET)
+    taken.failure(tab.refused, ticket, status, queue=False, **QUIET)
     opened = whole.select(tab.opened, [seen, lr, ticket], chosen, concurrency_limit=4, **QUIET)
     arrived = [
         ran.success(tab.arrived, [seen, *chosen, ticket], chosen, concurrency_limit=4, **QUIET)
@@ -77,7 +79,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
     ]
     for begins in (start.click, *(event.success for event in (taken, opened, *arrived))):
         begun = begins(tab.begin, [*chosen, ticket], [ticket, status, outdated], concurrency_limit=4, **QUIET)
-        begun.failure(tab.refused, None, status, queue=False, **QUIET)
+        begun.failure(tab.refused, ticket, status, queue=False, **QUIET)
         ran = begun.success(
             tab.on_restore, ticket, [status, picture, given], trigger_mode="multiple", **shown_waiting(status)
         )
@@ -177,10 +179,10 @@ class RestoreTab:
 
         def ended(last: tuple[str, Any, Any] | None, failed: bool) -> tuple[str, Any, Any]:
             there = last and last[1] is not SKIP
-            return self.refused() if failed else SKIP if there else STOPPED, SKIP, SKIP
+            return NOTHING_RESTORED if failed else SKIP if there else STOPPED, SKIP, SKIP
 
         yield from ticket.serve(steps, lambda drawn: drawn, ended)
 
-    def refused(self) -> str:
-        """The request was refused, or failed; an earlier picture stays, and is called so."""
-        return lines.failed("Nothing restored: see the message. A picture below is an earlier one")
+    def refused(self, ticket: Ticket) -> str:
+        """The request was refused; what was asked for before goes on, or its picture stays."""
+        return SKIP if ticket.busy else NOTHING_RESTORED

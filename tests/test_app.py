@@ -660,6 +660,8 @@ def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture:
         tab.begin(None, "file", "file", False, Ticket())
     ticket, status, _ = tab.begin(str(path), "file", "file", False, Ticket())
     assert "Waiting" in status
+    assert tab.refused(ticket) == gr.skip(), "a refusal does not hide what goes on"
+    assert "Nothing restored" in tab.refused(Ticket())
     drawn = tab.on_restore(ticket)
     assert "Restoring with FGRN ×4" in next(drawn)[0]
     assert "Stopped" in ticket.stop()

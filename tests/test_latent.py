@@ -838,6 +838,41 @@ def test_no_stroke_is_lost_while_the_server_is_busy(browser: Browser, url: str) 
     visitor.finish()
 
 
+@pytest.mark.browser
+def test_undo_and_clear_take_back_what_has_not_been_sent(browser: Browser, url: str) -> None:
+    visitor = Visitor(browser, url, 1440, 1000)
+    page = open_tab(visitor)
+    expect(page.locator("#latent-pair img")).to_have_count(3)
+    page.locator("#latent-kind").get_by_label("Brush").check()
+    slide(page, "#latent-levels", 30)
+    page.locator("#latent-brush").scroll_into_view_if_needed()
+    canvas = page.locator("#latent-brush canvas")
+    plain, box = shown(page), canvas.bounding_box()
+    assert box
+    held: list[Route] = []
+    page.route("**/gradio_api/run/**", lambda route: held.append(route))
+    for part in (0.2, 0.4, 0.6):  # the first is on its way, the others wait
+        page.mouse.click(box["x"] + part * box["width"], box["y"] + box["height"] / 2)
+    page.locator("#latent-undo").click()
+    page.wait_for_timeout(300)
+    assert len(held) == 1, "the server knows nothing of the last stroke"
+    page.unroute("**/gradio_api/run/**")  # what was held goes on
+
+    def painted() -> list[bool]:
+        changed = (shown(page) != plain).any(axis=2)
+        return [
+            bool(changed[changed.shape[0] // 2, int(part * changed.shape[1])]) for part in (0.2, 0.4, 0.6)
+        ]
+
+    until = time.monotonic() + 10
+    while painted() != [True, True, False]:
+        assert time.monotonic() < until
+    page.locator("#latent-undo").click()
+    while painted() != [True, False, False]:
+        assert time.monotonic() < until
+    visitor.finish()
+
+
 def shown(page: Page) -> np.ndarray:
     """The pixels of the picture that is painted on."""
     script = """async image => {
@@ -860,6 +895,17 @@ def test_the_scale_decides_which_methods_there_are(browser: Browser, url: str) -
     visitor.tab("Latent x")
     expect(page.locator("#latent-missing")).to_contain_text("DU_none has weights for x4 only")
     expect(page.locator("#latent-method input")).to_have_count(2)  # FGRN, and FGRN refined
+    visitor.tab("Compare")
+    page.locator("#scale").get_by_label("4").check()
+    visitor.tab("Latent x")
+    chosen = page.locator("#latent-method").get_by_label("DU_none", exact=True)
+    chosen.check()
+    visitor.tab("Compare")
+    page.locator("#scale").get_by_label("2").check()
+    expect(page.locator("#latent-method input")).to_have_count(2)
+    page.locator("#scale").get_by_label("4").check()
+    visitor.tab("Latent x")
+    expect(chosen).to_be_checked()
     visitor.finish()
 
 

@@ -7,8 +7,10 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +177,8 @@ def test_points_come_one_by_one_and_in_order(hr: np.ndarray) -> None:
     assert [(p.kind, p.amount) for p in points[2::2]] == wanted
     assert [p.method for p in points[2::2]] == ["bicubic"] * len(wanted)
     assert not last.progress.active and all(run.progress.active for run in snapshots[:-1])
-    assert last.progress.done == last.progress.total == len(points) + 2
+    reused = sum(p.kind == "noise" and p.amount == 0 for p in points)
+    assert reused == 2 and last.progress.done == last.progress.total == len(points) + 2 - reused
     left = [run.progress.left for run in snapshots[4:-1]]
     assert None not in left, "all methods have run once: the rest can be estimated"
 
@@ -191,6 +194,34 @@ def test_every_method_shrinks_once(hr: np.ndarray, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(fgrn.Rescaler, "downscale", counted)
     whole(hr, "jpeg", "blur", methods=("bicubic", "irn", "fgrn"))
     assert calls == ["bicubic", "irn", "fgrn"]
+
+
+def test_what_is_not_damaged_is_restored_once(hr: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    restored: list[str] = []
+    upscale = fgrn.Rescaler.upscale
+
+    def counted(self: fgrn.Rescaler, lr: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
+        restored.append(self.method)
+        return upscale(self, lr, size)
+
+    monkeypatch.setattr(fgrn.Rescaler, "upscale", counted)
+    run = whole(hr, "noise", "resize", methods=("bicubic", "fgrn"))
+    amounts = [amount for kind in ("noise", "resize") for amount in KINDS[kind].amounts]
+    assert len(restored) == 2 * (1 + len(amounts) - 2) and len(run.points) == 2 * (1 + len(amounts))
+
+
+def test_the_time_left_counts_damage_and_metrics(hr: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaging, measuring = damage.damage, metrics.ssim_y
+
+    def slow(work: Callable[..., Any], *arguments: Any) -> Any:
+        time.sleep(0.05)
+        return work(*arguments)
+
+    monkeypatch.setattr(damage, "damage", partial(slow, damaging))
+    monkeypatch.setattr(metrics, "ssim_y", partial(slow, measuring))
+    snapshots = list(runs.stress(Models(), hr, 4, ["bicubic"], ["jpeg"]))
+    progress = snapshots[-2].progress  # before the last step
+    assert progress.total - progress.done == 1 and (progress.left or 0) >= 0.09
 
 
 @pytest.mark.parametrize("after", [1, 4, 9])

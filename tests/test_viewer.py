@@ -511,6 +511,23 @@ def test_the_slider_shows_one_picture_on_each_side(view: Viewer) -> None:
     expect(view.page.locator("#viewer .vw-title b")).to_have_text(["HR", "FGRN LR"])
 
 
+def test_before_any_picture_there_is_nothing_to_swap(browser: Browser, photo: Photo) -> None:
+    page, complaints = open_component(browser, None)
+    page.locator("#viewer [data-mode=slider]").click()
+    page.locator("#viewer [data-act=swap]").click()
+    assert not complaints
+    page.close()
+
+
+def test_a_button_that_ends_what_it_is_for_hands_the_focus_on(view: Viewer) -> None:
+    view.press("b")
+    clear = view.page.locator("#viewer [data-act=clear]")
+    clear.focus()
+    view.press("Enter")
+    expect(clear).to_be_disabled()
+    expect(view.page.locator("#viewer .vw-stage")).to_be_focused()
+
+
 def test_number_keys_choose_and_space_goes_back(view: Viewer) -> None:
     title = view.page.locator("#viewer .vw-title b")
     view.press("f")

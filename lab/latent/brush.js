@@ -72,6 +72,15 @@ const lift = (event, whole) => {
 element.addEventListener("pointerup", event => lift(event, true));
 element.addEventListener("pointercancel", event => lift(event, false));
 
+// Undo and Clear are about all that is drawn: strokes that are not on their way yet are taken back here.
+document.addEventListener("click", event => {
+  const undo = event.target.closest("#latent-undo");
+  if (!(undo || event.target.closest("#latent-clear")) || strokes.length === sent) return;
+  if (undo) event.stopPropagation(); // nothing is left for the server
+  strokes = strokes.slice(0, undo ? -1 : sent);
+  draw();
+}, true);
+
 // Every value says which message was heard last: it may be the answer to something else, to Undo for example.
 const hear = () => {
   const { value } = props;

@@ -59,6 +59,7 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
     tab = LatentHandlers(page)
     study, painting, looks = gr.State(), gr.State(Painting()), gr.State(Looks())
     ticket, changing = gr.State(Ticket()), gr.State(Ticket())
+    wanted = gr.State(STUDIED[0])  # the method, also at a scale that does not have it
     refusal = gr.Textbox(visible=False)  # a State has no value in the browser
     refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
     fast = partial(_fast, AtOnce(), refusal)
@@ -120,7 +121,8 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
     fast(cell.input, tab.views.show_cell, shown, seen)
 
     gr.on(None, lambda: tab.choices(FIRST_SCALE, STUDIED[0]), None, [method, missing], queue=False, **QUIET)
-    scale.change(tab.choices, [scale, method], [method, missing], queue=False, **QUIET)
+    method.input(lambda name: name, method, wanted, queue=False, **QUIET)
+    scale.change(tab.choices, [scale, wanted], [method, missing], queue=False, **QUIET)
     _add_api(LatentApi(page.models, page.store))
 
 

@@ -30,7 +30,7 @@ const ACTIONS = {
   clear: (viewer) => viewer.clearBox(),
   swap: (viewer) => {
     const [left, right] = pairOf(viewer.state);
-    viewer.set({ left: right.key, right: left.key });
+    if (left) viewer.set({ left: right.key, right: left.key });
   },
   fullscreen: (viewer) => viewer.toggleFullscreen(),
   help: (viewer) => viewer.showHelp(),

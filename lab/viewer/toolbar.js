@@ -35,8 +35,8 @@ class Toolbar {
     else if (method) viewer.set({ hidden: toggled(state.hidden, method) });
     else if (flip) viewer.set(flipTo(state, flip));
     else if (act) ACTIONS[act](viewer);
-    // After a click the keys belong to the pictures; with the keyboard the focus stays.
-    if (event.detail > 0 && act !== "help") viewer.stage.focus({ preventScroll: true });
+    // After a click the keys belong to the pictures; with the keyboard the focus stays, unless the button is done with.
+    if (act !== "help" && (event.detail > 0 || button.disabled)) viewer.stage.focus({ preventScroll: true });
   }
 
   /** Shows the state. */
