@@ -87,7 +87,7 @@ class Run:
     notices: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     status: str
-    source: Input | None = None  # the file of the original, as it came
+    source: Input  # the file of the original, as it came
     record: str = ""  # path of the ZIP that repeats the run, once it is measured
     active: bool = True
     token: str = field(default_factory=_token)  # the same in all snapshots of a run
@@ -236,7 +236,7 @@ def stopped(run: Run) -> Run:
 
 def _record(models: Models, store: Store, run: Run) -> str:
     """Save the ZIP that repeats the run, of the methods that have their pictures; "" if none has."""
-    if not run.done or run.source is None:
+    if not run.done:
         return ""
     settings = Settings(run.scale, tuple(outcome.method for outcome in run.done), "whole", no_reference=True)
     weights = {outcome.method: outcome.digest for outcome in run.done}

@@ -268,7 +268,7 @@ class Handlers:
         if run is None:
             return ""
         try:
-            same = not path or run.source is None or sha256(Path(path).read_bytes()) == run.source.sha256
+            same = not path or sha256(Path(path).read_bytes()) == run.source.sha256
         except OSError:  # it is being replaced
             return ""
         if same and path and run.scale == scale and {o.method for o in run.outcomes} == set(methods):

@@ -709,7 +709,7 @@ def made_up_run(**changes: Any) -> Run:
         ),
     )
     values = {"name": "n", "scale": 4, "size": (32, 48), "hr": "", "notices": (), "outcomes": outcomes}
-    return Run(**{**values, "status": "", **changes})
+    return Run(**{**values, "status": "", "source": record.Input("n.png", "0" * 64), **changes})
 
 
 def test_the_best_value_follows_the_arrow() -> None:

@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, Page, expect
 from fgrn import metrics
 from fgrn.images import encode_png, read_image
 from fgrn.metrics import luma
+from fgrn.record import Input
 from lab import compare, region, table, viewer
 from lab.asked import RequestError
 from lab.compare import Files, Outcome, Run, State
@@ -32,6 +33,7 @@ from lab.region import Box, Region
 from tests.conftest import Photo, Visitor, canvas_pixels
 
 pytestmark = pytest.mark.browser
+SOURCE = Input("n.png", "0" * 64)
 SCALE = 4  # of the example that is there when the page opens
 FIRST = [
     "hr",
@@ -165,7 +167,7 @@ def made_up(
     outcomes: tuple[Outcome, ...], pixels: Pictures, size: tuple[int, int], token: str = "t"
 ) -> dict[str, Any]:
     """A value whose files are data addresses, by the keys of the pictures."""
-    value = viewer.value(Run("n", SCALE, size, "/hr.png", (), outcomes, "", token=token))
+    value = viewer.value(Run("n", SCALE, size, "/hr.png", (), outcomes, "", SOURCE, token=token))
     for picture in value["pictures"]:
         picture["file"] = None
         if picture["key"] in pixels:
@@ -823,7 +825,7 @@ def test_a_region_is_measured_for_methods_that_come_later(
 
 def test_the_value_names_every_picture_and_keeps_its_place() -> None:
     outcomes = (Outcome("bicubic", State.DONE, files=Files("/l", "/l", "/l", "/r")), Outcome("fgrn"))
-    value = viewer.value(Run("n", 4, (203, 301), "/hr.png", (), outcomes, ""))
+    value = viewer.value(Run("n", 4, (203, 301), "/hr.png", (), outcomes, "", SOURCE))
     keys = [picture["key"] for picture in value["pictures"]]
     assert keys == [key for key in KEYS if not key.startswith("irn")]
     sizes = {p["key"]: (p["height"], p["width"], p["factor"]) for p in value["pictures"]}
