@@ -108,7 +108,7 @@ def fault(error: Exception) -> str:
         error.strerror if isinstance(error, OSError) else None
     )  # not the path: it is the server's own affair
     return (
-        f"This page has failed ({reason or type(error).__name__}), not your request. Try again; if that does not help, "
+        f"The server has failed ({reason or type(error).__name__}), not your request. Try again; if that does not help, "
         "report it with the traceback that the server has printed."
     )
 
