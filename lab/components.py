@@ -104,9 +104,8 @@ def shown_errors() -> Iterator[None]:
 
 def fault(error: Exception) -> str:
     """What the page says of an error that nobody has foreseen."""
-    reason = (
-        error.strerror if isinstance(error, OSError) else None
-    )  # not the path: it is the server's own affair
+    # Without the path, which is the server's own affair.
+    reason = error.strerror if isinstance(error, OSError) else None
     return (
         f"The server has failed ({reason or type(error).__name__}), not your request. Try again; if that does not help, "
         "report it with the traceback that the server has printed."
