@@ -107,8 +107,8 @@ def fault(error: Exception) -> str:
     # Without the path, which is the server's own affair.
     reason = error.strerror if isinstance(error, OSError) else None
     return (
-        f"The server has failed ({reason or type(error).__name__}), not your request. Try again; if that does not help, "
-        "report it with the traceback that the server has printed."
+        f"The server has failed ({reason or type(error).__name__}), not your request. Try again; if that does not "
+        "help, report it with the traceback that the server has printed."
     )
 
 
