@@ -178,8 +178,9 @@ class RestoreTab:
             )
 
         def ended(last: tuple[str, Any, Any] | None, failed: bool) -> tuple[str, Any, Any]:
-            there = last and last[1] is not SKIP
-            return NOTHING_RESTORED if failed else SKIP if there else STOPPED, SKIP, SKIP
+            if failed:
+                return NOTHING_RESTORED, SKIP, SKIP
+            return last[0] if last and last[1] is not SKIP else STOPPED, SKIP, SKIP
 
         yield from ticket.serve(steps, lambda drawn: drawn, ended)
 

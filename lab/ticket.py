@@ -49,6 +49,7 @@ class Ticket:
     def __init__(self, *request: Any, kind: str = "") -> None:
         self.valid = True
         self.running = False
+        self.left = False  # stopped by `leave`
         self.kind = kind
         self.request = request
         self._waiting = [request] if request else []
@@ -135,8 +136,8 @@ class Ticket:
 
         What does not come to its end must not look as if it went on: `ended` makes of the last snapshot what is drawn
         then: after an error (`failed`; of None, if it came first), or when Stop came while that snapshot was on its way
-        to the browser. A RequestError becomes the message of the page. The snapshots end by Interrupted when the right
-        is gone, if not before.
+        to the browser, or nobody has drawn it (`leave`). An error becomes the message of the page. The snapshots end by
+        Interrupted when the right is gone, if not before.
         """
         self.running = True
         last: Snapshot | None = None
@@ -161,7 +162,7 @@ class Ticket:
             self.running = False
         if not self.valid:  # at its end Gradio sends the last values again, over what Stop has drawn
             stopped = self._line.current is self  # and no newer request draws by now
-            yield ended(last, False) if overtaken and stopped else SKIP
+            yield ended(last, False) if stopped and (overtaken or (self.left and last is not None)) else SKIP
 
     def _take(self, kind: str) -> tuple[Any, ...] | None:
         if not self.valid or kind != self.kind:
@@ -173,7 +174,11 @@ class Ticket:
 
 
 def leave(states: Iterable[Any]) -> None:
-    """Whoever closes the page stops what it runs: others wait for the networks. `states` are all of the visitor's."""
+    """Whoever closes the page stops what it runs: others wait for the networks. `states` are all of the visitor's.
+
+    The page may still be there, and only its connection have ended: then its streams draw that they are stopped.
+    """
     for state in states:
         if isinstance(state, Ticket):
+            state._line.current.left = True
             state.stop()

@@ -13,7 +13,7 @@ from lab.asked import RequestError
 from lab.lines import status
 from lab.models import Interrupted
 from lab.pace import Pace, duration
-from lab.ticket import SKIP, Ticket
+from lab.ticket import SKIP, Ticket, leave
 
 STOPPED, BEFORE_ITS_TURN = (status(text, False) for text in ("Stopped", "Stopped before its turn came"))
 
@@ -163,6 +163,19 @@ def test_stop_is_drawn_again_over_a_snapshot_that_was_on_its_way() -> None:
     ticket.stop()
     granted(ticket, 2)
     assert list(drawn) == [SKIP], "a newer request draws by now"
+
+
+def test_a_page_that_only_lost_its_connection_is_told_that_it_is_stopped() -> None:
+    """Nobody has pressed Stop, so nothing else says so."""
+    ticket = Ticket(3)
+
+    def leaving(_: int) -> Iterator[int]:
+        yield 0
+        leave([ticket, "another state"])
+        raise Interrupted
+
+    assert list(ticket.serve(leaving, str, ended)) == ["0", "stopped after 0"]
+    assert granted(ticket, 2).valid, "it can go on"
 
 
 def test_any_other_error_is_drawn_too_and_said_without_its_paths(capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,6 +74,7 @@ element.addEventListener("pointercancel", event => lift(event, false));
 
 // Undo and Clear are about all that is drawn: strokes that are not on their way yet are taken back here.
 document.addEventListener("click", event => {
+  if (!element.isConnected || !box()) return;
   const undo = event.target.closest("#latent-undo");
   if (!(undo || event.target.closest("#latent-clear")) || strokes.length === sent) return;
   if (undo) event.stopPropagation(); // nothing is left for the server
