@@ -35,7 +35,6 @@ EXAMPLES = {
 }
 FIRST_EXAMPLE = "portrait"
 FIRST_SCALE = 4
-BROKEN_OFF = "Broken off: see the message"
 FIRST_METHODS = ("bicubic", "irn", "fgrn")
 # Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
 # the ones used longest ago go: a page left open that long forgets what it was running.
@@ -113,7 +112,7 @@ class Handlers:
             run = run or compare.opened(self.models, self.store, path, scale, methods)
             return compare.compute(self.models, self.store, run, ticket.stopped)
 
-        yield from ticket.serve(runs, self._news(ticket, shown), self._ended(ticket, shown, BROKEN_OFF))
+        yield from ticket.serve(runs, self._news(ticket, shown), self._ended(ticket, shown, lines.BROKEN_OFF))
 
     def measure(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The metrics of a comparison whose networks are done."""
@@ -142,7 +141,9 @@ class Handlers:
             yield SKIP
         else:
             runs = self.first.watch(ticket.stopped)
-            yield from ticket.draw(runs, self._news(ticket, shown), self._ended(ticket, shown, BROKEN_OFF))
+            yield from ticket.draw(
+                runs, self._news(ticket, shown), self._ended(ticket, shown, lines.BROKEN_OFF)
+            )
 
     def stop(self, ticket: Ticket, shown: Shown) -> Drawn:
         """What is there stays; what is missing says so."""

@@ -6,6 +6,8 @@ from html import escape
 
 FINISHED = "Finished"
 """The status of a run that has come to its end."""
+BROKEN_OFF = "Broken off: see the message"
+"""That of one that an error has ended."""
 
 
 def status(text: str, active: bool, notices: tuple[str, ...] = ()) -> str:

@@ -808,14 +808,20 @@ def test_the_brush_paints_where_the_pointer_was(browser: Browser, url: str) -> N
     visitor.finish()
 
 
-@pytest.mark.browser
-def test_no_stroke_is_lost_while_the_server_is_busy(browser: Browser, url: str) -> None:
-    visitor = Visitor(browser, url, 1440, 1000)
+def open_brush(visitor: Visitor) -> Page:
+    """The tab with a brush of 30 grey levels."""
     page = open_tab(visitor)
     expect(page.locator("#latent-pair img")).to_have_count(3)
     page.locator("#latent-kind").get_by_label("Brush").check()
     slide(page, "#latent-levels", 30)
     page.locator("#latent-brush").scroll_into_view_if_needed()
+    return page
+
+
+@pytest.mark.browser
+def test_no_stroke_is_lost_while_the_server_is_busy(browser: Browser, url: str) -> None:
+    visitor = Visitor(browser, url, 1440, 1000)
+    page = open_brush(visitor)
     plain = shown(page)
     held: list[Route] = []
     page.route("**/gradio_api/run/**", lambda route: held.append(route))
@@ -841,11 +847,7 @@ def test_no_stroke_is_lost_while_the_server_is_busy(browser: Browser, url: str) 
 @pytest.mark.browser
 def test_undo_and_clear_take_back_what_has_not_been_sent(browser: Browser, url: str) -> None:
     visitor = Visitor(browser, url, 1440, 1000)
-    page = open_tab(visitor)
-    expect(page.locator("#latent-pair img")).to_have_count(3)
-    page.locator("#latent-kind").get_by_label("Brush").check()
-    slide(page, "#latent-levels", 30)
-    page.locator("#latent-brush").scroll_into_view_if_needed()
+    page = open_brush(visitor)
     canvas = page.locator("#latent-brush canvas")
     plain, box = shown(page), canvas.bounding_box()
     assert box

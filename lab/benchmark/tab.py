@@ -18,7 +18,7 @@ from lab.benchmark.runs import Bench
 from lab.components import NamedChoices, html, picture_value, pictures, shown_errors
 from lab.files import stem
 from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
-from lab.lines import failed, outdated
+from lab.lines import BROKEN_OFF, failed, outdated
 from lab.page import Page
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
@@ -205,7 +205,7 @@ class BenchmarkTab:
 
         def ended(bench: Bench | None, broken: bool) -> Drawn:
             drawn = self._ended(bench) if bench else Drawn()
-            return drawn._replace(status=failed("Broken off: see the message")) if broken else drawn
+            return drawn._replace(status=failed(BROKEN_OFF)) if broken else drawn
 
         work = partial(self._benchmark, stop=ticket.stopped)
         yield from ticket.serve(work, show, ended)

@@ -33,8 +33,6 @@ BYTES_HELP = (
     "as lossless WebP (left), with what can be restored from it. Higher and further to the left is better."
 )
 
-BROKEN_OFF = "Broken off: see the message"
-
 
 class Drawn(NamedTuple):
     """New values of the components of a run: all plots of damage, or the one of bytes."""
@@ -196,7 +194,7 @@ def _ended(run: StressRun | RateRun | None, failed: bool, plots: int = 0) -> tup
         said = f"Stopped after {run.progress.done} of {run.progress.total} steps"
         run = _inactive(run, said) if run.progress.active else run
         drawn = Drawn(run, progress.line(run.progress, run.notices), "", _words(run), drawn.plots)
-    return (drawn._replace(status=lines.failed(BROKEN_OFF)) if failed else drawn).values()
+    return (drawn._replace(status=lines.failed(lines.BROKEN_OFF)) if failed else drawn).values()
 
 
 def _draw_rate(run: RateRun) -> Drawn:
@@ -228,10 +226,10 @@ def _inactive(run: StressRun | RateRun, text: str = "") -> StressRun | RateRun:
 def _words(run: StressRun | RateRun, *more: str) -> str:
     """What is to be said of a run below its plots; once it has ended, with its figures as a file."""
     if isinstance(run, StressRun):
-        lines, help_text = verdicts.crossings(run), HELP
+        said, help_text = verdicts.crossings(run), HELP
     else:
-        lines, help_text = [] if run.progress.active else verdicts.rates(run), BYTES_HELP
-    items = "".join(f"<li>{escape(line)}</li>" for line in (*lines, *more))
+        said, help_text = [] if run.progress.active else verdicts.rates(run), BYTES_HELP
+    items = "".join(f"<li>{escape(line)}</li>" for line in (*said, *more))
     listed = f'<ul class="fg-sentences">{items}</ul>' if items else ""
     ended = "" if run.progress.active else as_csv(run)
     link = f'<div class="fg-links">{text_download(ended, file_name(run), "CSV")}</div>' if ended else ""
