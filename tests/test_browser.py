@@ -263,11 +263,11 @@ def test_the_first_stop_of_the_keyboard_leads_to_the_pictures(visitor: Visitor) 
 
 def test_stop_in_a_run_and_run_again(visitor: Visitor, picture: Path, tmp_path: Path, photo: Photo) -> None:
     large = tmp_path / "large.png"
-    large.write_bytes(encode_png(photo(1200, 1600)))
+    large.write_bytes(encode_png(photo(1600, 2400)))
     page = visitor.open()
     finished(page)
     upload(page, "#picture", large)
-    expect(page.locator("#facts")).to_contain_text("1600 × 1200")
+    expect(page.locator("#facts")).to_contain_text("2400 × 1600")
     tick(page, "Bicubic", "DU_bic")
     page.locator("#run").click()
     expect(page.locator("#files [data-method=du_bic][data-state=running]")).to_be_visible()

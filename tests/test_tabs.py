@@ -243,8 +243,8 @@ def test_rows_stream_and_files_come_down(visitor: Visitor, bench_folder: Path, t
 def test_a_benchmark_stops_and_starts_again(visitor: Visitor, tmp_path: Path, photo: Photo) -> None:
     archive = tmp_path / "many.zip"
     with zipfile.ZipFile(archive, "w") as target:
-        for seed in range(40):
-            target.writestr(f"{seed:02}.png", encode_png(photo(120, 120, seed)))
+        for seed in range(40):  # half a minute of work: a busy browser may show rows some seconds late
+            target.writestr(f"{seed:02}.png", encode_png(photo(400, 400, seed)))
     page = visitor.open()
     visitor.tab("Benchmark")
     page.locator("#bench-files input[type=file]").set_input_files(archive)
