@@ -293,13 +293,13 @@ def test_two_visitors_wait_for_each_other_and_get_their_own_pictures(
     browser: Browser, visitor: Visitor, picture: Path, tmp_path: Path, photo: Photo
 ) -> None:
     large = tmp_path / "large.png"
-    large.write_bytes(encode_png(photo(600, 800)))
+    large.write_bytes(encode_png(photo(1200, 1600)))
     second = Visitor(browser, visitor.url, 1440, 1000)
     for who, path, method in ((visitor, large, "DU_bic"), (second, picture, "FGRN")):
         page = who.open()
         finished(page)
         upload(page, "#picture", path)
-        expect(page.locator("#facts")).to_contain_text("800 × 600" if path is large else "301 × 203")
+        expect(page.locator("#facts")).to_contain_text("1600 × 1200" if path is large else "301 × 203")
         tick(page, method)
     visitor.page.locator("#run").click()
     expect(visitor.page.locator("#files [data-state=running]")).to_be_visible()
