@@ -83,13 +83,20 @@ def pictures_below(
 ) -> Iterator[Path]:
     """Files in and below `folder` that are called as pictures are; nothing hidden, and nothing below `outside`.
 
-    `fail` is called with the error of every folder that cannot be read.
+    Links to folders are followed, each folder once: they may lead in circles. `fail` is called with the error of every
+    folder that cannot be read.
     """
-    skipped = outside.resolve() if outside and outside.resolve() != folder.resolve() else None
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = sorted(
-            name for name in folders if name[0] != "." and (Path(parent) / name).resolve() != skipped
-        )
+    seen = {os.path.realpath(place) for place in (folder, outside) if place}
+
+    def is_new(path: str) -> bool:
+        seen_before = len(seen)
+        seen.add(os.path.realpath(path))
+        return len(seen) > seen_before
+
+    for parent, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        paths = {name: os.path.join(parent, name) for name in folders if name[0] != "."}
+        links_last = sorted(paths, key=lambda name: (os.path.islink(paths[name]), name))
+        folders[:] = sorted(name for name in links_last if is_new(paths[name]))
         for name in sorted(files):
             if name[0] != "." and Path(name).suffix.lower() in SUFFIXES:
                 yield Path(parent) / name
@@ -128,6 +135,17 @@ def plan(inputs: Sequence[str], output: str, reporter: Reporter, *, force: bool 
             problem = f"{path} is an input and would be overwritten: choose another name, or pass --force."
         jobs.append(Job(item.source, path, problem))
     return jobs
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """What goes wrong in writing a file of results, as a UsageError."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror or error}. Choose another name."
+        ) from error
 
 
 def drop_stdout() -> None:

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from fgrn import __version__, comparison
-from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan
+from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan, writing
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
 from fgrn.files import ensure_writable, write_atomic, write_json
@@ -23,7 +23,7 @@ from fgrn.images import ImageError, encode_png, read_image
 from fgrn.lr_files import restore, source_of
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, OtherMethodError
-from fgrn.pipeline import RescaleError, Rescaler, default_device, device_of, load
+from fgrn.pipeline import RescaleError, Rescaler, device_of, load, usable_device
 from fgrn.record import by_method
 from fgrn.repeat import repeat
 from fgrn.scores import METRICS
@@ -131,6 +131,8 @@ def upscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
             reporter.note(f"{job.source}: {notice}")
         if arguments.seed is not None and source.method != "irn":
             reporter.note(f"{job.source}: --seed has no effect, only IRN draws z at random.")
+        if arguments.weights and not METHODS[source.method].trained:
+            reporter.note(f"{job.source}: --weights has no effect, {METHODS[source.method].label} has none.")
         rescaler = rescalers.get(source.method, source.scale)
         return encode_png(restore(rescaler, lr, source, other_weights=arguments.allow_other_weights))
 
@@ -181,7 +183,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     if arguments.json and Path(arguments.json).resolve() in found:
         raise UsageError(f"{arguments.json}: --json would overwrite an input: choose another name.")
     if arguments.json:
-        with _writing(arguments.json):
+        with writing(Path(arguments.json)):
             ensure_writable(Path(arguments.json))
     reporter.unread_goes_on = bool(arguments.json)
     rescalers = _compared(arguments, reporter)
@@ -217,19 +219,8 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
             "images": {path: comparison.plain(rows) for path, rows in figures.items()},
             "mean": comparison.plain(means),
         }
-        with _writing(arguments.json):
+        with writing(Path(arguments.json)):
             write_json(Path(arguments.json), content)
-
-
-@contextmanager
-def _writing(file: str) -> Iterator[None]:
-    """What goes wrong in writing the file of --json, as a UsageError."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"--json: {file} cannot be written: {error.strerror or error}. Choose another name."
-        ) from error
 
 
 def repeat_run(arguments: argparse.Namespace, reporter: Reporter) -> None:
@@ -265,16 +256,12 @@ def _compared(arguments: argparse.Namespace, reporter: Reporter) -> dict[str, Re
 
 
 def _device(text: str | None) -> torch.device:
-    """The device of --device, tried out.
+    """The device of --device.
 
     Raises:
-        UsageError: if torch does not know it or cannot use it here.
+        UsageError: if it cannot be used here.
     """
-    if text is None:
-        return default_device()
     try:
-        torch.zeros(1, device=text).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"--device {text} cannot be used ({reason}). Try --device cpu.") from error
-    return torch.device(text)
+        return usable_device(text)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from error

@@ -97,14 +97,18 @@ def load_net(method: str, scale: int, weights: str | Path | None = None) -> tupl
     `weights` is a file or a Hub reference (see `hub.locate`), by default the repository's own file.
 
     Raises:
-        ValueError: for an unknown method or scale.
+        ValueError: for an unknown method or scale, and for `weights` of a method that has none.
         CheckpointError: if weights are missing, damaged, or those of another method or scale.
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
-    if scale not in SCALES:
-        raise ValueError(f"scale {scale} is not supported; choose one of {', '.join(map(str, SCALES))}")
+    if type(scale) is not int or scale not in SCALES:  # 4.0 is equal to 4, but no LR file may say it
+        raise ValueError(f"scale {scale!r} is not supported; choose one of {', '.join(map(str, SCALES))}")
     if not METHODS[method].trained:
+        if weights is not None:
+            raise ValueError(
+                f"{METHODS[method].label} has no weights, so that {weights} cannot be used with it"
+            )
         return Bicubic(scale).eval(), None
     path = weights_path(method, scale)
     if weights is not None:

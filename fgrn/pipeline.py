@@ -28,6 +28,7 @@ ImageLike = Pixels | Image.Image | LoadedImage | str | Path | bytes
 """A picture as an array, of PIL, as `read_image` gives it, or its file: by name or content."""
 
 TILE = 960  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
+MAX_SEED = 2**63 - 1
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
 
 # Accelerate shares its state among threads before that is complete: the second one would find no device yet.
@@ -193,8 +194,9 @@ def load(
     is the same everywhere.
 
     Raises:
-        ValueError: for an unknown method or scale, a `latent_seed` for a method that draws nothing, and for
-            FGRN_GPU_MEMORY that is no number of gigabytes.
+        ValueError: for an unknown method or scale, a device that cannot be used here, `weights` or a `latent_seed` for
+            a method that has none or draws nothing, a seed that is not 0 to 2**63 - 1, and for FGRN_GPU_MEMORY that is
+            no number of gigabytes.
         fgrn.checkpoint.CheckpointError: if the weights cannot be used.
     """
     require_float32()
@@ -203,14 +205,32 @@ def load(
         net, card = load_net(method, scale, weights)
         if latent_seed is not None and not isinstance(net, IRN):
             raise ValueError(f"latent_seed has no effect on {METHODS[method].label}: only IRN draws z")
-        if not METHODS[method].trained:
-            device = "cpu"
-        place = torch.device(device) if device is not None else default_device()
+        if latent_seed is not None and not 0 <= latent_seed <= MAX_SEED:
+            raise ValueError(
+                f"latent_seed {latent_seed} is no seed: choose a whole number from 0 to 2**63 - 1"
+            )
+        place = usable_device(device) if METHODS[method].trained else torch.device("cpu")
         limit_gpu_memory(place)
         net.requires_grad_(False)
         net.to(place, memory_format=memory_format(place))  # type: ignore[call-overload]
     steps = REFINING_STEPS if METHODS[method].refines else 0
     return Rescaler(method, scale, net, card.digest if card else "", place, latent_seed, refining_steps=steps)
+
+
+def usable_device(device: str | torch.device | None) -> torch.device:
+    """A device, tried out; of None the one that Accelerate chooses.
+
+    Raises:
+        ValueError: if torch does not know it or cannot use it here.
+    """
+    if device is None:
+        return default_device()
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(f"device {device} cannot be used ({reason}): choose another, such as cpu") from error
+    return torch.device(device)
 
 
 def default_device() -> torch.device:

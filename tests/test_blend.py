@@ -89,6 +89,10 @@ def test_figures_and_weights_are_written(
     with pytest.raises(SystemExit):
         blend.main([*arguments[:-1], str(new.parent)])
     assert "would be lost" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        blend.main([*arguments[:-1], str(tmp_path / "file")])
+    assert "fgrn_x2.safetensors cannot be written" in capsys.readouterr().err
     figures = json.loads((tmp_path / "out.json").read_text())
     assert [row["share"] for row in figures["rows"]] == [0, 1] and figures["images"] == 2
     assert figures["rows"][0]["psnr_y_direct"] == figures["rows"][1]["psnr_y_direct"]

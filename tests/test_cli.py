@@ -201,6 +201,23 @@ def test_a_picture_that_is_named_in_two_ways_is_written_once(picture: Path, tmp_
     assert files_of(small) == {"photo.png"}
 
 
+def test_linked_folders_are_followed_once(picture: Path, tmp_path: Path) -> None:
+    top, small = tmp_path / "top", tmp_path / "top" / "small"
+    (top / "real").mkdir(parents=True)
+    picture.rename(top / "real" / "a.png")
+    (top / "circle").symlink_to(top)
+    (top / "link").symlink_to(top / "real")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    Image.new("RGB", (20, 20)).save(outside / "b.png")
+    (top / "real" / "more").symlink_to(outside)
+    for _ in range(2):  # the second time there is an output, and a link to it
+        assert run("downscale", top, "-o", small, "--method", "bicubic") == 0
+        assert files_of(small) == {"real/a.png", "real/more/b.png"}
+        if not (top / "results").exists():
+            (top / "results").symlink_to(small)
+
+
 def test_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert run("downscale", tmp_path / "empty", "-o", tmp_path / "out") == 2
@@ -333,6 +350,10 @@ def test_other_weights_are_used_and_needed_again(
     right = read_image(back).pixels
     assert run("upscale", small, "-o", back, "--allow-other-weights") == 0
     assert not np.array_equal(read_image(back).pixels, right)
+    assert run("downscale", picture, "-o", small, "--method", "bicubic") == 0
+    capsys.readouterr()
+    assert run("upscale", small, "-o", back, "--weights", weights) == 0
+    assert "--weights has no effect, Bicubic has none" in capsys.readouterr().err
 
 
 def test_a_folder_of_several_methods_is_restored_as_far_as_weights_go(

@@ -18,7 +18,14 @@ from PIL import Image
 from fgrn.images import read_image
 from tests.conftest import ROOT
 from training import data
-from training.data import Images, PatchSampler, list_images, read_images, split_validation
+from training.data import (
+    Images,
+    PatchSampler,
+    list_images,
+    read_images,
+    split_validation,
+    training_files,
+)
 
 CPU = torch.device("cpu")
 
@@ -198,6 +205,21 @@ def test_validation_is_held_out_and_stable() -> None:
     assert not set(training) & set(validation)
     assert split_validation(files, 8) == (training, validation)
     assert split_validation(files, 0) == (files, [])
+
+
+def test_a_picture_is_there_once_in_however_many_ways_it_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inside = tmp_path / "photos" / "inside"
+    inside.mkdir(parents=True)
+    for path in (inside / "a.png", inside.parent / "b.png"):
+        Image.new("RGB", (40, 40)).save(path)
+    (inside.parent / "again.png").symlink_to(inside / "a.png")
+    (inside.parent / "gone.png").symlink_to(tmp_path / "nothing")
+    (tmp_path / "link").symlink_to(inside.parent)
+    found = training_files([inside, inside.parent, tmp_path / "link", tmp_path])
+    assert found == [inside / "a.png", inside.parent / "b.png"]
+    assert "gone.png: it is a link that leads nowhere" in caplog.text
 
 
 def test_a_sample_depends_on_seed_and_number_only() -> None:

@@ -144,6 +144,7 @@ def test_missing_data_and_weights_are_errors(
     broken = ("--weights", str(tmp_path / "none.safetensors"))
     assert run(folders, out, "--scale", "2", "--methods", "fgrn", *broken) == 2
     assert run(folders, out, "--scale", "2", "--methods", "fgrn", "irn", *broken) == 2
+    assert run(folders, out, "--scale", "2", "--methods", "bicubic", *broken) == 2, "it has none"
     assert not out.exists()
 
 
@@ -159,10 +160,14 @@ def test_means_are_over_the_same_images_for_all_methods(folders: list[Path], tmp
 
 
 def test_what_would_fail_in_the_end_fails_at_once(
-    folders: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    folders: list[Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run(folders, tmp_path, "--scale", "2", "--methods", "bicubic") == 2
-    assert "is a folder" in caplog.text
+    with pytest.raises(SystemExit):
+        run(folders, tmp_path, "--scale", "2", "--methods", "bicubic")
+    assert "is a folder" in capsys.readouterr().err
     assert run(folders, tmp_path / "out.json", "--scale", "2", "--methods", "fgrn", "--device", "foo") == 2
     assert "cannot start" in caplog.messages[-1] and "foo" in caplog.messages[-1]
 

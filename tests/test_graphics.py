@@ -93,3 +93,17 @@ def test_figures_on_graphics(use_tiny_weights: Path, tmp_path: Path, monkeypatch
     assert rows["fgrn", 4]["waves"] == pytest.approx(10 * np.log10(255**2 / np.mean(np.square(errors))))
     table = on_graphics.graphics_table(figures)
     assert "| exact |" in table and f"{rows['fgrn', 4]['waves']:.2f}" in table
+
+
+def test_what_cannot_be_measured_on_graphics_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FGRN_WEIGHTS", str(tmp_path))
+    for options, words in (
+        ([], "irn_x2"),
+        (["--threads", "-1"], "from 1 on"),
+        (["--json", "/"], "is a folder"),
+    ):
+        with pytest.raises(SystemExit):
+            on_graphics.main(options)
+        assert words in capsys.readouterr().err

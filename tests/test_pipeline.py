@@ -236,8 +236,21 @@ def test_public_api_accepts_paths_and_pil(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "scale", "message"), [("fgrm", 2, "unknown method"), ("fgrn", 3, "scale 3")]
+    ("method", "scale", "options", "message"),
+    [
+        ("fgrm", 2, {}, "unknown method"),
+        ("fgrn", 3, {}, "scale 3"),
+        ("fgrn", 4.0, {}, "scale 4.0"),
+        ("bicubic", 4, {"weights": "some.safetensors"}, "Bicubic has no weights"),
+        ("fgrn", 4, {"latent_seed": 1}, "no effect on FGRN"),
+        ("irn", 4, {"latent_seed": 2**63}, "is no seed"),
+        ("irn", 4, {"latent_seed": -1}, "is no seed"),
+        ("fgrn", 4, {"device": "abacus"}, "device abacus cannot be used"),
+        ("fgrn", 4, {"device": "cuda:99"}, "device cuda:99 cannot be used"),
+    ],
 )
-def test_unknown_method_and_scale_are_named(method: str, scale: int, message: str) -> None:
+def test_what_cannot_be_loaded_is_named(
+    method: str, scale: int, options: dict[str, Any], message: str, use_tiny_weights: Path
+) -> None:
     with pytest.raises(ValueError, match=message):
-        load(method, scale, device="cpu")
+        load(method, scale, **{"device": "cpu", **options})

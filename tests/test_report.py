@@ -138,6 +138,14 @@ def test_tables_do_not_depend_on_the_order_of_the_file(paper: dict[str, Any]) ->
     assert quality_tables.lr_table(turned) == quality_tables.lr_table(results)
 
 
+def test_what_comes_back_as_it_was_is_called_exact(paper: dict[str, Any]) -> None:
+    mean = {"psnr_y": "inf", "psnr_rgb": "inf", "ssim_y": 1.0, "psnr_y_direct": "inf", "x_exact": 1.0}
+    results = {"scale": 2, "weights": {}, "datasets": {"Set5": {"bicubic": {"mean": mean, "images": {}}}}}
+    assert "| exact / 1.0000 |" in quality_tables.reconstruction_table(results, paper)
+    assert "| exact |" in quality_tables.colour_table(results)
+    assert "| - | - | - | 100.00 |" in quality_tables.lr_table(results)
+
+
 def test_a_niqe_of_some_images_says_of_how_many(paper: dict[str, Any]) -> None:
     images = [{**FIGURES, "niqe": niqe} for niqe in (None, 5.0, None)]
     entry = {"mean": {**FIGURES, "niqe": 5.0}, "images": dict(zip("abc", images, strict=True))}

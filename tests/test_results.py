@@ -70,7 +70,14 @@ def test_figures_of_another_method_with_the_networks_that_are_new_go_too() -> No
     )
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"scale": 4, "limit": null}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "{}", "{", '{"scale": 4, "limit": null}'),
+        json.dumps(OLD | {"weights": []}),
+        json.dumps(OLD | {"datasets": None}),
+    ],
+)
 def test_a_file_of_something_else_is_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     assert read(path, 4, None) is None

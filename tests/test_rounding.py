@@ -52,3 +52,6 @@ def test_what_is_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         rounding.main([str(tmp_path), "--data", str(data), "--hold-out", "1"])
     assert "no folder of a training run" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        rounding.main([str(tmp_path), "--data", str(data), "--json", str(tmp_path)])
+    assert "cannot be written: it is a folder" in capsys.readouterr().err

@@ -122,12 +122,24 @@ def test_an_interrupted_study_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(study, "Run", Stopping)
         assert run(other, "guidance") == 1
-    assert not (other / "results").exists()
+    assert not list((other / "results").iterdir())
     assert run(other, "guidance") == 0
     again = json.loads((other / "results" / "study_guidance.json").read_text())
     assert {key: entry["sha256"] for key, entry in again["weights"].items()} == {
         key: entry["sha256"] for key, entry in whole["weights"].items()
     }
+
+
+def test_what_would_be_missing_at_the_end_is_named_before_the_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "results").touch()
+    assert run(tmp_path, "guidance") == 2
+    assert "study_guidance.json cannot be written" in caplog.text
+    (tmp_path / "results").unlink()
+    (tmp_path / "bench").rename(tmp_path / "elsewhere")
+    assert run(tmp_path, "guidance") == 2
+    assert "bench is no folder" in caplog.text and not (tmp_path / "runs").exists()
 
 
 def test_an_unknown_study_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

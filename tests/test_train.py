@@ -663,6 +663,14 @@ def test_a_budget_is_minutes_or_samples(budget: dict[str, float]) -> None:
         Budget(**budget)  # type: ignore[arg-type]
 
 
+def test_a_folder_that_cannot_be_written_is_named_before_the_training(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    assert train.main(arguments("tiny_irn", data, tmp_path / "file" / "run", samples=4)) == 2
+    assert "cannot start" in caplog.text and "cannot be written: Not a directory" in caplog.text
+
+
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert train.main(arguments("tiny_irn", tmp_path / "empty", tmp_path / "run", samples=4)) == 2
@@ -678,7 +686,8 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         ("--hold-out -1", "from 0 on"),
         ("--threads 1.5", "whole number from 1 on"),
         ("--gamma inf", "from 0 on"),
-        ("--seed -1", "from 0 on"),
+        ("--seed -1", "from 0 to 2147483647"),
+        (f"--seed {10**400}", "from 0 to 2147483647"),
         ("--shrink 2 1", "from 2 on"),
     ],
 )

@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from training.data import MEMORY_LIMIT
 from training.losses import ERRORS
+from training.options import ABOVE_ZERO, COUNT, FROM_ZERO, ONE_OR_MORE, SEED, add_threads, number
 from training.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
 
 TRACKERS = ("tensorboard", "trackio")
 PRECISIONS = ("float32", "bf16")
-
-
-def _number(kind: type[int] | type[float], least: float, *, above: bool = False) -> Callable[[str], float]:
-    """A type of argument: a finite number from `least` on, or above it."""
-
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or value < least or (above and value == least):
-            words = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not {words} {'above' if above else 'from'} {least:g}{'' if above else ' on'}"
-            )
-        return value
-
-    return parse
-
-
-_COUNT, _ONE_OR_MORE, _SHRINK = (_number(int, least) for least in (0, 1, 2))
-_FROM_ZERO, _ABOVE_ZERO = _number(float, 0), _number(float, 0, above=True)
+_SHRINK = number(int, 2)
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -47,8 +25,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--recipe", required=True, choices=RECIPES, help="what to train")
     add("--data", required=True, nargs="+", type=Path, help="folders of training images")
     add("--out", required=True, type=Path, help="folder of the run")
-    add("--minutes", type=_ABOVE_ZERO, help="budget in minutes of wall time, over all stages")
-    add("--samples", type=_COUNT, help="budget in HR patches, over all stages")
+    add("--minutes", type=ABOVE_ZERO, help="budget in minutes of wall time, over all stages")
+    add("--samples", type=COUNT, help="budget in HR patches, over all stages")
     add("--schedule", choices=SCHEDULES, default="staged", help="default: staged; see training/README.md")
     add("--optimizer", choices=OPTIMIZERS, help="adam also lowers the learning rates (default: the recipe's)")
     add("--only", metavar="STAGE", help="only this stage of the recipe, such as flow; best with --init")
@@ -56,50 +34,50 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     # one value, or one for each stage; default: the recipe's
     add(
         "--batch-size",
-        type=_ONE_OR_MORE,
+        type=ONE_OR_MORE,
         nargs="+",
         metavar="N",
         help="patches per step and process, in each stage",
     )
     add(
         "--patch",
-        type=_ONE_OR_MORE,
+        type=ONE_OR_MORE,
         nargs="+",
         metavar="N",
         help="HR pixels of a patch's side, in each stage",
     )
     add(
         "--blocks",
-        type=_COUNT,
+        type=COUNT,
         nargs=2,
         metavar=("DOWN", "UP"),
         help="residual blocks of FGRN's G_d and G_u; those that --init lacks do nothing at first",
     )
-    add("--learning-rate", type=_ABOVE_ZERO, nargs="+", metavar="RATE", help="in each stage")
-    add("--gamma", type=_FROM_ZERO, help="weight of the log-determinant in L_guide (default: the recipe's)")
+    add("--learning-rate", type=ABOVE_ZERO, nargs="+", metavar="RATE", help="in each stage")
+    add("--gamma", type=FROM_ZERO, help="weight of the log-determinant in L_guide (default: the recipe's)")
     add(
         "--exactness",
-        type=_FROM_ZERO,
+        type=FROM_ZERO,
         help="weight in L_guide of what 8 bit lose of x (default: the recipe's)",
     )
     add(
         "--overshoot-weight",
-        type=_FROM_ZERO,
+        type=FROM_ZERO,
         help="weight of what F(x) goes beyond the grey levels beside L_guide (default: the recipe's)",
     )
     add(
         "--bicubic-weight",
-        type=_FROM_ZERO,
+        type=FROM_ZERO,
         help="weight of |x - bicubic| beside equation 7 (default: the recipe's)",
     )
     add(
         "--chroma-weight",
-        type=_FROM_ZERO,
+        type=FROM_ZERO,
         help="weight of the squared colour of x - bicubic beside equation 7 (default: the recipe's)",
     )
     add(
         "--luma-weight",
-        type=_FROM_ZERO,
+        type=FROM_ZERO,
         help="weight of the error of luma beside equation 7 (default: the recipe's)",
     )
     add(
@@ -107,7 +85,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         choices=ERRORS,
         help="how equation 7 measures the error: l1, or each patch's root mean square (default: the recipe's)",
     )
-    add("--seed", type=_COUNT, help="of the start and of the samples (default: the recipe's)")
+    add("--seed", type=SEED, help="of the start and of the samples (default: the recipe's)")
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
     add(
@@ -120,20 +98,20 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--graphics",
-        type=_FROM_ZERO,
+        type=FROM_ZERO,
         default=0.0,
         metavar="SHARE",
         help="of the patches, to be drawn or recoloured: what photographs lack (default: 0)",
     )
-    add("--hold-out", type=_COUNT, default=8, help="images kept for validation (default: 8)")
-    add("--checkpoint-minutes", type=_FROM_ZERO, default=3.0, help="time between checkpoints (default: 3)")
+    add("--hold-out", type=COUNT, default=8, help="images kept for validation (default: 8)")
+    add("--checkpoint-minutes", type=FROM_ZERO, default=3.0, help="time between checkpoints (default: 3)")
     add("--precision", choices=PRECISIONS, help="of the insides of the blocks (default: bf16 on a GPU)")
     add("--compile", action="store_true", help="compile residual and dense blocks first (20 s; for a GPU)")
-    add("--threads", type=_ONE_OR_MORE, help="CPU threads (default: all cores)")
+    add_threads(parser)
     add("--cache", type=Path, help="folder for decoded pixels beyond --memory-limit (default: the run's)")
     add(
         "--memory-limit",
-        type=_FROM_ZERO,
+        type=FROM_ZERO,
         default=MEMORY_LIMIT / 2**30,
         help="GiB of pixels in memory (default: 4)",
     )

@@ -22,10 +22,11 @@ from typing import Any
 import torch
 
 from fgrn import checkpoint
-from fgrn.batch import UsageError
+from fgrn.batch import UsageError, writing
 from fgrn.checkpoint import Card
-from fgrn.files import write_json
+from fgrn.files import ensure_writable, write_json
 from fgrn.models import FGRN
+from training.options import add_figures, add_hold_out
 from training.validate import held_out, validate
 
 MOST = 3.0
@@ -91,11 +92,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--data", type=Path, nargs="+", required=True, help="the folders of the training images"
     )
-    parser.add_argument("--hold-out", type=int, default=8, help="as in the training (default: 8)")
+    add_hold_out(parser)
     parser.add_argument(
         "--shares", type=_share, nargs="+", default=[0.0, 0.25, 0.5, 1.0], help=f"of NEW, 0 to {MOST:g}"
     )
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    add_figures(parser)
     parser.add_argument("--share", type=_share, help="the share to write")
     parser.add_argument("--out", type=Path, help="folder for the weights of --share")
     arguments = parser.parse_args(argv)
@@ -105,6 +106,9 @@ def main(argv: list[str] | None = None) -> int:
     if target and target.exists():
         parser.error(f"{target} is there already and would be lost: choose another --out")
     try:
+        if target:
+            with writing(target):
+                ensure_writable(target)
         part = FLOW if arguments.flow_of else RESCALING
         (new, card), (old, other) = load(arguments.new), load(arguments.flow_of or arguments.rescaling_of)
         images = held_out(arguments.data, arguments.hold_out)

@@ -48,11 +48,30 @@ def list_images(folder: Path) -> list[Path]:
         FileNotFoundError: if there is no such folder, or no image in it.
     """
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"{folder} is no folder: --data takes folders of images")
+        raise FileNotFoundError(f"{folder} is no folder: name a folder of images")
     files = sorted(pictures_below(folder, fail=lambda error: logger.warning("skipped %s", error)))
     if not files:
         raise FileNotFoundError(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))})")
     return files
+
+
+def training_files(folders: Sequence[Path]) -> list[Path]:
+    """The image files of all folders, each once, in however many ways it was named.
+
+    Else one could be held out and trained on.
+
+    Links that lead nowhere are named and left out.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or no image in it.
+    """
+    files: dict[str, Path] = {}
+    for path in (path for folder in folders for path in list_images(folder)):
+        if path.exists():
+            files.setdefault(os.path.realpath(path), path)
+        else:
+            logger.warning("skipped %s: it is a link that leads nowhere", path)
+    return list(files.values())
 
 
 def split_validation(files: Sequence[Path], count: int) -> tuple[list[Path], list[Path]]:

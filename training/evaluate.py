@@ -38,9 +38,8 @@ from accelerate.utils import gather_object, parse_flag_from_env
 from tqdm import tqdm
 
 from fgrn import comparison, metrics
-from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Plain, Scores
-from fgrn.files import ensure_writable, write_json
+from fgrn.files import write_json
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES, load_card
@@ -49,6 +48,7 @@ from fgrn.pixels import Pixels, crop_to_multiple
 from fgrn.scores import METRICS, Score
 from training.data import list_images
 from training.environment import environment
+from training.options import ONE_OR_MORE, add_figures
 from training.results import merge, read
 
 logger = logging.getLogger(__name__)
@@ -176,12 +176,12 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--scale", required=True, type=int, choices=SCALES)
     add("--methods", nargs="+", default=["bicubic", "irn", "fgrn"], choices=METHODS)
     add("--weights", type=Path, help="weights (*.safetensors) for the one method that is named")
-    add("--json", type=Path, help="where to write the figures")
+    add_figures(parser)
     add("--update", action="store_true", help="keep what the file of --json says of other sets and methods")
-    add("--limit", type=_count, metavar="N", help="only the first N images of each folder")
+    add("--limit", type=ONE_OR_MORE, metavar="N", help="only the first N images of each folder")
     add("--reference-only", action="store_true", help="leave out NIQE and PIQE, which judge LR by itself")
     add("--device", help="default: what Accelerate finds")
-    add("--threads", type=_count, help="CPU threads of each process (default: all cores, shared out)")
+    add("--threads", type=ONE_OR_MORE, help="CPU threads of each process (default: all cores, shared out)")
     arguments = parser.parse_args(argv)
     if arguments.update and not arguments.json:
         parser.error("--update is about the file that --json names")
@@ -205,10 +205,8 @@ def main(argv: list[str] | None = None) -> int:
         }
         weights = provenance(arguments)
         image_sets(arguments.data, arguments.limit)
-        if arguments.json:
-            _ensure_writable(arguments.json)
         old = read(arguments.json, arguments.scale, arguments.limit) if arguments.update else None
-    except (CheckpointError, FileNotFoundError, ValueError, RuntimeError) as error:
+    except (FileNotFoundError, ValueError) as error:
         logger.error("cannot start: %s", error)
         return 2
     no_reference = not arguments.reference_only
@@ -240,19 +238,6 @@ def provenance(arguments: argparse.Namespace) -> dict[str, Any]:
         for name, card in cards.items()
         if card is not None
     }
-
-
-def _ensure_writable(path: Path) -> None:
-    try:
-        ensure_writable(path)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error.strerror}): choose another file") from error
-
-
-def _count(text: str) -> int:
-    if (count := int(text)) < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return count
 
 
 def _seconds_per_megapixel(rows: list[Scores]) -> Score:

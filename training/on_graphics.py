@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fgrn.checkpoint import CheckpointError
 from fgrn.compute import as_array, as_tensor
 from fgrn.files import write_json
 from fgrn.images import read_image
@@ -24,6 +25,7 @@ from fgrn.pipeline import Rescaler, load, rescale
 from fgrn.pixels import Pixels
 from training.graphics import KINDS, NUMBERS, Kind
 from training.markdown import markdown
+from training.options import add_figures, add_threads, use_threads
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 PHOTOS = ("coffee", "portrait")
@@ -82,12 +84,14 @@ def graphics_table(figures: dict[str, Any]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m training.on_graphics")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
+    add_figures(parser)
+    add_threads(parser)
     arguments = parser.parse_args(argv)
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    figures = measure()
+    use_threads(arguments.threads)
+    try:
+        figures = measure()
+    except CheckpointError as error:
+        parser.error(str(error))
     print(graphics_table(figures))
     if arguments.json:
         write_json(arguments.json, figures)

@@ -139,7 +139,9 @@ def _figure(key: str, factor: float = 1) -> Value:
 
 def _cost(row: Json) -> float | None:
     direct, restored = row.get("psnr_y_direct"), row.get("psnr_y")
-    return None if direct is None or restored is None else direct - restored
+    return (
+        direct - restored if isinstance(direct, float) and isinstance(restored, float) else None
+    )  # None, "inf"
 
 
 LR_COLUMNS: tuple[tuple[str, Value, int], ...] = (
@@ -223,5 +225,7 @@ def _millions(count: int) -> str:
     return f"{count / 1e6:.2f} M"
 
 
-def _number(value: float | None, digits: int) -> str:
+def _number(value: float | str | None, digits: int) -> str:
+    if isinstance(value, str):  # "inf", as JSON has the PSNR of what is equal
+        return "exact"
     return "-" if value is None else f"{value:.{digits}f}"

@@ -22,8 +22,16 @@ def read(path: Path | None, scale: int, limit: int | None) -> Json | None:
     """
     if path is None or not path.exists():
         return None
-    kept: Json = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(kept, dict) or not PARTS <= kept.keys():
+    try:
+        kept: Json = json.loads(path.read_bytes())
+    except ValueError:  # also of an encoding
+        kept = {}
+    named = ("weights", "datasets", "skipped")
+    if (
+        not isinstance(kept, dict)
+        or not PARTS <= kept.keys()
+        or not all(type(kept[key]) is dict for key in named)
+    ):
         raise ValueError(f"{path} holds no results of training.evaluate: choose another file")
     merge(kept, {**kept, "scale": scale, "limit": limit})
     return kept

@@ -17,6 +17,7 @@ from fgrn import checkpoint
 from fgrn.batch import UsageError
 from fgrn.files import write_json
 from fgrn.models import RescalingNet, build
+from training.options import add_figures, add_hold_out
 from training.state import has_state, read_state
 from training.validate import held_out, validate
 
@@ -68,8 +69,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--data", type=Path, nargs="+", required=True, help="the folders of the training images"
     )
-    parser.add_argument("--hold-out", type=int, default=8, help="as in the training (default: 8)")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    add_hold_out(parser)
+    add_figures(parser)
     arguments = parser.parse_args(argv)
     try:
         rows = measured(arguments.runs, arguments.data, arguments.hold_out)

@@ -22,7 +22,14 @@ from tqdm import tqdm
 from fgrn.checkpoint import Provenance
 from fgrn.layers import DenseBlock, ResidualBlock
 from fgrn.ops import require_float32
-from training.data import MEMORY_LIMIT, Images, PatchSampler, list_images, read_images, split_validation
+from training.data import (
+    MEMORY_LIMIT,
+    Images,
+    PatchSampler,
+    read_images,
+    split_validation,
+    training_files,
+)
 from training.environment import device_name
 from training.losses import watched
 from training.prefetch import Prefetched
@@ -76,7 +83,7 @@ class Run:
         self.accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no", log_with=tracker, project_dir=out
         )
-        files = [path for folder in data for path in list_images(folder)]
+        files = training_files(data)
         training, self._held_out_files = split_validation(files, hold_out)
         largest = max(stage.patch for stage in recipe.stages)
         self._read_images = partial(

@@ -18,7 +18,11 @@ BROKEN_RATIO = 1.35  # a running mean this far above its best: the run goes back
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a run lasts: wall minutes, or HR patches seen (then a run is a pure function of its seed)."""
+    """How long a run lasts: wall minutes, or HR patches seen.
+
+    By patches a run is a pure function of its seed, unless its loss breaks away: the checkpoint that it goes back to
+    is placed by time.
+    """
 
     minutes: float | None = None
     samples: int | None = None

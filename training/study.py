@@ -13,15 +13,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from fgrn import checkpoint
-from fgrn.files import write_json
+from fgrn.batch import writing
+from fgrn.files import ensure_writable, write_json
 from fgrn.methods import METHODS, RESTORING
 from fgrn.models import FGRN
 from fgrn.pipeline import Rescaler, load
 from training.environment import environment
-from training.evaluate import evaluate
+from training.evaluate import evaluate, image_sets
+from training.options import COUNT, add_threads, use_threads
 from training.report import RESULTS
 from training.run import Run, stopping_on_sigterm
 from training.schedule import Budget
@@ -116,6 +116,11 @@ def carry_out(
     }
 
 
+def result_file(folder: Path, name: str) -> Path:
+    """Where the figures of a study go."""
+    return folder / f"study_{name}.json"
+
+
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line of this script."""
     parser = argparse.ArgumentParser(
@@ -128,8 +133,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bench", required=True, type=Path, help="folder of Set5, Set14, BSD100")
     parser.add_argument("--out", required=True, type=Path, help="folder of the runs")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where study_NAME.json goes")
-    parser.add_argument("--hold-out", type=int, default=8, help="images kept for validation (default: 8)")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
+    parser.add_argument("--hold-out", type=COUNT, default=8, help="images kept for validation (default: 8)")
+    add_threads(parser)
     return parser.parse_args(argv)
 
 
@@ -137,19 +142,22 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     arguments = parse_arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    use_threads(arguments.threads)
     names = arguments.studies or list(STUDIES)
     unknown = sorted(set(names) - set(STUDIES))
     if unknown:
         logger.error("cannot start: there is no study %r; known are %s", unknown[0], ", ".join(STUDIES))
         return 2
     try:
+        for name in names:  # all that they need at their ends
+            image_sets([arguments.bench / dataset for dataset in STUDIES[name].sets])
+            with writing(result_file(arguments.results, name)):
+                ensure_writable(result_file(arguments.results, name))
         for name in names:
             content = carry_out(
                 name, STUDIES[name], arguments.data, arguments.bench, arguments.out, arguments.hold_out
             )
-            write_json(arguments.results / f"study_{name}.json", content)
+            write_json(result_file(arguments.results, name), content)
     except (ValueError, FileNotFoundError) as error:
         logger.error("cannot go on: %s", error)
         return 2

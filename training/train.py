@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import logging
 
-import torch
-
+from fgrn.batch import writing
+from fgrn.files import ensure_writable
 from training.arguments import parse_arguments, recipe_of
+from training.options import use_threads
 from training.run import Run, stopping_on_sigterm
 from training.schedule import Budget
-from training.state import has_state
+from training.state import STATE, has_state
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     arguments = parse_arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    use_threads(arguments.threads)
     try:
         budget = Budget(arguments.minutes, arguments.samples)
         if has_state(arguments.out) and not arguments.resume:
@@ -69,6 +69,8 @@ def main(argv: list[str] | None = None) -> int:
                 )
         elif arguments.init:
             run.state.start_from(arguments.init)
+        with writing(arguments.out / STATE):
+            ensure_writable(arguments.out / STATE)
         if not run.finished:
             _ = run.images, run.validation_images  # after all else that can be wrong: decoding takes minutes
     except (ValueError, FileNotFoundError, ImportError) as error:

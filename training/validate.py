@@ -17,7 +17,7 @@ from fgrn.models import RescalingNet
 from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise, quantise
 from fgrn.pipeline import MIN_SIDE
 from fgrn.resize import bicubic_downscale
-from training.data import list_images, read_pixels, split_validation
+from training.data import read_pixels, split_validation, training_files
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ CROP = 160  # pixels a side: a check every few minutes must not cost minutes
 
 def held_out(folders: Sequence[Path], count: int) -> list[Tensor]:
     """`middles` of what a training on these folders holds out, for all who measure on it."""
-    _, files = split_validation([path for folder in folders for path in list_images(folder)], count)
+    _, files = split_validation(training_files(folders), count)
     return middles(files)
 
 

@@ -1,0 +1,71 @@
+"""Options that several command lines of `training` have: their types, and what they are tried for at the start."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from fgrn.batch import UsageError, writing
+from fgrn.files import ensure_writable
+
+
+def number(
+    kind: type[int] | type[float], least: float, *, above: bool = False, most: float = math.inf
+) -> Callable[[str], float]:
+    """A type of argument: a finite number from `least` on, or above it, and at most `most`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most or value == math.inf or (above and value == least):
+            words = "a whole number" if kind is int else "a number"
+            if above:
+                bounds = f"above {least:g}"
+            else:
+                bounds = f"from {least:g} on" if most == math.inf else f"from {least:g} to {most}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {words} {bounds}")
+        return value
+
+    return parse
+
+
+COUNT, ONE_OR_MORE, SEED = number(int, 0), number(int, 1), number(int, 0, most=2**31 - 1)
+FROM_ZERO, ABOVE_ZERO = number(float, 0), number(float, 0, above=True)
+
+
+def new_file(text: str) -> Path:
+    """A type of argument: a file of results, which is tried before hours of work."""
+    path = Path(text)
+    try:
+        with writing(path):
+            ensure_writable(path)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return path
+
+
+def add_figures(parser: argparse.ArgumentParser) -> None:
+    """`--json`: where the figures go."""
+    parser.add_argument("--json", type=new_file, help="where to write the figures")
+
+
+def add_hold_out(parser: argparse.ArgumentParser) -> None:
+    """`--hold-out` of those who measure on what a training has held out."""
+    parser.add_argument("--hold-out", type=COUNT, default=8, help="as in the training (default: 8)")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """`--threads`: how many of the CPU each process uses."""
+    parser.add_argument("--threads", type=ONE_OR_MORE, help="CPU threads (default: all cores)")
+
+
+def use_threads(count: int | None) -> None:
+    """What `--threads` says, if it was given."""
+    if count:
+        torch.set_num_threads(count)
