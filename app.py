@@ -91,8 +91,14 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
 
         def left(request: gr.Request) -> None:
             """The visitor's page is closed, or loaded anew."""
-            session = demo.state_holder.session_data.get(request.session_hash or "")
+            name, holder = request.session_hash or "", demo.state_holder
+            session = holder.session_data.get(name)
             leave(session.state_data.copy().values() if session else ())
+            with (
+                holder.lock
+            ):  # this event was a use of it too: but of all sessions it is to be forgotten first
+                if name in holder.session_data:
+                    holder.session_data.move_to_end(name, last=False)
 
         demo.unload(left)
     return demo

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import time
-import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import gradio as gr
 from anyio import CapacityLimiter, to_thread
 
-from lab.components import fault, inert, no_stub_files, refused
+from lab.components import explained, inert, no_stub_files, refused
 
 AT_MOST = 4  # at a time: each may hold whole pictures
 
@@ -36,8 +35,7 @@ class AtOnce:
         except gr.Error as error:
             text = error.message
         except Exception as error:
-            traceback.print_exc()
-            text = inert(fault(error))
+            text = inert(explained(error))
         # The number makes it another value: the same refusal is to be shown again.
         return f"{time.monotonic_ns()} {text}", *[gr.skip()] * outputs
 

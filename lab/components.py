@@ -87,23 +87,20 @@ def inert(text: str) -> str:
 
 @contextmanager
 def shown_errors() -> Iterator[None]:
-    """Turn errors into the message box of the page (and the error of the API).
-
-    A RequestError says itself what is wrong; of any other the traceback is printed.
-    """
+    """Turn errors into the message box of the page (and the error of the API)."""
     try:
         yield
     except (gr.Error, Interrupted):
         raise
-    except RequestError as error:
-        raise refused(inert(str(error))) from error
     except Exception as error:
-        traceback.print_exc()
-        raise refused(inert(fault(error))) from error
+        raise refused(inert(explained(error))) from error
 
 
-def fault(error: Exception) -> str:
-    """What the page says of an error that nobody has foreseen."""
+def explained(error: Exception) -> str:
+    """What the page says of an error; of one that nobody has foreseen, the traceback is printed."""
+    if isinstance(error, RequestError):
+        return str(error)
+    traceback.print_exc()
     # Without the path, which is the server's own affair.
     reason = error.strerror if isinstance(error, OSError) else None
     return (

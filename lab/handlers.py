@@ -20,7 +20,7 @@ from lab import asked, cards, compare, example_cache, lines, links, reader, regi
 from lab.ahead import Ahead
 from lab.at_once import AtOnce
 from lab.compare import AT_ONCE, Run
-from lab.components import NamedChoices, inert, picture_value, shown_errors
+from lab.components import NamedChoices, explained, inert, picture_value, shown_errors
 from lab.files import DAY, Store, private_folder, readable_size
 from lab.models import Models
 from lab.queues import in_own_threads
@@ -249,8 +249,8 @@ class Handlers:
         try:
             pixels, notices, kind = asked.open_picture(path)
             number = asked.check_scale(scale)
-        except asked.RequestError as error:
-            yield lines.problem(str(error))
+        except Exception as error:
+            yield lines.problem(explained(error))
             return
         yield _facts(path, pixels, notices, kind)
         if pixels.shape[0] * pixels.shape[1] > AT_ONCE or self.showcases.name_of(path):

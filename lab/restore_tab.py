@@ -14,7 +14,15 @@ from fgrn.methods import METHODS, RESTORING, SCALES
 from lab import cards, lines, restore
 from lab.asked import RequestError
 from lab.compare import AT_ONCE, State
-from lab.components import html, nothing_to_do, picture_value, pictures, shown_errors, upload
+from lab.components import (
+    explained,
+    html,
+    nothing_to_do,
+    picture_value,
+    pictures,
+    shown_errors,
+    upload,
+)
 from lab.files import shown_name
 from lab.handlers import Handlers
 from lab.queues import CHECK, QUIET, shown_waiting
@@ -144,8 +152,8 @@ class RestoreTab:
         try:
             lr = restore.open_lr(path)
             return lines.facts(restore.describe(lr), notices_of(lr))
-        except RequestError as error:
-            return lines.problem(str(error))
+        except Exception as error:
+            return lines.problem(explained(error))
 
     def begin(
         self, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket

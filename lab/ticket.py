@@ -156,7 +156,9 @@ class Ticket:
             pass
         except Exception:
             if self.valid:
-                yield ended(last, True)
+                with shown_errors():
+                    drawn = ended(last, True)
+                yield drawn
                 raise
         finally:
             self.running = False
@@ -165,12 +167,11 @@ class Ticket:
             yield ended(last, False) if stopped and (overtaken or (self.left and last is not None)) else SKIP
 
     def _take(self, kind: str) -> tuple[Any, ...] | None:
-        if not self.valid or kind != self.kind:
-            return None
-        try:
+        with _LOCK:
+            if not self.valid or kind != self.kind or not self._waiting:
+                return None
+            self.running = True  # at once: Stop looks at both
             return self._waiting.pop()
-        except IndexError:
-            return None
 
 
 def leave(states: Iterable[Any]) -> None:

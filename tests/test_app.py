@@ -838,6 +838,10 @@ def test_who_closes_the_page_stops_what_it_runs(demo_and_url: tuple[gr.Blocks, s
     while not tickets[0].stopped() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [ticket.stopped() for ticket in tickets] == [True, False]
+    sessions = demo.state_holder.session_data
+    while next(iter(sessions)) != visitors[0].session_hash:
+        assert time.monotonic() < deadline, "of all sessions it is to be forgotten first"
+        time.sleep(0.1)
     visitors[1].close()
 
 

@@ -116,8 +116,6 @@ def test_what_computes_outside_of_the_queue_has_its_threads() -> None:
         "show_cell",
         "show_brush",
         "paint",
-        "undo",
-        "clear",
         "begin_at_once",
     }
     found = [fn for fn in app.build_demo().fns.values() if fn.name in names and not fn.queue]

@@ -29,8 +29,8 @@ from lab import compare, plots
 from lab.asked import RequestError
 from lab.benchmark import archive, kept, runs, table
 from lab.benchmark.archive import Collected
+from lab.benchmark.handlers import BenchmarkHandlers, Drawn
 from lab.benchmark.runs import Bench
-from lab.benchmark.tab import BenchmarkTab, Drawn
 from lab.files import Store
 from lab.handlers import Handlers
 from lab.models import Models
@@ -487,7 +487,7 @@ def test_the_tab_begins_with_figures_and_a_run_takes_their_place(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FGRN_WEIGHTS")
-    benchmarks, ticket = BenchmarkTab(Handlers()), Ticket()
+    benchmarks, ticket = BenchmarkHandlers(Handlers()), Ticket()
     choice, own, bench, status, *_ = benchmarks.first(4, None, ticket)
     assert own is None
     assert choice.value == "Set5" and choice.visible and "Set5 ×4: measured beforehand" in status
@@ -510,8 +510,23 @@ def test_the_tab_begins_with_figures_and_a_run_takes_their_place(
     assert benchmarks.stop(last, ticket) == Drawn(), "nothing is running: what is shown stays as it is"
 
 
+def test_figures_that_cannot_be_written_are_shown_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> str:
+        raise OSError(28, "No space left on device", "/secret")
+
+    page = Handlers()
+    monkeypatch.setattr(page.store, "save", full)
+    benchmarks = BenchmarkHandlers(page)
+    ticket, *_ = benchmarks.begin(Ticket(), "", paths(folder), 4, ["bicubic"], "paper", False)
+    *_, last = [drawn for drawn in benchmarks.on_run(ticket) if isinstance(drawn.bench, Bench)]
+    assert "Finished" in last.status and len(last.bench.done) == 3
+    assert "No space left" in last.downloads["html"] and "secret" not in last.downloads["html"]
+
+
 def test_a_run_is_called_outdated_by_other_choices(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    benchmarks, ticket = BenchmarkTab(Handlers()), Ticket()
+    benchmarks, ticket = BenchmarkHandlers(Handlers()), Ticket()
     monkeypatch.setenv("FGRN_BENCH", str(folder))
     files, methods = paths(folder), ["bicubic", "fgrn"]
 

@@ -26,7 +26,7 @@ from lab import asked, reader
 from lab.asked import RequestError
 from lab.files import Store
 from lab.latent import changes, markup, plots, studies, views
-from lab.latent.changes import Change, checked, perturb, read_strokes, sentence
+from lab.latent.changes import Change, after, checked, perturb, read_actions, sentence
 from lab.latent.handlers import LatentHandlers
 from lab.latent.looks import LookHandlers, Looks, Seen
 from lab.latent.painting import Painting
@@ -215,25 +215,40 @@ def test_a_stroke_may_leave_the_picture_and_a_point_hits_its_pixel() -> None:
     "points", [None, [], "12", [[1]], [[1, 2, 3]], [[1, "2"]], [[1, None]], [[float("nan"), 1]], [[1, 1e9]]]
 )
 def test_what_the_browser_sends_is_checked(points: object) -> None:
-    for sent in (points, [points], [[[1, 2]], points]):
+    for sent in ([points], [[[1, 2]], points], ["redo"], "undo", None):
         with pytest.raises(RequestError):
-            read_strokes(sent, 4, 1)
+            read_actions(sent, 4, 1)
+
+
+def test_what_the_brush_did_is_done_in_its_order() -> None:
+    a, b, c = ([[number, number]] for number in range(3))
+    first = after((), read_actions([a, b], 4, 1))
+    assert [stroke.points for stroke in first] == [((0, 0),), ((1, 1),)]
+    for actions, left in (
+        (["undo", c], [0, 2]),
+        ([c, "undo"], [0, 1]),
+        (["undo", "undo", "undo"], []),
+        ([c, "clear", c, c, "undo"], [2]),
+    ):
+        painted = after(first, read_actions(actions, 4, 1))
+        assert [stroke.points[0][0] for stroke in painted] == left, actions
 
 
 def test_strokes_have_a_limit() -> None:
-    strokes = read_strokes([[[1, 2]], [[1, 2]] * (changes.MAX_POINTS - 1)], 4, 1)
+    strokes = after((), read_actions([[[1, 2]], [[1, 2]] * (changes.MAX_POINTS - 1)], 4, 1))
     assert [len(stroke.points) for stroke in strokes] == [1, changes.MAX_POINTS - 1]
     with pytest.raises(RequestError, match="points"):
-        changes.paintable((*strokes, *read_strokes([[[1, 2]]], 4, 1)))
+        after(strokes, read_actions([[[1, 2]]], 4, 1))
+    assert after(strokes, read_actions([[[1, 2]], "clear"], 4, 1)) == (), "what is painted in the end counts"
     corners = [[0, 0], [2000, 2000]] * 100
     with pytest.raises(RequestError, match="too long"):
-        read_strokes([corners], 4, 1)
+        after((), read_actions([corners], 4, 1))
     with pytest.raises(RequestError, match="list of objects"):
         changes.plain_strokes(5)
     with pytest.raises(RequestError, match="points"):
         changes.plain_strokes([{"points": [[1, 2]], "radius": 4, "levels": 1}] * (changes.MAX_POINTS + 1))
     hand = [[20 * i % 2000, 7 * i % 2000] for i in range(200)]
-    assert len(read_strokes([hand], 64, 1)) == 1
+    assert len(after((), read_actions([hand], 64, 1))) == 1
 
 
 def test_refused_strokes_say_why_and_leave_the_others(tmp_path: Path, picture: str) -> None:
@@ -242,45 +257,54 @@ def test_refused_strokes_say_why_and_leave_the_others(tmp_path: Path, picture: s
     study = run(store, picture)
     painting = Painting()
     assert painting.begin(study.token)
-    drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, {"strokes": [[[3, 3]]], "number": 1}))
+    drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, {"actions": [[[3, 3]]], "number": 1}))
     first = painting.now.strokes
     assert [stroke.points for stroke in first] == [((3, 3),)] and drawn["answered"] == 1
-    messages: tuple[Any, ...] = ({"strokes": [[]], "number": 2}, {"number": 2}, {"strokes": 3, "number": 2})
+    messages: tuple[Any, ...] = (
+        {"actions": ["undo", []], "number": 2},
+        {"number": 2},
+        {"actions": 3, "number": 2},
+    )
     for sent in messages:
         drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, sent))
-        assert painting.now.strokes == first and "no points" in drawn["html"]
+        assert painting.now.strokes == first and "Draw it again" in drawn["html"]
         assert drawn["answered"] == 2, "or the brush would wait for ever"
     tab.paint(study, painting, 4, 1, gr.EventData(None, None))
     assert painting.now.strokes == first
-    corners = {"strokes": [[[0, 0], [2000, 2000]] * 8], "number": 3}
+    corners = {"actions": [[[0, 0], [2000, 2000]] * 8], "number": 3}
     for _ in range(2):
         drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, corners))
     assert len(painting.now.strokes) == 2 and "too long" in drawn["html"]
-    undone = tab.undo(study, painting, 4)
-    assert painting.now.strokes == first and undone["answered"] == 3 and "too long" not in undone["html"]
+    undone = tab.paint(study, painting, 4, 1, gr.EventData(None, {"actions": ["undo"], "number": 4}))
+    assert painting.now.strokes == first and undone["answered"] == 4 and "too long" not in undone["html"]
+    Path(study.files["lr"]).unlink()
+    drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, {"actions": ["clear"], "number": 5}))
+    assert "cleaned up" in drawn["html"] and not drawn["files"]
+    assert drawn["answered"] == 5, "this is an answer too"
 
 
-def test_clear_while_a_stroke_is_being_painted_is_not_undone(
+def test_what_comes_while_a_stroke_is_being_painted_is_not_undone(
     tmp_path: Path, picture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path)
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
     study, painting = run(store, picture), Painting()
     painting.begin(study.token)
-    stroke = gr.EventData(None, {"strokes": [[[3, 3]]], "number": 1})
+    stroke = gr.EventData(None, {"actions": [[[3, 3]]], "number": 1})
     brushed = views.brushed
-    cleared: list[Any] = []
+    newer: list[Any] = []
 
     def slow(lr: np.ndarray, strokes: tuple[Stroke, ...]) -> np.ndarray:
-        if strokes and not cleared:
-            cleared.append(tab.clear(study, painting, 4))
+        if strokes and not newer:
+            newer.append(None)
+            newer[0] = tab.show_brush(study, painting, 8)
         return brushed(lr, strokes)
 
     monkeypatch.setattr(views, "brushed", slow)
     assert tab.paint(study, painting, 4, 1, stroke) == SKIP, "its picture would cover the newer one"
-    assert cleared[0]["painted"] == [] and cleared[0]["answered"] == 1, "the brush goes on"
-    assert painting.now.strokes == ()
-    assert len(tab.paint(study, painting, 4, 1, stroke)["painted"]) == 1
+    assert len(newer[0]["painted"]) == 1 and newer[0]["answered"] == 1, "the brush goes on"
+    assert painting.now.radius == 8
+    assert len(tab.paint(study, painting, 4, 1, stroke)["painted"]) == 2
 
 
 def test_strokes_on_the_picture_before_are_dropped(tmp_path: Path, picture: str) -> None:
@@ -288,7 +312,7 @@ def test_strokes_on_the_picture_before_are_dropped(tmp_path: Path, picture: str)
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
     old, new, painting = run(store, picture), run(store, picture), Painting()
     painting.begin(old.token)
-    stroke = gr.EventData(None, {"strokes": [[[3, 3]]], "number": 1})
+    stroke = gr.EventData(None, {"actions": [[[3, 3]]], "number": 1})
     assert tab.paint(new, painting, 4, 1, stroke) == SKIP, "it is not drawn yet"
     assert painting.now.strokes == ()
 
@@ -307,6 +331,10 @@ def test_a_study_is_drawn_once_as_the_controls_are(tmp_path: Path, picture: str)
     before = painting.now
     other = tab.draw(run(store, picture), painting, Looks(), "clamped", "rgb", 8)
     assert painting.now.study != before.study and other.note == "" and other.back is None
+    gone = run(store, picture)
+    Path(gone.files["lr"]).unlink()
+    drawn = tab.draw(gone, painting, Looks(), "clamped", "rgb", 8)
+    assert "cleaned up" in drawn.status and drawn._replace(status=SKIP) == type(drawn)(), "it goes no further"
 
 
 def test_a_slow_answer_does_not_cover_a_newer_one(
@@ -327,6 +355,20 @@ def test_a_slow_answer_does_not_cover_a_newer_one(
     assert newer[0].path is not SKIP and newer[0].pair is SKIP
     assert older.path is SKIP and older.pair is not SKIP
     assert views.show_view(study, looks, "difference", "rgb", 8, 1).path is not SKIP, "it is the newest"
+
+
+def test_an_answer_is_not_held_back_for_a_newer_one_that_fails() -> None:
+    looks = Looks()
+
+    def failing() -> Seen:
+        raise RequestError("cleaned up")
+
+    def slow() -> Seen:
+        with pytest.raises(RequestError):
+            looks.answer(("pair", "path"), failing)
+        return Seen(pair=1, path=2)
+
+    assert looks.answer(("pair", "path"), slow) == Seen(pair=1, path=2)
 
 
 def test_without_a_flow_there_is_no_path_to_see(tmp_path: Path, picture: str) -> None:
@@ -872,6 +914,50 @@ def test_undo_and_clear_take_back_what_has_not_been_sent(browser: Browser, url: 
     page.locator("#latent-undo").click()
     while painted() != [True, False, False]:
         assert time.monotonic() < until
+    visitor.finish()
+
+
+@pytest.mark.browser
+def test_undo_and_clear_wait_for_the_strokes_before_them(browser: Browser, url: str) -> None:
+    """Else the server could get them first, and take back another stroke."""
+    visitor = Visitor(browser, url, 1440, 1000)
+    page = open_brush(visitor)
+    plain = shown(page)
+    held: list[Route] = []
+    page.route("**/gradio_api/run/**", lambda route: held.append(route))
+
+    def click(part: float) -> None:
+        box = page.locator("#latent-brush canvas").bounding_box()  # the page may have been scrolled
+        assert box
+        page.mouse.click(box["x"] + part * box["width"], box["y"] + box["height"] / 2)
+
+    def traces() -> int:
+        script = (
+            "c => c.getContext('2d').getImageData(0, c.height / 2, c.width, 1).data.filter(v => v).length"
+        )
+        return int(page.locator("#latent-brush canvas").evaluate(script))
+
+    click(0.2)
+    one = traces()
+    page.locator("#latent-undo").click()  # the stroke is on its way
+    assert one and not traces(), "it is seen at once"
+    click(0.4)
+    click(0.6)
+    page.wait_for_timeout(300)
+    assert len(held) == 1
+    page.unroute("**/gradio_api/run/**")  # what was held goes on
+    until = time.monotonic() + 10
+    while True:
+        changed = (shown(page) != plain).any(axis=2)
+        at = [bool(changed[changed.shape[0] // 2, int(part * changed.shape[1])]) for part in (0.2, 0.4, 0.6)]
+        if at == [False, True, True]:
+            break
+        assert time.monotonic() < until
+    click(0.8)
+    page.locator("#latent-clear").click()
+    while (shown(page) != plain).any():
+        assert time.monotonic() < until + 10
+    assert not traces()
     visitor.finish()
 
 

@@ -142,6 +142,27 @@ def test_what_has_failed_is_drawn_as_ended() -> None:
             next(drawn)
 
 
+def test_what_cannot_be_drawn_as_ended_says_it_without_its_paths() -> None:
+    def broken(_: int) -> Iterator[int]:
+        yield 0
+        raise OSError(28, "No space left", "/secret")
+
+    def ended(last: int | None, failed: bool) -> str:
+        raise OSError(28, "No space left", "/secret")
+
+    drawn = Ticket(1).serve(broken, str, ended)
+    assert next(drawn) == "0"
+    with pytest.raises(gr.Error, match=r"failed \(No space left\)"):
+        next(drawn)
+
+
+def test_stop_knows_of_a_request_from_the_moment_it_is_taken() -> None:
+    ticket = Ticket(3)
+    assert ticket._take("") == (3,)
+    assert ticket.stop() == STOPPED
+    assert Ticket(3, kind="other")._take("") is None
+
+
 def test_stop_is_drawn_again_over_a_snapshot_that_was_on_its_way() -> None:
     for resumes, expected in ((False, [SKIP]), (True, ["stopped after 0"])):
         ticket = Ticket(3)

@@ -1,14 +1,15 @@
 // Painting on the LR picture: a stroke is drawn on a canvas over it and sent when the pointer is lifted; the picture
 // that the server answers with has it in its pixels, where a grey level can hardly be seen: so a faint trace stays.
 // `element` stays, what is in it may change with every value.
-// One message at a time: the server adds each to what it has of the ones before.
+// Strokes, Undo and Clear go one message at a time, in the order in which they were done: the server applies each
+// message to what it has after the one before.
 const box = () => element.querySelector(".fg-brush");
 let pen = null; // the pointer that draws
 let points = null; // of the stroke under it
-let sent = 0; // strokes on their way
+let sent = 0; // actions on their way
 let number = 0; // of the message that they are in
 let study = ""; // what is painted on
-let strokes = []; // drawn, and not yet in the picture; the first of them are on their way
+let actions = []; // done, and not yet in the picture: strokes, "undo", "clear"; the first are on their way
 
 const position = event => {
   const canvas = box().querySelector("canvas");
@@ -20,27 +21,33 @@ const position = event => {
 };
 
 const draw = () => {
+  if (!box()) return;
   const context = box().querySelector("canvas").getContext("2d");
+  const radius = Number(box().dataset.radius);
+  const lines = props.value.painted.map(stroke => ({ ...stroke, colour: "rgba(45, 212, 191, 0.3)" }));
+  for (const action of points ? [...actions, points] : actions)
+    if (action === "undo") lines.pop();
+    else if (action === "clear") lines.length = 0;
+    else lines.push({ points: action, radius, colour: "rgba(45, 212, 191, 0.6)" });
   context.reset();
   context.lineCap = context.lineJoin = "round";
-  const line = (stroke, radius, colour) => {
-    context.strokeStyle = colour;
-    context.lineWidth = 2 * radius;
+  for (const line of lines) {
+    context.strokeStyle = line.colour;
+    context.lineWidth = 2 * line.radius;
     context.beginPath();
-    context.moveTo(...stroke[0]);
-    for (const point of stroke) context.lineTo(...point);
+    const [[x, y], ...others] = line.points;
+    context.moveTo(x, y);
+    context.lineTo(x + 0.01, y); // of a line without any length a canvas would show nothing
+    for (const point of others) context.lineTo(...point);
     context.stroke();
-  };
-  for (const painted of props.value.painted) line(painted.points, painted.radius, "rgba(45, 212, 191, 0.3)");
-  const radius = Number(box().dataset.radius);
-  for (const stroke of points ? [...strokes, points] : strokes) line(stroke, radius, "rgba(45, 212, 191, 0.6)");
+  }
 };
 
 const send = () => {
-  if (sent || !strokes.length) return;
-  sent = strokes.length;
+  if (sent || !actions.length) return;
+  sent = actions.length;
   number += 1;
-  trigger("select", { strokes, number });
+  trigger("select", { actions: [...actions], number });
 };
 
 element.addEventListener("pointerdown", event => {
@@ -53,7 +60,7 @@ element.addEventListener("pointerdown", event => {
 });
 
 element.addEventListener("pointermove", event => {
-  if (event.pointerId !== pen) return;
+  if (event.pointerId !== pen || !box()) return;
   const [x, y] = position(event);
   const [lastX, lastY] = points[points.length - 1];
   if (Math.hypot(x - lastX, y - lastY) < Math.max(0.5, box().dataset.radius / 4)) return; // nothing new is covered
@@ -63,38 +70,42 @@ element.addEventListener("pointermove", event => {
 
 const lift = (event, whole) => {
   if (event.pointerId !== pen) return;
-  if (whole) strokes.push(points);
+  if (whole) actions.push(points);
   pen = points = null;
-  if (box()) draw();
+  draw();
   send();
 };
 
 element.addEventListener("pointerup", event => lift(event, true));
 element.addEventListener("pointercancel", event => lift(event, false));
 
-// Undo and Clear are about all that is drawn: strokes that are not on their way yet are taken back here.
 document.addEventListener("click", event => {
-  if (!element.isConnected || !box()) return;
-  const undo = event.target.closest("#latent-undo");
-  if (!(undo || event.target.closest("#latent-clear")) || strokes.length === sent) return;
-  if (undo) event.stopPropagation(); // nothing is left for the server
-  strokes = strokes.slice(0, undo ? -1 : sent);
+  if (!element.isConnected || !props.value) return;
+  if (event.target.closest("#latent-clear")) {
+    actions.length = sent; // the server need not know of what comes to nothing
+    actions.push("clear");
+  } else if (event.target.closest("#latent-undo")) {
+    if (actions.length > sent && Array.isArray(actions.at(-1))) actions.pop();
+    else actions.push("undo");
+  } else return;
   draw();
-}, true);
+  send();
+});
 
-// Every value says which message was heard last: it may be the answer to something else, to Undo for example.
+// Every value says which message was heard last: it may be the answer to something else, to another radius for
+// example.
 const hear = () => {
   const { value } = props;
   if (!value) return;
   if (value.study !== study) {
     study = value.study;
-    strokes = [];
+    actions = [];
     sent = 0;
   } else if (sent && value.answered === number) {
-    strokes = strokes.slice(sent);
+    actions = actions.slice(sent);
     sent = 0;
   }
-  if (box()) draw();
+  draw();
   send();
 };
 

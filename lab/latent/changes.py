@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,6 +22,9 @@ KINDS = {"level": "Grey level", "noise": "Noise", "brush": "Brush"}
 MAX_POINTS = 5_000  # of all strokes together
 MAX_REACHED = 100_000_000  # pixels to look at for all strokes: some seconds
 MAX_LEVELS, MAX_SIGMA, MAX_RADIUS = 32, 32, 64
+
+Action = Stroke | Literal["undo", "clear"]
+"""What can be done with the brush."""
 
 
 @dataclass(frozen=True)
@@ -123,37 +126,48 @@ def checked(
     return Change("level", round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS)))
 
 
-def read_strokes(sent: object, radius: object, levels: object) -> tuple[Stroke, ...]:
-    """The strokes that the browser sends: lists of points, which are pairs of numbers.
+def read_actions(sent: object, radius: object, levels: object) -> tuple[Action, ...]:
+    """What was done with the brush, as the browser sends it: "undo", "clear", or the points of a stroke.
 
     Raises:
-        RequestError: if they are none, or there is too much to paint.
+        RequestError: if it is none of them.
     """
-    return paintable(tuple(_strokes(sent, radius, levels)))
+    if not isinstance(sent, list):
+        raise RequestError("What the brush did cannot be read. Draw it again.")
+    return tuple(a if a in ("undo", "clear") else _stroke(a, radius, levels) for a in sent)
+
+
+def after(strokes: tuple[Stroke, ...], actions: Sequence[Action]) -> tuple[Stroke, ...]:
+    """What is painted after some actions; RequestError if it would take too long to paint it."""
+    painted = list(strokes)
+    for action in actions:
+        if action == "undo":
+            del painted[-1:]
+        elif action == "clear":
+            painted.clear()
+        else:
+            painted.append(action)
+    return paintable(tuple(painted))
 
 
 def plain_strokes(sent: object) -> tuple[Stroke, ...]:
-    """Strokes as programs write them: points, radius and levels each; raises as `read_strokes`."""
+    """Strokes as programs write them: points, radius and levels each; RequestError if they are none, or too many."""
     if not isinstance(sent, list):
         raise RequestError("Strokes are a list of objects with points, radius and levels. Write them so.")
     strokes: list[Stroke] = []
     for stroke in sent:
         if not isinstance(stroke, dict) or set(stroke) != {"points", "radius", "levels"}:
             raise RequestError("A stroke has points, radius and levels, and nothing else. Write it so.")
-        strokes += _strokes([stroke["points"]], stroke["radius"], stroke["levels"])
+        strokes.append(_stroke(stroke["points"], stroke["radius"], stroke["levels"]))
     return paintable(tuple(strokes))
 
 
-def _strokes(sent: object, radius: object, levels: object) -> list[Stroke]:
+def _stroke(points: object, radius: object, levels: object) -> Stroke:
     thick = _number(radius, "Radius", 0.5, MAX_RADIUS)
     more = round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS))
-    if (
-        not isinstance(sent, list)
-        or not sent
-        or not all(isinstance(points, list) and points for points in sent)
-    ):
+    if not isinstance(points, list) or not points:
         raise RequestError("This stroke has no points. Draw it again.")
-    return [Stroke(tuple(map(_point, points)), thick, more) for points in sent]
+    return Stroke(tuple(map(_point, points)), thick, more)
 
 
 def paintable(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:

@@ -22,6 +22,7 @@ from lab.latent.changes import Change
 from lab.latent.looks import LookHandlers, Looks
 from lab.latent.painting import FIRST_RADIUS, Canvas, Painting
 from lab.latent.studies import STUDIED, Study
+from lab.page import Page
 from lab.ticket import SKIP, STOPPED, Ticket
 
 
@@ -94,10 +95,11 @@ class LatentHandlers:
             raise nothing_to_do()
         if METHODS[method].refines or painting.now.strokes:
             raise nothing_to_do()
-        try:
-            return self._begin(path, method, scale, ticket, changing, most=AT_ONCE)
-        except RequestError:
-            raise nothing_to_do() from None  # Compare has said what is wrong with the picture
+        with shown_errors():
+            try:
+                return self._begin(path, method, scale, ticket, changing, most=AT_ONCE)
+            except RequestError:
+                raise nothing_to_do() from None  # Compare has said what is wrong with the picture
 
     def _begin(
         self,
@@ -139,6 +141,11 @@ class LatentHandlers:
         if study is None or not painting.begin(study.token):
             return Drawn()
         last = len(study.steps) - 1
+        try:
+            seen = self.views.show_channel(study, looks, view, channel, gain, 0)
+            brush = self._brush(study, painting.now)
+        except gr.Error as error:  # else it would go on "Drawing"
+            return Drawn(status=lines.failed(error.message))
         return Drawn(
             status=lines.status(f"{study.name}, {study.title}", False, study.notices),
             empty=gr.HTML(visible=False),
@@ -146,9 +153,9 @@ class LatentHandlers:
             said=markup.summary(study),
             flow=gr.Column(visible=study.has_flow),
             cell=gr.Slider(minimum=0, maximum=last, value=0) if study.has_flow else SKIP,
-            **self.views.show_channel(study, looks, view, channel, gain, 0)._asdict(),
+            **seen._asdict(),
             radius=FIRST_RADIUS,
-            brush=self._brush(study, painting.now),
+            brush=brush,
             note="",
             back=None,
         )
@@ -177,52 +184,53 @@ class LatentHandlers:
     def paint(
         self, study: Study | None, painting: Painting, radius: float, levels: float, event: gr.EventData
     ) -> Any:
-        """The strokes of a message of brush.js; those that cannot be painted are refused."""
+        """What a message of brush.js says was done: strokes, Undo and Clear, all or, if it is refused, nothing."""
         sent = event._data if isinstance(event._data, dict) else {}
         number = sent.get("number")
         try:
-            new, problem = changes.read_strokes(sent.get("strokes"), radius, levels), ""
+            actions, problem = changes.read_actions(sent.get("actions"), radius, levels), ""
         except RequestError as error:
-            new, problem = (), str(error)
+            actions, problem = (), str(error)
 
-        def add(now: Canvas) -> Canvas:
+        def act(now: Canvas) -> Canvas:
             now = replace(now, answered=number if isinstance(number, int) else now.answered, radius=radius)
             try:
-                return replace(now, strokes=changes.paintable((*now.strokes, *new)), problem=problem)
+                return replace(now, strokes=changes.after(now.strokes, actions), problem=problem)
             except RequestError as error:
                 return replace(now, problem=str(error))
 
-        return self._paint(study, painting, add)
-
-    def undo(self, study: Study | None, painting: Painting, radius: float) -> Any:
-        """A stroke less."""
-        return self._paint(
-            study, painting, lambda now: replace(now, strokes=now.strokes[:-1], radius=radius, problem="")
-        )
-
-    def clear(self, study: Study | None, painting: Painting, radius: float) -> Any:
-        """The LR picture as it was."""
-        return self._paint(study, painting, lambda now: replace(now, strokes=(), radius=radius, problem=""))
+        return self._paint(study, painting, act)
 
     def _paint(self, study: Study | None, painting: Painting, change: Callable[[Canvas], Canvas]) -> Any:
-        """The canvas after a change; nothing if there is a newer one meanwhile, which shows this change too."""
+        """The canvas after a change; nothing if there is a newer one meanwhile, which shows this change too.
+
+        Where it cannot be drawn it says why: brush.js waits for every answer.
+        """
         canvas = painting.change(study.token, change) if study else None
         if study is None or canvas is None:
             return SKIP
-        drawn = self._brush(study, canvas)
+        try:
+            drawn = self._brush(study, canvas)
+        except gr.Error as error:
+            drawn = self._brush_value(study, canvas, Page(lines.problem(error.message)))
         return drawn if painting.now is canvas else SKIP
 
     def _brush(self, study: Study, canvas: Canvas) -> dict[str, Any]:
-        """The value of the brush.
-
-        brush.js draws strokes itself until the value names the message that they were in; it numbers its messages.
-        """
+        """The value of the brush."""
         with shown_errors():
             painted = views.brushed(study.pixels("lr"), canvas.strokes)
-        lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
-        value = picture_value(markup.canvas(study, lr, canvas.radius, canvas.problem))
+            lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
+        return self._brush_value(study, canvas, markup.canvas(study, lr, canvas.radius, canvas.problem))
+
+    @staticmethod
+    def _brush_value(study: Study, canvas: Canvas, page: Page) -> dict[str, Any]:
+        """A page for brush.js.
+
+        It draws strokes itself until the value names the message that they were in; it numbers its messages.
+        """
         strokes = [{"points": stroke.points, "radius": stroke.radius} for stroke in canvas.strokes]
-        return {**value, "study": study.token, "answered": canvas.answered, "painted": strokes}
+        answer = {"study": study.token, "answered": canvas.answered, "painted": strokes}
+        return {**picture_value(page), **answer}
 
     def begin_change(
         self,

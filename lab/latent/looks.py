@@ -34,17 +34,28 @@ class Looks:
 
     def __init__(self) -> None:
         self._count = 0
-        self._newest: dict[str, int] = {}  # by field of Seen: the last request that draws it
+        self._drawn_by: dict[
+            str, set[int]
+        ] = {}  # by field of Seen: the requests that draw it, if they do not fail
 
     def answer(self, fields: tuple[str, ...], draw: Callable[[], Seen]) -> Seen:
         """What `draw` makes of these fields, without those that a newer request draws as well."""
         with _LOCK:
             self._count += 1
             number = self._count
-            self._newest.update(dict.fromkeys(fields, number))
-        drawn = draw()
+            for name in fields:
+                self._drawn_by.setdefault(name, set()).add(number)
+        try:
+            drawn = draw()
+        except BaseException:
+            with _LOCK:
+                for name in fields:
+                    self._drawn_by[name].discard(number)
+            raise
         with _LOCK:
-            late = [name for name in fields if self._newest[name] != number]
+            late = [name for name in fields if max(self._drawn_by[name]) > number]
+            for name in fields:
+                self._drawn_by[name] = {other for other in self._drawn_by[name] if other >= number}
         return drawn._replace(**dict.fromkeys(late, SKIP))
 
 

@@ -1,4 +1,4 @@
-"""What a visitor has painted on the LR picture: strokes, Undo and Clear may come while one of them is being drawn."""
+"""What a visitor has painted on the LR picture: more may come while a stroke is being drawn."""
 
 from __future__ import annotations
 

@@ -175,8 +175,8 @@ def _change_section(
         brush = pictures(elem_id="latent-brush")
         brush.js_on_load = BRUSH.read_text(encoding="utf-8")
         with gr.Row():
-            undo = gr.Button("Undo", size="sm", elem_id="latent-undo", min_width=80)
-            clear = gr.Button("Clear", size="sm", elem_id="latent-clear", min_width=80)
+            gr.Button("Undo", size="sm", elem_id="latent-undo", min_width=80)  # both belong to brush.js
+            gr.Button("Clear", size="sm", elem_id="latent-clear", min_width=80)
     with gr.Row():
         go = gr.Button("Restore from the changed LR", elem_id="latent-change", scale=2, min_width=200)
         stop = gr.Button("Stop", elem_id="latent-change-stop", scale=1, min_width=80)
@@ -188,8 +188,6 @@ def _change_section(
     # brush.js waits for each answer; Gradio would still drop what comes right after it.
     fast(brush.select, tab.paint, [*brushed, levels], [brush], trigger_mode="multiple")
     fast(radius.input, tab.show_brush, brushed, [brush])
-    fast(undo.click, tab.undo, brushed, [brush], trigger_mode="multiple")  # a stroke each
-    fast(clear.click, tab.clear, brushed, [brush], trigger_mode="once")
     change = [study, kind, levels, sigma, seed, painting, gain, ticket]
     begun = go.click(tab.begin_change, change, [ticket, note], concurrency_limit=4, **QUIET)
     begun.success(

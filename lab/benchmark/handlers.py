@@ -1,0 +1,214 @@
+"""What happens when something on the Benchmark tab is clicked: values of components in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from fgrn.record import Settings
+from lab import links, plots, progress
+from lab.asked import check_scale
+from lab.benchmark import archive, kept, runs, table
+from lab.benchmark.archive import Collected
+from lab.benchmark.runs import Bench
+from lab.components import explained, picture_value, shown_errors
+from lab.files import stem
+from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
+from lab.lines import BROKEN_OFF, failed, outdated, problem
+from lab.page import Page
+from lab.progress import Progress
+from lab.ticket import SKIP, Ticket
+
+OWN = "own"
+OWN_CHOICE = ("Your run", OWN)  # beside the sets that were measured beforehand
+UPLOAD = ""  # the choice of a set that means: what was uploaded
+UPLOADS = ("Files uploaded here", UPLOAD)
+LINK_BOX = '<div class="fg-links">{}</div>'
+LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
+
+
+class Drawn(NamedTuple):
+    """New values of the components of a run."""
+
+    bench: Any = SKIP
+    status: Any = SKIP
+    plot: Any = SKIP
+    summary: Any = SKIP
+    downloads: Any = SKIP
+    rows: Any = SKIP
+
+
+class BenchmarkHandlers:
+    """The handlers of the tab, around the models and files of the page."""
+
+    def __init__(self, page: Handlers) -> None:
+        self.page = page
+
+    def first(self, scale: int, bench: Bench | None, ticket: Ticket) -> tuple[Any, ...]:
+        """When the tab is opened and nothing was measured yet: the first set that was measured beforehand."""
+        if bench is not None or ticket.request or not (names := kept.names(scale)):
+            return SKIP, SKIP, *Drawn()
+        return self.show_kept(names[0], scale, bench, None, ticket)
+
+    def show_kept(
+        self, chosen: str | None, scale: int, bench: Bench | None, own: Bench | None, ticket: Ticket
+    ) -> tuple[Any, ...]:
+        """The choice of sets at a scale, and the figures of the one that is chosen, or of the visitor's `own` run.
+
+        `bench` is what is drawn now; if that was run here it is kept as the new `own`.
+        """
+        names = kept.names(scale)
+        if chosen and ticket.busy:
+            status = progress.line(Progress("A benchmark is running: stop it to see other figures"))
+            return gr.Radio(value=None), SKIP, *Drawn(status=status)
+        own = bench if bench and bench.done and not bench.kept else own
+        found = own if chosen == OWN else kept.load(chosen, scale) if chosen else None
+        choices = [*((name, name) for name in names), *([OWN_CHOICE] if own and found else [])]
+        choice = gr.Radio(choices=choices, value=chosen if found else None, visible=bool(choices))
+        return choice, own, *(self.draw(found) if found else Drawn())
+
+    def begin(self, ticket: Ticket, *request: Any) -> tuple[Ticket, str, Any, str]:
+        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
+        with shown_errors(), ticket.apply() as new:
+            _checked(*request)
+            granted = new.grant(*request)
+        if granted is not new:
+            return granted, SKIP, SKIP, SKIP
+        return granted, progress.line(Progress("Waiting for its turn")), gr.Radio(value=None), ""
+
+    def outdated(
+        self,
+        bench: Bench | None,
+        dataset: str,
+        files: Sequence[str] | None,
+        scale: int,
+        methods: Sequence[str],
+        protocol: str,
+        no_reference: bool,
+    ) -> str:
+        """Whether the run that is shown is of another request than the controls now say."""
+        if bench is None or bench.kept:
+            return ""
+        of, count = bench.settings, len(bench.names)
+        shown = bench.dataset, set(bench.uploads), of.scale, set(of.methods), of.protocol, of.no_reference
+        uploads = set(files or ()) if dataset == UPLOAD else set()
+        if shown == (dataset, uploads, scale, set(methods), protocol, no_reference):
+            return ""
+        what = bench.dataset or f"{count} picture{'' if count == 1 else 's'}"
+        return outdated(f"Still shown: {what} at ×{of.scale}. Press Run for what is chosen now.")
+
+    def on_run(self, ticket: Ticket) -> Iterator[Drawn]:
+        """The figures, a picture and a method at a time."""
+        drawn = -1
+
+        def show(bench: Bench) -> Drawn:
+            nonlocal drawn
+            whole = len(bench.done) != drawn or not bench.progress.active
+            drawn = len(bench.done)
+            return self.draw(bench, whole=whole)
+
+        def ended(bench: Bench | None, broken: bool) -> Drawn:
+            drawn = self._ended(bench) if bench else Drawn()
+            return drawn._replace(status=failed(BROKEN_OFF)) if broken else drawn
+
+        work = partial(self._benchmark, stop=ticket.stopped)
+        yield from ticket.serve(work, show, ended)
+
+    def _benchmark(self, dataset: str, *request: Any, stop: Callable[[], bool]) -> Iterator[Bench]:
+        settings, collected = _checked(dataset, *request)
+        yield from runs.benchmark(self.page.models, settings, collected, dataset, stop)
+
+    def draw(self, bench: Bench, *, whole: bool = True) -> Drawn:
+        """The components for a snapshot; the summary and the plot only if `whole`."""
+        status = progress.line(bench.progress)
+        if not whole:
+            return Drawn(bench, status, rows=table.pictures(bench))
+        # empty at first, so that nothing moves later
+        plot = gr.Plot(plots.bench_figure(bench), visible=bool(bench.done) or bench.progress.active)
+        downloads = Page(LINK_BOX.format("")) if bench.progress.active else self._links(bench)
+        summary = table.summary(bench)
+        return Drawn(bench, status, plot, summary, picture_value(downloads), table.pictures(bench))
+
+    def _links(self, bench: Bench) -> Page:
+        """`downloads`, or why there are none: the figures are shown all the same."""
+        try:
+            return self.downloads(bench)
+        except Exception as error:
+            return Page(problem(explained(error)))
+
+    def downloads(self, bench: Bench) -> Page:
+        """The downloads of a run that has ended."""
+        content = Page()
+        name = f"benchmark_{stem(bench.dataset) + '_' if bench.dataset else ''}x{bench.settings.scale}"
+        links_to_files = [
+            content.download(self.page.store.save(data, f"{name}.{ending}"), LINKS[ending])
+            for ending, data in runs.documents(bench).items()
+        ]
+        content.html = LINK_BOX.format("".join(links_to_files))
+        return content
+
+    def stop(self, bench: Bench | None, ticket: Ticket) -> Drawn:
+        """The pictures that all methods have done stay, with their files."""
+        said = ticket.stop()
+        if bench is None or not bench.progress.active:
+            return Drawn(status=said)
+        return self._ended(bench)
+
+    def _ended(self, bench: Bench) -> Drawn:
+        """`draw` for a run that goes no further."""
+        return self.draw(runs.stopped(bench) if bench.progress.active else bench)
+
+    def choices(self, scale: int, chosen: list[str] | None) -> Any:
+        """The methods that can be ticked at a scale."""
+        return self.page.choices(scale, chosen)[0]
+
+    def opened(self, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Scale and methods as the page's address says, and the picture sets, when it opens."""
+        link = links.read(links.query_of(request), EXAMPLES)
+        scale = link.scale or FIRST_SCALE
+        chosen = list(link.methods) if link.methods else None
+        sets = [(name, name) for name in archive.named_sets()]
+        dataset = gr.Dropdown(choices=[UPLOADS, *sets], visible=bool(sets))
+        return scale, self.choices(scale, chosen), dataset
+
+    def rows(
+        self,
+        files: list[str] | None,
+        dataset: str | None,
+        scale: float,
+        methods: list[str] | None,
+        protocol: str,
+        no_reference: bool,
+    ) -> Iterator[tuple[list[dict[str, object]], dict[str, object], list[str]]]:
+        """Measure pictures, as a stream: the rows so far, one more for every picture and method.
+
+        `files` are pictures or ZIPs of them; instead, `dataset` names a picture set of the server. `protocol` is
+        "paper" (cut to a multiple of the scale) or "whole"; `no_reference` adds NIQE and PIQE. A row has image, method,
+        scale and the figures (x_exact is a share). The summary holds mean, spread (standard deviation), the paper's
+        figures, what was left out and why, and what was changed on reading. The files come at the end: CSV, JSON, and
+        the ZIP that `python -m fgrn repeat` takes.
+        """
+        with shown_errors():
+            number = check_scale(scale)
+            names = methods or self.page.models.usual(number)
+            settings, collected = _checked(dataset or UPLOAD, files, number, names, protocol, no_reference)
+            for bench in runs.benchmark(self.page.models, settings, collected, dataset or ""):
+                paths = [] if bench.progress.active else self.downloads(bench).files
+                yield runs.plain_rows(bench), runs.plain_summary(bench), paths
+
+
+def _checked(
+    dataset: str,
+    files: Sequence[str] | None,
+    scale: object,
+    methods: Sequence[str],
+    protocol: str,
+    no_reference: bool,
+) -> tuple[Settings, Collected]:
+    """What the components of a request say, in the order in which Gradio sends them."""
+    settings = runs.check_settings(scale, methods, protocol, no_reference)
+    collected = archive.collect_set(dataset) if dataset != UPLOAD else archive.collect(files or [])
+    return settings, collected
