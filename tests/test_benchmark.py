@@ -517,7 +517,7 @@ def test_figures_that_cannot_be_written_are_shown_all_the_same(
         raise OSError(28, "No space left on device", "/secret")
 
     page = Handlers()
-    monkeypatch.setattr(page.store, "save", full)
+    monkeypatch.setattr("lab.files.Store.save", full)
     benchmarks = BenchmarkHandlers(page)
     ticket, *_ = benchmarks.begin(Ticket(), "", paths(folder), 4, ["bicubic"], "paper", False)
     *_, last = [drawn for drawn in benchmarks.on_run(ticket) if isinstance(drawn.bench, Bench)]
