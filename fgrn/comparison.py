@@ -26,7 +26,6 @@ _EQUAL = {  # what an infinite PSNR says
     "lr_psnr_y": "LR equal to bicubic's",
     "lr_psnr_rgb": "LR equal to bicubic's",
 }
-_DIGITS = {"ssim_y": 4, "seconds_down": 2, "seconds_up": 2, "lr_bytes": 0}
 
 
 def measure(result: Result, bicubic_lr: Pixels, *, no_reference: bool = False) -> Scores:
@@ -165,7 +164,7 @@ def table(rows: dict[str, Scores], keys: list[str]) -> str:
     lines = [head, units]
     for name, row in rows.items():
         cells = [
-            "n/a" if row[key].value is None else format_score(row[key], _DIGITS.get(key, 2)) for key in keys
+            "n/a" if row[key].value is None else format_score(row[key], METRICS[key].digits) for key in keys
         ]
         lines.append([METHODS[name].label, *cells])
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]

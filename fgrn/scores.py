@@ -16,12 +16,16 @@ class Score:
 
 @dataclass(frozen=True)
 class MetricHelp:
-    """One row of help: `better` is "higher", "lower" or "" (no direction); `caveat` says when the metric lies."""
+    """One row of help: `better` is "higher", "lower" or "" (no direction); `caveat` says when the metric lies.
+
+    `digits` after the point are shown.
+    """
 
     name: str
     unit: str
     better: str
     caveat: str
+    digits: int = 2
 
     @property
     def arrow(self) -> str:
@@ -42,6 +46,7 @@ METRICS: dict[str, MetricHelp] = {
         "higher",
         "Structural similarity of brightness, 1 for equal pictures: above 0.98 small differences are hard to see; "
         "colour is not seen.",
+        digits=4,
     ),
     "psnr_rgb": MetricHelp(
         "PSNR-RGB",
@@ -75,6 +80,7 @@ METRICS: dict[str, MetricHelp] = {
         "0-100",
         "lower",
         "Share and strength of blocks of the LR picture that look distorted: fine natural texture can count as noise.",
+        digits=1,
     ),
     "x_exact": MetricHelp(
         "x recovered exactly",
@@ -99,6 +105,7 @@ METRICS: dict[str, MetricHelp] = {
         "bytes",
         "lower",
         "Size of the LR picture as PNG: hidden detail makes it harder to compress than bicubic's.",
+        digits=0,
     ),
 }
 """Help for every column of the comparison table, by the key used in JSON results."""

@@ -9,6 +9,7 @@ from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
 from fgrn.methods import METHODS
+from fgrn.scores import METRICS
 from lab import charts
 from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
 from lab.files import readable_size
@@ -37,7 +38,6 @@ MARKERS = {
     "du_bic": "triangle-down",
 }
 _BITS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
-DIGITS = {"psnr_y": 2, "ssim_y": 4}
 _TITLES = {"psnr_y": "PSNR-Y, dB", "ssim_y": "SSIM-Y"}
 
 
@@ -118,7 +118,7 @@ def bench_figure(bench: Bench) -> go.Figure:
                 labels,
                 ours,
                 f"measured, {len(bench.done)} picture{'' if len(bench.done) == 1 else 's'}",
-                DIGITS[key],
+                METRICS[key].digits,
             )
             .update(marker={"color": colours}, error_y=_whiskers(errors))
             .update(showlegend=column == 1),
@@ -129,7 +129,7 @@ def bench_figure(bench: Bench) -> go.Figure:
             # No pattern: it is found by an address, which changes with the tab and what is shown.
             outlined = {"color": [_faint(c) for c in colours], "line": {"color": colours, "width": 1.5}}
             figure.add_trace(
-                _bars(labels, paper, "as the paper reports", DIGITS[key]).update(
+                _bars(labels, paper, "as the paper reports", METRICS[key].digits).update(
                     marker=outlined, showlegend=column == 1
                 ),
                 row=1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
@@ -21,25 +20,26 @@ class Column:
     key: str
     title: str
     unit: str
-    show: Callable[[float], str]
 
-
-def _digits(count: int) -> Callable[[float], str]:
-    return lambda value: format_score(value, count)
+    def show(self, value: float) -> str:
+        """The number for people."""
+        if self.key == "lr_bytes":
+            return readable_size(round(value))
+        return format_score(value, METRICS[self.key].digits)
 
 
 COLUMNS = (
-    Column("psnr_y", "PSNR-Y", "dB", _digits(2)),
-    Column("ssim_y", "SSIM-Y", "", _digits(4)),
-    Column("psnr_rgb", "PSNR-RGB", "dB", _digits(2)),
-    Column("lr_psnr_y", "LR PSNR-Y", "dB, vs bicubic", _digits(2)),
-    Column("lr_psnr_rgb", "LR PSNR-RGB", "dB, vs bicubic", _digits(2)),
-    Column("niqe", "NIQE of LR", "", _digits(2)),
-    Column("piqe", "PIQE of LR", "0-100", _digits(1)),
-    Column("x_exact", "x exact", "%", _digits(2)),
-    Column("seconds_down", "Down", "s", _digits(2)),
-    Column("seconds_up", "Up", "s", _digits(2)),
-    Column("lr_bytes", "LR file", "", lambda value: readable_size(round(value))),
+    Column("psnr_y", "PSNR-Y", "dB"),
+    Column("ssim_y", "SSIM-Y", ""),
+    Column("psnr_rgb", "PSNR-RGB", "dB"),
+    Column("lr_psnr_y", "LR PSNR-Y", "dB, vs bicubic"),
+    Column("lr_psnr_rgb", "LR PSNR-RGB", "dB, vs bicubic"),
+    Column("niqe", "NIQE of LR", ""),
+    Column("piqe", "PIQE of LR", "0-100"),
+    Column("x_exact", "x exact", "%"),
+    Column("seconds_down", "Down", "s"),
+    Column("seconds_up", "Up", "s"),
+    Column("lr_bytes", "LR file", ""),
 )
 
 
