@@ -18,12 +18,13 @@ from fgrn import __version__, comparison
 from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan, writing
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
+from fgrn.devices import usable_device
 from fgrn.files import ensure_writable, write_atomic, write_json
 from fgrn.images import ImageError, encode_png, read_image
 from fgrn.lr_files import restore, source_of
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, OtherMethodError
-from fgrn.pipeline import RescaleError, Rescaler, device_of, load, usable_device
+from fgrn.pipeline import RescaleError, Rescaler, device_of, load
 from fgrn.record import by_method
 from fgrn.repeat import repeat
 from fgrn.scores import METRICS

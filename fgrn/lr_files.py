@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fgrn.images import LoadedImage, LRInfo
+from fgrn.images import LoadedImage
+from fgrn.lr_info import LRInfo
 from fgrn.methods import METHODS, label, restored_by
 from fgrn.pipeline import RescaleError, Rescaler
 from fgrn.pixels import Pixels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from PIL import Image
 
 from fgrn import images
 from fgrn.compute import TensorFunction, as_array, as_tensor, compute
-from fgrn.images import LoadedImage, LRInfo
+from fgrn.devices import usable_device
+from fgrn.images import LoadedImage
+from fgrn.lr_info import LRInfo
 from fgrn.memory import limit_gpu_memory
 from fgrn.methods import METHODS, REFINING_STEPS, label, load_net, restored_by
 from fgrn.models import IRN, RescalingNet
@@ -30,9 +31,6 @@ ImageLike = Pixels | Image.Image | LoadedImage | str | Path | bytes
 TILE = 960  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
 MAX_SEED = 2**63 - 1
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
-
-# Accelerate shares its state among threads before that is complete: the second one would find no device yet.
-_ACCELERATE = threading.Lock()
 
 
 class RescaleError(ValueError):
@@ -215,31 +213,6 @@ def load(
         net.to(place, memory_format=memory_format(place))  # type: ignore[call-overload]
     steps = REFINING_STEPS if METHODS[method].refines else 0
     return Rescaler(method, scale, net, card.digest if card else "", place, latent_seed, refining_steps=steps)
-
-
-def usable_device(device: str | torch.device | None) -> torch.device:
-    """A device, tried out; of None the one that Accelerate chooses.
-
-    Raises:
-        ValueError: if torch does not know it or cannot use it here.
-    """
-    if device is None:
-        return default_device()
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"device {device} cannot be used ({reason}): choose another, such as cpu") from error
-    return torch.device(device)
-
-
-def default_device() -> torch.device:
-    """The device that Accelerate chooses."""
-    from accelerate import PartialState  # takes a second to import
-
-    with _ACCELERATE:
-        device: torch.device = PartialState().device
-    return device
 
 
 def device_of(rescalers: Iterable[Rescaler]) -> torch.device:

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from fgrn.checkpoint import CheckpointError
+from fgrn.devices import default_device
 from fgrn.methods import METHODS, RESTORING, SCALES, cards
-from fgrn.pipeline import Rescaler, default_device, load
+from fgrn.pipeline import Rescaler, load
 from lab.pace import Pace
 
 

@@ -24,7 +24,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from fgrn.images import ImageError, LoadedImage, LRInfo, read_bytes, read_image
+from fgrn.images import ImageError, LoadedImage, read_bytes, read_image
+from fgrn.lr_info import LRInfo
 
 SECONDS = 4.0  # of computing for one picture; one of 16 megapixels needs up to 1.6
 PATIENCE = 60.0  # seconds of waiting, where computing is not counted or other programs take all of it

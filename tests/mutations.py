@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fgrn.images import LRInfo, encode_png
+from fgrn.images import encode_png
+from fgrn.lr_info import LRInfo
 from tests.crafted import chunk
 
 HEADER = 100  # bytes in which most formats say what follows

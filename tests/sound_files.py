@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from fgrn.images import LRInfo, encode_png
+from fgrn.images import encode_png
+from fgrn.lr_info import LRInfo
 from tests.crafted import saved, tiff
 
 HEIGHT, WIDTH = 26, 33

@@ -28,7 +28,8 @@ import fgrn
 from fgrn import metrics, record
 from fgrn.batch import Reporter
 from fgrn.comparison import plain_number
-from fgrn.images import LRInfo, encode_png, read_image
+from fgrn.images import encode_png, read_image
+from fgrn.lr_info import LRInfo
 from fgrn.repeat import repeat
 from fgrn.scores import METRICS, Score
 from lab import cards, compare, handlers, lines, region, restore, startup, table

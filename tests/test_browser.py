@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 
 import fgrn
 from fgrn import metrics
-from fgrn.images import LRInfo, encode_png, read_image
+from fgrn.images import encode_png, read_image
+from fgrn.lr_info import LRInfo
 from tests.conftest import SLOW, Photo, Visitor, canvas_pixels
 
 pytestmark = pytest.mark.browser

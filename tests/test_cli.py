@@ -24,6 +24,7 @@ from fgrn import __version__, cli, commands, comparison, images, methods, metric
 from fgrn.checkpoint import read_card
 from fgrn.cli import main
 from fgrn.images import encode_png, read_image
+from fgrn.lr_info import LRInfo
 from fgrn.pipeline import load, rescale
 from tests.conftest import ROOT, Photo, make_tiny_weights
 
@@ -400,7 +401,7 @@ def test_lr_of_a_scale_that_does_not_exist_is_refused(
     photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lr = tmp_path / "lr.png"
-    lr.write_bytes(encode_png(photo(20, 20), images.LRInfo("fgrn", 3, 60, 60, "ab")))
+    lr.write_bytes(encode_png(photo(20, 20), LRInfo("fgrn", 3, 60, 60, "ab")))
     assert run("upscale", lr, "-o", tmp_path / "back.png") == 1
     assert "scale 3 is not supported" in capsys.readouterr().err
 

@@ -18,14 +18,8 @@ from PIL import Image
 from fgrn.images import read_image
 from tests.conftest import ROOT
 from training import data
-from training.data import (
-    Images,
-    PatchSampler,
-    list_images,
-    read_images,
-    split_validation,
-    training_files,
-)
+from training.data import Images, list_images, read_images, split_validation, training_files
+from training.patches import PatchSampler
 
 CPU = torch.device("cpu")
 

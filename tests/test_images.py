@@ -19,15 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from fgrn.files import write_atomic
-from fgrn.images import (
-    ImageError,
-    LoadedImage,
-    LRInfo,
-    encode_png,
-    format_info,
-    parse_info,
-    read_image,
-)
+from fgrn.images import ImageError, LoadedImage, encode_png, read_image
+from fgrn.lr_info import LRInfo, format_info, parse_info
 
 INFO = LRInfo("fgrn", 4, 341, 257, "0123456789abcdef")
 RGB = np.random.default_rng(1).integers(0, 256, (6, 9, 3), dtype=np.uint8)

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import fgrn
-from fgrn.images import LRInfo, encode_png, read_image
+from fgrn.devices import default_device
+from fgrn.images import encode_png, read_image
 from fgrn.lr_files import restore, source_of
+from fgrn.lr_info import LRInfo
 from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
 from fgrn.ops import UNDECIDED
-from fgrn.pipeline import RescaleError, Rescaler, as_pixels, default_device, load, rescale
+from fgrn.pipeline import RescaleError, Rescaler, as_pixels, load, rescale
 from fgrn.pixels import rounded
 
 CPU = torch.device("cpu")

@@ -7,7 +7,8 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from training.data import Images, PatchSampler
+from training.data import Images
+from training.patches import PatchSampler
 from training.prefetch import Prefetched
 
 DEVICES = [

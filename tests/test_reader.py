@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fgrn.images import ImageError, LRInfo, encode_png, read_image
+from fgrn.images import ImageError, encode_png, read_image
+from fgrn.lr_info import LRInfo
 from lab import reader as module
 from lab.reader import Reader, _start
 from tests import crafted

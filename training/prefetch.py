@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.data import PatchSampler
+from training.patches import PatchSampler
 
 
 class Prefetched:

@@ -22,16 +22,10 @@ from tqdm import tqdm
 from fgrn.checkpoint import Provenance
 from fgrn.layers import DenseBlock, ResidualBlock
 from fgrn.ops import require_float32
-from training.data import (
-    MEMORY_LIMIT,
-    Images,
-    PatchSampler,
-    read_images,
-    split_validation,
-    training_files,
-)
+from training.data import MEMORY_LIMIT, Images, read_images, split_validation, training_files
 from training.environment import device_name
 from training.losses import watched
+from training.patches import PatchSampler
 from training.prefetch import Prefetched
 from training.recipes import Recipe, Stage
 from training.schedule import Budget, learning_rate

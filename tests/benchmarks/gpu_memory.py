@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from fgrn.devices import default_device
 from fgrn.methods import SCALES
-from fgrn.pipeline import default_device, load
+from fgrn.pipeline import load
 from fgrn.pixels import Pixels
 from tests.benchmarks.figures import report
 from tests.benchmarks.memory import picture

@@ -32,12 +32,12 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import fgrn
+from fgrn.devices import default_device
 from fgrn.files import write_json
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import SCALES
 from fgrn.models import IRN, RescalingNet
 from fgrn.ops import memory_format
-from fgrn.pipeline import default_device
 from tests.benchmarks.timing import CLOCKS, Ceiling, Timer
 from tests.reference_irn import PublishedIRN, published_code
 from training.environment import device_name

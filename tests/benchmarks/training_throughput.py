@@ -32,9 +32,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from fgrn.files import write_json
 from fgrn.ops import require_float32
 from tests.benchmarks.timing import CLOCKS, Ceiling, Timer
-from training.data import Images, PatchSampler, read_images
+from training.data import Images, read_images
 from training.environment import device_name
 from training.markdown import markdown
+from training.patches import PatchSampler
 from training.recipes import RECIPES, ObjectiveName, Recipe, Stage
 from training.state import RunState
 from training.step import Step

@@ -23,11 +23,12 @@ import numpy as np
 import torch
 
 import fgrn
+from fgrn.devices import default_device
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import SCALES
 from fgrn.metrics import psnr_y
 from fgrn.models import FGRN
-from fgrn.pipeline import Rescaler, default_device
+from fgrn.pipeline import Rescaler
 from fgrn.pixels import Pixels
 from tests.benchmarks.figures import report
 from tests.photos import make_photo
