@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 import fgrn
 from fgrn.images import encode_png, read_image
@@ -808,171 +807,6 @@ def test_run_look_and_change(browser: Browser, url: str) -> None:
     expect(page.locator("#latent-status [role=status]")).not_to_contain_text("portrait")
     expect(page.locator("#latent-status [role=status]")).to_contain_text("FGRN ×4")
     visitor.finish()
-
-
-@pytest.mark.browser
-def test_the_brush_paints_where_the_pointer_was(browser: Browser, url: str) -> None:
-    visitor = Visitor(browser, url, 1440, 1000)
-    page = open_tab(visitor)
-    expect(page.locator("#latent-pair img")).to_have_count(3)
-    page.locator("#latent-kind").get_by_label("Brush").check()
-    slide(page, "#latent-levels", 30)
-    brush = page.locator("#latent-brush .fg-brush")
-    brush.scroll_into_view_if_needed()
-    plain = shown(page)
-    box = brush.bounding_box()
-    assert box
-    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
-    before = brush.locator("img").get_attribute("src") or ""
-    page.mouse.up()
-    expect(brush.locator("img")).not_to_have_attribute("src", before)
-    strongest = (
-        "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data"
-        ".reduce((most, value, i) => i % 4 === 3 ? Math.max(most, value) : most, 0)"
-    )
-    trace = round(0.3 * 255)
-    assert abs(brush.locator("canvas").evaluate(strongest) - trace) <= 1, "the stroke is in the picture now"
-    changed = (shown(page) != plain).any(axis=2)
-    rows, columns = np.nonzero(changed)
-    side = changed.shape[0]
-    assert abs(columns.min() - (side / 4 - 4)) <= 1 and abs(columns.max() - (side / 2 + 4)) <= 1
-    assert abs(rows.mean() + 0.5 - side / 2) <= 1
-
-    page.locator("#latent-change").click()
-    expect(page.locator("#latent-returned")).to_contain_text("The brush, over")
-    page.locator("#latent-undo").click()
-    expect(brush.locator("img")).to_have_attribute("src", before)
-    assert brush.locator("canvas").evaluate(strongest) == 0
-    page.locator("#latent-change").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text("Nothing is painted yet")
-    visitor.finish()
-
-
-def open_brush(visitor: Visitor) -> Page:
-    """The tab with a brush of 30 grey levels."""
-    page = open_tab(visitor)
-    expect(page.locator("#latent-pair img")).to_have_count(3)
-    page.locator("#latent-kind").get_by_label("Brush").check()
-    slide(page, "#latent-levels", 30)
-    page.locator("#latent-brush").scroll_into_view_if_needed()
-    return page
-
-
-@pytest.mark.browser
-def test_no_stroke_is_lost_while_the_server_is_busy(browser: Browser, url: str) -> None:
-    visitor = Visitor(browser, url, 1440, 1000)
-    page = open_brush(visitor)
-    plain = shown(page)
-    held: list[Route] = []
-    page.route("**/gradio_api/run/**", lambda route: held.append(route))
-    box = page.locator("#latent-brush canvas").bounding_box()
-    assert box
-    parts = (0.2, 0.4, 0.6, 0.8)
-    for part in parts:
-        page.mouse.click(box["x"] + part * box["width"], box["y"] + part * box["height"])
-    page.wait_for_timeout(300)
-    assert len(held) == 1, "one message at a time"
-    page.unroute("**/gradio_api/run/**")  # what was held goes on
-
-    def painted() -> bool:
-        changed = (shown(page) != plain).any(axis=2)
-        return all(changed[int(part * changed.shape[0]), int(part * changed.shape[1])] for part in parts)
-
-    until = time.monotonic() + 10
-    while not painted():
-        assert time.monotonic() < until
-    visitor.finish()
-
-
-@pytest.mark.browser
-def test_undo_and_clear_take_back_what_has_not_been_sent(browser: Browser, url: str) -> None:
-    visitor = Visitor(browser, url, 1440, 1000)
-    page = open_brush(visitor)
-    canvas = page.locator("#latent-brush canvas")
-    plain, box = shown(page), canvas.bounding_box()
-    assert box
-    held: list[Route] = []
-    page.route("**/gradio_api/run/**", lambda route: held.append(route))
-    for part in (0.2, 0.4, 0.6):  # the first is on its way, the others wait
-        page.mouse.click(box["x"] + part * box["width"], box["y"] + box["height"] / 2)
-    page.locator("#latent-undo").click()
-    page.wait_for_timeout(300)
-    assert len(held) == 1, "the server knows nothing of the last stroke"
-    page.unroute("**/gradio_api/run/**")  # what was held goes on
-
-    def painted() -> list[bool]:
-        changed = (shown(page) != plain).any(axis=2)
-        return [
-            bool(changed[changed.shape[0] // 2, int(part * changed.shape[1])]) for part in (0.2, 0.4, 0.6)
-        ]
-
-    until = time.monotonic() + 10
-    while painted() != [True, True, False]:
-        assert time.monotonic() < until
-    page.locator("#latent-undo").click()
-    while painted() != [True, False, False]:
-        assert time.monotonic() < until
-    visitor.finish()
-
-
-@pytest.mark.browser
-def test_undo_and_clear_wait_for_the_strokes_before_them(browser: Browser, url: str) -> None:
-    """Else the server could get them first, and take back another stroke."""
-    visitor = Visitor(browser, url, 1440, 1000)
-    page = open_brush(visitor)
-    plain = shown(page)
-    held: list[Route] = []
-    page.route("**/gradio_api/run/**", lambda route: held.append(route))
-
-    def click(part: float) -> None:
-        box = page.locator("#latent-brush canvas").bounding_box()  # the page may have been scrolled
-        assert box
-        page.mouse.click(box["x"] + part * box["width"], box["y"] + box["height"] / 2)
-
-    def traces() -> int:
-        script = (
-            "c => c.getContext('2d').getImageData(0, c.height / 2, c.width, 1).data.filter(v => v).length"
-        )
-        return int(page.locator("#latent-brush canvas").evaluate(script))
-
-    click(0.2)
-    one = traces()
-    page.locator("#latent-undo").click()  # the stroke is on its way
-    assert one and not traces(), "it is seen at once"
-    click(0.4)
-    click(0.6)
-    page.wait_for_timeout(300)
-    assert len(held) == 1
-    page.unroute("**/gradio_api/run/**")  # what was held goes on
-    until = time.monotonic() + 10
-    while True:
-        changed = (shown(page) != plain).any(axis=2)
-        at = [bool(changed[changed.shape[0] // 2, int(part * changed.shape[1])]) for part in (0.2, 0.4, 0.6)]
-        if at == [False, True, True]:
-            break
-        assert time.monotonic() < until
-    click(0.8)
-    page.locator("#latent-clear").click()
-    while (shown(page) != plain).any():
-        assert time.monotonic() < until + 10
-    assert not traces()
-    visitor.finish()
-
-
-def shown(page: Page) -> np.ndarray:
-    """The pixels of the picture that is painted on."""
-    script = """async image => {
-        for (let again = 20; ; again--) {
-            try { await image.decode(); break; } // it fails where another picture takes its place meanwhile
-            catch (error) { if (!again) throw error; await new Promise(done => setTimeout(done, 50)); }
-        }
-        const c = document.createElement('canvas');
-        c.width = image.naturalWidth; c.height = image.naturalHeight; const x = c.getContext('2d');
-        x.drawImage(image, 0, 0); return [c.height, c.width, [...x.getImageData(0, 0, c.width, c.height).data]]; }"""
-    height, width, values = page.locator("#latent-brush img").evaluate(script)
-    return np.array(values, dtype=np.uint8).reshape(height, width, 4)[..., :3]
 
 
 @pytest.mark.browser

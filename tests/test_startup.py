@@ -46,7 +46,7 @@ def wait(go: threading.Event) -> None:
 
 
 def until(done: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.01)
