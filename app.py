@@ -16,7 +16,7 @@ from fgrn.methods import METHODS, SCALES
 from lab import addresses, api, compare_tab, restore, restore_tab, table, theme, zero_gpu
 from lab.assets import KeptAssets
 from lab.benchmark import tab as benchmark_tab
-from lab.components import html, upload
+from lab.components import NUMBER_CLICKS, html, upload
 from lab.files import private_folder
 from lab.handlers import FIRST_SCALE, SESSIONS, Handlers
 from lab.latent import tab as latent_tab
@@ -85,6 +85,7 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
                 gr.Markdown(ABOUT.read_text(encoding="utf-8"), elem_classes="fg-about")
         for tab in tabs.children:
             tab.select(None, None, None, js=ADDRESS_OF_TAB % tab.id, trigger_mode="multiple")
+        demo.load(None, None, None, js=NUMBER_CLICKS)
         names = {str(tab.id): tab.label for tab in tabs.children}
         demo.load(None, None, None, js=FOLLOW_HISTORY.replace("NAMES", f"({json.dumps(names)})"))
         _add_api(page)

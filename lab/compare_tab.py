@@ -11,7 +11,7 @@ from gradio.events import Dependency
 from fgrn.methods import METHODS, SCALES
 from lab import table, viewer
 from lab.at_once import complain
-from lab.components import NamedChoices, html, pictures, upload
+from lab.components import NamedChoices, click_number, clicked, html, pictures, upload
 from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers
 from lab.queues import CHECK, METRIC, QUIET, shown_waiting
 from lab.shown import Shown
@@ -47,7 +47,7 @@ class Request(NamedTuple):
 
 def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Request:
     """Build the tab inside the current `gr.Tab` and wire it; its address decides how it opens."""
-    ticket, seen, hidden = gr.State(Ticket()), gr.State(Shown()), gr.State([])
+    ticket, seen, hidden, click = gr.State(Ticket()), gr.State(Shown()), gr.State([]), click_number()
     # a State has no value in the browser
     linked, address, refusal = (
         gr.Checkbox(visible=False),
@@ -92,12 +92,17 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
 
     drawn = [status, numbers, shots, files]
     drawing = [ticket, seen]
-    request = [image, scale, methods, *drawing]
+    request = [image, scale, methods, *drawing, click]
     chosen = [image, scale, methods, seen]
     all_ran = [demo.load(page.watch_example, drawing, drawn, concurrency_limit=None, **QUIET)]
-    for begins in (start.click, examples.load_input_event.success):
+    for begins, number in ((start.click, clicked(start)), (examples.load_input_event.success, None)):
         begun = begins(
-            page.begin_at_once, request, [refusal, ticket, address, outdated, *drawn], queue=False, **QUIET
+            page.begin_at_once,
+            request,
+            [refusal, ticket, address, outdated, *drawn],
+            js=number,
+            queue=False,
+            **QUIET,
         )
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
         all_ran.append(ran)
@@ -107,7 +112,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     for changes in (image.change, scale.change, methods.change):
         changes(page.outdated, chosen, outdated, **CHECK)
     refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
-    stopped = stop.click(page.stop, drawing, drawn, queue=False, **QUIET)
+    stopped = stop.click(page.stop, [*drawing, click], drawn, js=clicked(stop), queue=False, **QUIET)
     stopped.success(page.measure_stopped, drawing, drawn, **METRIC, **QUIET)
     shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="multiple", **QUIET)
 

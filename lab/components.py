@@ -80,6 +80,29 @@ def upload(**options: Any) -> UploadedImage:
     return UploadedImage(type="filepath", image_mode=None, format="png", **options)
 
 
+# Run and Stop reach the server by different ways, so that Stop may be there first: clicks are numbered in the browser, in
+# the order in which they come.
+NUMBER_CLICKS = """() => {
+    window.fgrnClicks = {};
+    let count = 0;
+    const number = event => {
+        const button = event.target.closest('button');
+        if (button) window.fgrnClicks[button.id] = ++count;
+    };
+    document.addEventListener('click', number, true);
+}"""
+
+
+def click_number() -> gr.Number:
+    """The last input of an event with `js=clicked(...)`; 0 of what is no click."""
+    return gr.Number(0, visible=False)
+
+
+def clicked(button: gr.Button) -> str:
+    """JS that gives an event the number of the last click on a button; 0 if there is none."""
+    return f"(...values) => [...values.slice(0, -1), window.fgrnClicks?.['{button.elem_id}'] ?? 0]"
+
+
 def inert(text: str) -> str:
     """A message for a box of the page, which would show tags in it as HTML; for programs it stays readable."""
     return text.replace("<", "&lt;")

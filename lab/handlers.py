@@ -74,7 +74,13 @@ class Handlers:
         return self.draw(kept, Ticket(), Shown())
 
     def begin(
-        self, path: str | None, scale: int, methods: list[str], ticket: Ticket, shown: Shown
+        self,
+        path: str | None,
+        scale: int,
+        methods: list[str],
+        ticket: Ticket,
+        shown: Shown,
+        click: float = 0,
     ) -> tuple[Any, ...]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket.
 
@@ -82,7 +88,7 @@ class Handlers:
         `outdated` has said, and what is drawn while the request waits for the networks: what needs none, or an example
         as far as it is known.
         """
-        with shown_errors(), ticket.apply() as new:
+        with shown_errors(), ticket.apply(click) as new:
             number = asked.check_scale(scale)
             example = self.showcases.find(path, scale, methods)
             ready = None if example else self._ahead.take(path, number)
@@ -92,7 +98,7 @@ class Handlers:
                 run = None if example else compare.opened(self.models, self.store, path, scale, methods)
             granted = new.grant(path, scale, methods, run)
         if granted is not new:
-            return granted, SKIP, SKIP, *Drawn()
+            return granted, SKIP, SKIP, *Drawn(granted.in_place_of_newer)
         known = example.recall() if example else run
         drawn = self.draw(known, new, shown) if known else Drawn(lines.status("Waiting for its turn", True))
         address = links.write(self.showcases.name_of(path), scale, methods)
@@ -145,9 +151,9 @@ class Handlers:
                 runs, self._news(ticket, shown), self._ended(ticket, shown, lines.BROKEN_OFF)
             )
 
-    def stop(self, ticket: Ticket, shown: Shown) -> Drawn:
+    def stop(self, ticket: Ticket, shown: Shown, click: float = 0) -> Drawn:
         """What is there stays; what is missing says so."""
-        said = ticket.stop()
+        said = ticket.stop(click)
         if shown.run is None or not shown.run.active:
             return Drawn(said)
         return self._stopped(shown.run, ticket, shown)

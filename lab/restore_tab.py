@@ -15,6 +15,8 @@ from lab import cards, lines, restore
 from lab.asked import RequestError
 from lab.compare import AT_ONCE, State
 from lab.components import (
+    click_number,
+    clicked,
     explained,
     html,
     nothing_to_do,
@@ -44,7 +46,8 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
     tab = RestoreTab(page)
     methods = [("As the file says", restore.FROM_FILE), *((METHODS[name].label, name) for name in RESTORING)]
     scales = [("As the file says", restore.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
-    ticket, given = gr.State(Ticket()), gr.State()  # the request whose picture is drawn
+    ticket, click = gr.State(Ticket()), click_number()
+    given = gr.State()  # the request whose picture is drawn
     with gr.Row():
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             lr = upload(
@@ -85,8 +88,16 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
         ran.success(tab.arrived, [seen, *chosen, ticket], chosen, concurrency_limit=4, **QUIET)
         for ran in compared
     ]
-    for begins in (start.click, *(event.success for event in (taken, opened, *arrived))):
-        begun = begins(tab.begin, [*chosen, ticket], [ticket, status, outdated], concurrency_limit=4, **QUIET)
+    others = [(event.success, None) for event in (taken, opened, *arrived)]
+    for begins, number in ((start.click, clicked(start)), *others):
+        begun = begins(
+            tab.begin,
+            [*chosen, ticket, click],
+            [ticket, status, outdated],
+            js=number,
+            concurrency_limit=4,
+            **QUIET,
+        )
         begun.failure(tab.refused, ticket, status, queue=False, **QUIET)
         ran = begun.success(
             tab.on_restore, ticket, [status, picture, given], trigger_mode="multiple", **shown_waiting(status)
@@ -94,7 +105,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
         # again: what was taken is another picture until it is drawn, and stays so if it cannot be
         for ends in (ran.success, ran.failure):
             ends(tab.outdated, [*chosen, given], outdated, **CHECK)
-    stop.click(Ticket.stop, ticket, status, queue=False, **QUIET)
+    stop.click(Ticket.stop, [ticket, click], status, js=clicked(stop), queue=False, **QUIET)
 
 
 class RestoreTab:
@@ -156,17 +167,23 @@ class RestoreTab:
             return lines.problem(explained(error))
 
     def begin(
-        self, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket
+        self,
+        path: str | None,
+        method: str,
+        scale: str,
+        other_weights: bool,
+        ticket: Ticket,
+        click: float = 0,
     ) -> tuple[Ticket, str, str]:
         """Check a LR file; if it is sound, end what still runs for this visitor and hand out a new ticket.
 
         The last value is nothing in place of what `outdated` has said.
         """
-        with shown_errors(), ticket.apply() as new:
+        with shown_errors(), ticket.apply(click) as new:
             restore.check(path, method, scale)
             granted = new.grant(path, method, scale, other_weights)
         if granted is not new:
-            return granted, SKIP, SKIP
+            return granted, granted.in_place_of_newer, SKIP
         return new, lines.status("Waiting for its turn", True), ""
 
     def on_restore(self, ticket: Ticket) -> Iterator[tuple[str, Any, Any]]:

@@ -19,6 +19,7 @@ Snapshot = TypeVar("Snapshot")
 SKIP: Any = gr.skip()
 """Leaves a component as it is; alone, all of them."""
 STOPPED = status("Stopped", False)
+STOPPED_EARLY = status("Stopped before its turn came", False)
 
 _LOCK = threading.Lock()  # one for all: Gradio copies the first ticket of every visitor
 
@@ -31,6 +32,7 @@ class _Line:
     count: int = 0
     settled: int = 0  # up to here requests are granted, overtaken or stopped
     checked: set[int] = field(default_factory=set)  # those that `apply` is about
+    stop_click: float = 0  # the newest click on Stop, as the browser numbers all of them
 
 
 class Ticket:
@@ -57,12 +59,17 @@ class Ticket:
         self._number = 0
 
     @contextmanager
-    def apply(self) -> Iterator[Ticket]:
-        """A ticket for a newer request, to be granted within. Until then nothing changes."""
+    def apply(self, click: float = 0) -> Iterator[Ticket]:
+        """A ticket for a newer request, to be granted within. Until then nothing changes.
+
+        `click` is its number (`components.CLICKED`): Stop may be here before what it is to stop.
+        """
         new, line = Ticket(), self._line
         with _LOCK:
             line.count += 1
             new.valid, new._line, new._number = False, line, line.count
+            if click and click < line.stop_click:
+                new._number = line.settled
             line.checked.add(new._number)
         try:
             yield new
@@ -92,8 +99,16 @@ class Ticket:
         """Whether the right was taken away."""
         return not self.valid
 
-    def stop(self) -> Any:
-        """Take the right away, also from requests that are still checked.
+    @property
+    def in_place_of_newer(self) -> Any:
+        """The status for a request that was not granted, of the ticket that `grant` returned instead.
+
+        That it was stopped; SKIP if it was overtaken, as a newer request draws by now.
+        """
+        return SKIP if self.valid else STOPPED_EARLY
+
+    def stop(self, click: float = 0) -> Any:
+        """Take the right away, also from requests that are still checked, or were made by an earlier click.
 
         Returns the status line that says so; SKIP if nothing was running, as what the page says then still holds.
         """
@@ -102,10 +117,10 @@ class Ticket:
             current = line.current
             said = SKIP
             if any(number > line.settled for number in line.checked) or (current.valid and current._waiting):
-                said = status("Stopped before its turn came", False)
+                said = STOPPED_EARLY
             elif current.valid and current.running:
                 said = STOPPED
-            current.valid, line.settled = False, line.count
+            current.valid, line.settled, line.stop_click = False, line.count, max(click, line.stop_click)
             return said
 
     def serve(

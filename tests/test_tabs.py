@@ -269,6 +269,35 @@ def test_a_benchmark_stops_and_starts_again(visitor: Visitor, tmp_path: Path, ph
 
 
 @pytest.mark.browser
+def test_stop_right_after_run_stops_it(visitor: Visitor, tmp_path: Path, photo: Photo) -> None:
+    """Both within one turn of the browser: they may reach the server in either order."""
+    large = tmp_path / "large.png"
+    large.write_bytes(encode_png(photo(1600, 2400)))
+    page = visitor.open()
+    expect(page.locator("#status [role=status]")).to_have_text("Finished")
+    choose(page, large)
+    expect(page.locator("#facts")).to_contain_text("2400 × 1600")
+    page.locator("#methods").get_by_label("DU_bic").check()
+    both = "([run, stop]) => { document.querySelector(run).click(); document.querySelector(stop).click(); }"
+    runs = [
+        ("Compare", "run", "stop", "status"),
+        ("Latent x", "latent-run", "latent-stop", "latent-status"),
+        ("Stress", "stress-run", "stress-stop", "stress-status"),
+        ("Benchmark", "bench-run", "bench-stop", "bench-status"),
+    ]
+    for name, run, stop, line in runs:
+        visitor.tab(name)
+        if name == "Benchmark":
+            page.locator("#bench-files input[type=file]").set_input_files(large)
+            expect(page.locator("#bench-files")).to_contain_text("large")
+            page.wait_for_timeout(500)
+        page.evaluate(both, [f"#{run}", f"#{stop}"])
+        expect(page.locator(f"#{line} [role=status]")).to_contain_text("Stopped")
+        page.wait_for_timeout(1000)
+        expect(page.locator(f"#{line} [role=status]")).to_contain_text("Stopped")
+
+
+@pytest.mark.browser
 def test_a_benchmark_is_called_outdated_until_run(visitor: Visitor, bench_folder: Path) -> None:
     page = visitor.open()
     visitor.tab("Benchmark")

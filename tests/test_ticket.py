@@ -92,6 +92,22 @@ def test_stop_ends_what_is_still_checked() -> None:
     assert granted(old, 2).valid, "the next one is granted"
 
 
+def test_stop_may_be_there_before_what_it_is_to_stop() -> None:
+    """The clicks came in the order of their numbers."""
+    old = Ticket()
+    assert old.stop(2) is SKIP
+    with old.apply(1) as late:
+        assert late.grant(3) is old
+    assert not late.valid and old.in_place_of_newer == BEFORE_ITS_TURN
+    with old.apply(3) as next_one:
+        assert next_one.grant(3) is next_one
+    assert next_one.stop(4) == BEFORE_ITS_TURN
+    assert granted(old, 2).valid, "what is no click has no number"
+    with old.apply(5) as first, old.apply(6) as second:
+        second.grant(1)
+        assert first.grant(1).in_place_of_newer is SKIP, "the second draws by now"
+
+
 def test_visitors_do_not_share_a_line() -> None:
     first = Ticket()
     one, other = copy.deepcopy(first), copy.deepcopy(first)  # as Gradio does

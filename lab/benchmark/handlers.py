@@ -70,13 +70,24 @@ class BenchmarkHandlers:
         choice = gr.Radio(choices=choices, value=chosen if found else None, visible=bool(choices))
         return choice, own, *(self.draw(found) if found else Drawn())
 
-    def begin(self, ticket: Ticket, *request: Any) -> tuple[Ticket, str, Any, str]:
+    def begin(
+        self,
+        ticket: Ticket,
+        dataset: str,
+        files: Sequence[str] | None,
+        scale: int,
+        methods: Sequence[str],
+        protocol: str,
+        no_reference: bool,
+        click: float = 0,
+    ) -> tuple[Ticket, str, Any, str]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
-        with shown_errors(), ticket.apply() as new:
+        request = dataset, files, scale, methods, protocol, no_reference
+        with shown_errors(), ticket.apply(click) as new:
             _checked(*request)
             granted = new.grant(*request)
         if granted is not new:
-            return granted, SKIP, SKIP, SKIP
+            return granted, granted.in_place_of_newer, SKIP, SKIP
         return granted, progress.line(Progress("Waiting for its turn")), gr.Radio(value=None), ""
 
     def outdated(
@@ -150,9 +161,9 @@ class BenchmarkHandlers:
         content.html = LINK_BOX.format("".join(links_to_files))
         return content
 
-    def stop(self, bench: Bench | None, ticket: Ticket) -> Drawn:
+    def stop(self, bench: Bench | None, ticket: Ticket, click: float = 0) -> Drawn:
         """The pictures that all methods have done stay, with their files."""
-        said = ticket.stop()
+        said = ticket.stop(click)
         if bench is None or not bench.progress.active:
             return Drawn(status=said)
         return self._ended(bench)

@@ -11,7 +11,7 @@ from fgrn.record import PROTOCOLS
 from lab import progress
 from lab.benchmark import archive
 from lab.benchmark.handlers import UPLOAD, UPLOADS, BenchmarkHandlers
-from lab.components import NamedChoices, html, pictures
+from lab.components import NamedChoices, click_number, clicked, html, pictures
 from lab.handlers import FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
@@ -31,7 +31,7 @@ HELP = (
 def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
     """Build the tab inside the current `gr.Tab`, wire it, and add its endpoint."""
     tab = BenchmarkHandlers(page)
-    run, own, ticket = gr.State(), gr.State(), gr.State(Ticket())
+    run, own, ticket, click = gr.State(), gr.State(), gr.State(Ticket()), click_number()
     with gr.Row():
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             dataset = gr.Dropdown(
@@ -85,10 +85,15 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
     drawn = [run, status, plot, table, downloads, rows]
     chosen: list[Any] = [dataset, files, scale, methods, protocol, blind]
     begun = start.click(
-        tab.begin, [ticket, *chosen], [ticket, status, measured, old], concurrency_limit=4, **QUIET
+        tab.begin,
+        [ticket, *chosen, click],
+        [ticket, status, measured, old],
+        js=clicked(start),
+        concurrency_limit=4,
+        **QUIET,
     )
     ran = begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
-    stopped = stop.click(tab.stop, [run, ticket], drawn, queue=False, **QUIET)
+    stopped = stop.click(tab.stop, [run, ticket, click], drawn, js=clicked(stop), queue=False, **QUIET)
     scale.input(tab.choices, [scale, methods], methods, trigger_mode="always_last", queue=False, **QUIET)
     whole.select(tab.first, [scale, run, ticket], [measured, own, *drawn], queue=False, **QUIET)
     seen = [

@@ -72,6 +72,7 @@ class LatentHandlers:
         scale: int,
         ticket: Ticket,
         changing: Ticket,
+        click: float = 0,
     ) -> tuple[Ticket, str, str, str]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket.
 
@@ -79,7 +80,7 @@ class LatentHandlers:
         picture.
         """
         with shown_errors():
-            return self._begin(path, method, scale, ticket, changing)
+            return self._begin(path, method, scale, ticket, changing, click)
 
     def opened(
         self,
@@ -108,16 +109,17 @@ class LatentHandlers:
         scale: int,
         ticket: Ticket,
         changing: Ticket,
+        click: float = 0,
         most: float = math.inf,
     ) -> tuple[Ticket, str, str, str]:
-        with ticket.apply() as new:
+        with ticket.apply(click) as new:
             studies.check_method(method)
             height, width = asked.open_picture(path)[0].shape[:2]
             if height * width > most:
                 raise nothing_to_do()
             granted = new.grant(path, method, scale, height * width)
         if granted is not new:
-            return granted, SKIP, SKIP, SKIP
+            return granted, granted.in_place_of_newer, SKIP, SKIP
         changing.stop()
         return new, lines.status("Waiting for its turn", True), "", ""
 
@@ -242,14 +244,16 @@ class LatentHandlers:
         painting: Painting,
         gain: float,
         ticket: Ticket,
+        click: float = 0,
     ) -> tuple[Ticket, str]:
         """Check a change; if it is sound, end what still runs and hand out a new ticket."""
-        with shown_errors(), ticket.apply() as new:
+        with shown_errors(), ticket.apply(click) as new:
             if study is None:
                 raise asked.RequestError("There is no LR picture yet. Press Run first.")
             change = changes.checked(kind, levels, sigma, seed, painting.now.strokes)
             granted = new.grant(study, change, gain)
-        return granted, lines.status("Waiting for its turn", True) if granted is new else SKIP
+        waits = lines.status("Waiting for its turn", True)
+        return granted, waits if granted is new else granted.in_place_of_newer
 
     def on_change(self, ticket: Ticket, latest: Study | None) -> Iterator[tuple[Any, Any]]:
         """Restore from the changed LR picture, unless there is a newer study."""

@@ -12,7 +12,7 @@ import gradio as gr
 from fgrn.methods import METHODS
 from lab import lines
 from lab.at_once import AtOnce, LenientSlider, complain
-from lab.components import html, pictures, upload
+from lab.components import click_number, clicked, html, pictures, upload
 from lab.handlers import FIRST_SCALE, Handlers
 from lab.latent import changes, markup
 from lab.latent.api import LatentApi
@@ -58,7 +58,7 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
     """Build the tab inside the current `gr.Tab`, wire it, and add its endpoints."""
     tab = LatentHandlers(page)
     study, painting, looks = gr.State(), gr.State(Painting()), gr.State(Looks())
-    ticket, changing = gr.State(Ticket()), gr.State(Ticket())
+    ticket, changing, click = gr.State(Ticket()), gr.State(Ticket()), click_number()
     wanted = gr.State(STUDIED[0])  # the method, also at a scale that does not have it
     refusal = gr.Textbox(visible=False)  # a State has no value in the browser
     refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
@@ -96,14 +96,16 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
                     spectrum = gr.Plot(show_label=False, container=False, elem_id="latent-spectrum")
                 errors = pictures(elem_id="latent-errors")
                 html(markup.heading("Change the LR picture", CHANGE))
-                change = _change_section(tab, fast, study, painting, changing, gain)
+                change = _change_section(tab, fast, study, painting, changing, gain, click)
 
     seen = [pair, path, histogram, spectrum, errors]
     drawn = [status, empty, results, said, flow, cell, *seen, *change]
     request = [image, method, scale, ticket, changing]
     granted = [ticket, status, outdated, change.note]
     chosen = [image, method, scale, study]
-    begun = start.click(tab.begin, request, granted, concurrency_limit=4, **QUIET)
+    begun = start.click(
+        tab.begin, [*request, click], granted, js=clicked(start), concurrency_limit=4, **QUIET
+    )
     opened = whole.select(tab.opened, [*request, painting], granted, concurrency_limit=4, **QUIET)
     for asked in (begun, opened):
         ran = asked.success(
@@ -113,7 +115,7 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
         ran.then(tab.outdated, chosen, outdated, **CHECK)
     for changes_choice in (image.change, method.change, scale.change):
         changes_choice(tab.outdated, chosen, outdated, **CHECK)
-    stop.click(Ticket.stop, ticket, status, queue=False, **QUIET)
+    stop.click(Ticket.stop, [ticket, click], status, js=clicked(stop), queue=False, **QUIET)
     shown = [study, looks, view, channel, gain, cell]
     for changes_view in (view.input, gain.input):
         fast(changes_view, tab.views.show_view, shown, seen)
@@ -143,6 +145,7 @@ def _change_section(
     painting: gr.State,
     ticket: gr.State,
     gain: gr.Slider,
+    click: gr.Number,
 ) -> Change:
     """What a visitor does to the LR picture, and what comes back."""
     most, sigma_most, radius_most = (
@@ -188,12 +191,12 @@ def _change_section(
     # brush.js waits for each answer; Gradio would still drop what comes right after it.
     fast(brush.select, tab.paint, [*brushed, levels], [brush], trigger_mode="multiple")
     fast(radius.input, tab.show_brush, brushed, [brush])
-    change = [study, kind, levels, sigma, seed, painting, gain, ticket]
-    begun = go.click(tab.begin_change, change, [ticket, note], concurrency_limit=4, **QUIET)
+    change = [study, kind, levels, sigma, seed, painting, gain, ticket, click]
+    begun = go.click(tab.begin_change, change, [ticket, note], js=clicked(go), concurrency_limit=4, **QUIET)
     begun.success(
         tab.on_change, [ticket, study], [note, back], trigger_mode="multiple", **shown_waiting(note)
     )
-    stop.click(Ticket.stop, ticket, note, queue=False, **QUIET)
+    stop.click(Ticket.stop, [ticket, click], note, js=clicked(stop), queue=False, **QUIET)
     return Change(radius, brush, note, back)
 
 

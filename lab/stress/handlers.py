@@ -62,12 +62,13 @@ class StressHandlers:
         kinds: list[str] | None,
         ticket: Ticket,
         run: StressRun | RateRun | None,
+        click: float = 0,
     ) -> tuple[Any, ...]:
         """Check a request (`kinds` is None for bytes); end what still runs for this visitor; hand out a new ticket.
 
         The example goes, which is of another picture.
         """
-        with shown_errors(), ticket.apply() as new:
+        with shown_errors(), ticket.apply(click) as new:
             asked.check_scale(scale)
             asked.check_methods(methods)
             if kinds is None:
@@ -77,7 +78,7 @@ class StressHandlers:
                 runs.check_kinds(kinds)
                 runs.open_subject(path)
                 granted = new.grant(path, scale, methods, kinds, kind="stress")
-        drawn, rates = Drawn(plots=(SKIP,) * len(KINDS)), (SKIP, SKIP)
+        drawn, rates = Drawn(status=granted.in_place_of_newer, plots=(SKIP,) * len(KINDS)), (SKIP, SKIP)
         if granted is new:
             drawn = drawn._replace(status=progress.line(Progress("Waiting for its turn")))
             if kept.is_example(run):
@@ -123,9 +124,9 @@ class StressHandlers:
         work = partial(rate, self.models, stop=ticket.stopped)
         yield from ticket.serve(work, show, partial(_ended, plots=1), "bytes")
 
-    def stop(self, run: StressRun | RateRun | None, ticket: Ticket) -> tuple[Any, ...]:
+    def stop(self, run: StressRun | RateRun | None, ticket: Ticket, click: float = 0) -> tuple[Any, ...]:
         """What is drawn stays: run, status, and the words below the plots of either kind of run."""
-        said = ticket.stop()
+        said = ticket.stop(click)
         if run is None or not run.progress.active:
             return SKIP, said, SKIP, SKIP
         done, status, _, words, *_ = _ended(run, False)

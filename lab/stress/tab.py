@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from lab import progress
-from lab.components import html, upload
+from lab.components import click_number, clicked, html, upload
 from lab.handlers import FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
@@ -26,7 +26,7 @@ def build(
 ) -> None:
     """Build the tab inside the current `gr.Tab`, wire it, and add its endpoints."""
     tab = StressHandlers(page.models)
-    run, ticket = gr.State(), gr.State(Ticket())
+    run, ticket, click = gr.State(), gr.State(Ticket()), click_number()
     with gr.Row():
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             subject = html(elem_id="stress-subject")
@@ -59,19 +59,26 @@ def build(
     request = [image, scale, methods]
     everything = [*drawn, rate_sentences, rate]
     begun = start.click(
-        tab.begin, [*request, kinds, ticket, run], [ticket, *everything], concurrency_limit=4, **QUIET
+        tab.begin,
+        [*request, kinds, ticket, run, click],
+        [ticket, *everything],
+        js=clicked(start),
+        concurrency_limit=4,
+        **QUIET,
     )
     begun.success(tab.on_stress, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     begun = weigh.click(
         tab.begin,
-        [*request, gr.State(None), ticket, run],
+        [*request, gr.State(None), ticket, run, click],
         [ticket, *everything],
+        js=clicked(weigh),
         concurrency_limit=4,
         **QUIET,
     )
     begun.success(tab.on_bytes, ticket, drawn_rate, trigger_mode="multiple", **shown_waiting(status, SERIES))
     whole.select(tab.first, [run, ticket], everything, queue=False, **QUIET)
-    stop.click(tab.stop, [run, ticket], [run, status, sentences, rate_sentences], queue=False, **QUIET)
+    stopped = [run, status, sentences, rate_sentences]
+    stop.click(tab.stop, [run, ticket, click], stopped, js=clicked(stop), queue=False, **QUIET)
     gr.on(
         [demo.load, image.change, scale.change, methods.change],
         tab.describe,
