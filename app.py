@@ -95,9 +95,8 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
             name, holder = request.session_hash or "", demo.state_holder
             session = holder.session_data.get(name)
             leave(session.state_data.copy().values() if session else ())
-            with (
-                holder.lock
-            ):  # this event was a use of it too: but of all sessions it is to be forgotten first
+            # This event was a use of it too, but of all sessions it is to be forgotten first.
+            with holder.lock:
                 if name in holder.session_data:
                     holder.session_data.move_to_end(name, last=False)
 

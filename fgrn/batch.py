@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,25 +81,29 @@ def find_pictures(inputs: Sequence[str], reporter: Reporter, *, outside: Path | 
 def pictures_below(
     folder: Path, outside: Path | None = None, fail: Callable[[OSError], object] | None = None
 ) -> Iterator[Path]:
-    """Files in and below `folder` that are called as pictures are; nothing hidden, and nothing below `outside`.
+    """Files in and below `folder` that are called as pictures are; nothing hidden, and nothing in or below `outside`.
 
-    Links to folders are followed, each folder once: they may lead in circles. `fail` is called with the error of every
-    folder that cannot be read.
+    Links to folders are followed at the end, each folder once: they may lead in circles. `fail` is called with the
+    error of every folder that cannot be read.
     """
-    seen = {os.path.realpath(place) for place in (folder, outside) if place}
-
-    def is_new(path: str) -> bool:
-        seen_before = len(seen)
-        seen.add(os.path.realpath(path))
-        return len(seen) > seen_before
-
-    for parent, folders, files in os.walk(folder, onerror=fail, followlinks=True):
-        paths = {name: os.path.join(parent, name) for name in folders if name[0] != "."}
-        links_last = sorted(paths, key=lambda name: (os.path.islink(paths[name]), name))
-        folders[:] = sorted(name for name in links_last if is_new(paths[name]))
-        for name in sorted(files):
-            if name[0] != "." and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(parent) / name
+    skipped = Path(os.path.realpath(outside)) if outside else None
+    if skipped and Path(os.path.realpath(folder)).is_relative_to(skipped):
+        skipped = None
+    tops, seen = deque([os.fspath(folder)]), set()
+    while tops:
+        for parent, folders, files in os.walk(tops.popleft(), onerror=fail):
+            place = os.path.realpath(parent)
+            if place in seen or (skipped and Path(place).is_relative_to(skipped)):
+                folders.clear()
+                continue
+            seen.add(place)
+            shown = sorted(name for name in folders if name[0] != ".")
+            links = [name for name in shown if os.path.islink(os.path.join(parent, name))]
+            tops.extend(os.path.join(parent, name) for name in links)
+            folders[:] = [name for name in shown if name not in links]
+            for name in sorted(files):
+                if name[0] != "." and Path(name).suffix.lower() in SUFFIXES:
+                    yield Path(parent) / name
 
 
 def plan(inputs: Sequence[str], output: str, reporter: Reporter, *, force: bool = False) -> list[Job]:

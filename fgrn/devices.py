@@ -29,7 +29,7 @@ def usable_device(device: str | torch.device | None) -> torch.device:
         return default_device()
     try:
         torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError, TypeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"device {device} cannot be used ({reason}): choose another, such as cpu") from error
     return torch.device(device)

@@ -192,9 +192,9 @@ def load(
     is the same everywhere.
 
     Raises:
-        ValueError: for an unknown method or scale, a device that cannot be used here, `weights` or a `latent_seed` for
-            a method that has none or draws nothing, a seed that is not 0 to 2**63 - 1, and for FGRN_GPU_MEMORY that is
-            no number of gigabytes.
+        ValueError: for an unknown method or scale, a device that cannot be used here (bicubic needs none), `weights` or
+            a `latent_seed` for a method that has none or draws nothing, a seed that is no whole number from 0 to
+            2**63 - 1, and for FGRN_GPU_MEMORY that is no number of gigabytes.
         fgrn.checkpoint.CheckpointError: if the weights cannot be used.
     """
     require_float32()
@@ -203,7 +203,7 @@ def load(
         net, card = load_net(method, scale, weights)
         if latent_seed is not None and not isinstance(net, IRN):
             raise ValueError(f"latent_seed has no effect on {METHODS[method].label}: only IRN draws z")
-        if latent_seed is not None and not 0 <= latent_seed <= MAX_SEED:
+        if latent_seed is not None and not (type(latent_seed) is int and 0 <= latent_seed <= MAX_SEED):
             raise ValueError(
                 f"latent_seed {latent_seed} is no seed: choose a whole number from 0 to 2**63 - 1"
             )

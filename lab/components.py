@@ -80,8 +80,8 @@ def upload(**options: Any) -> UploadedImage:
     return UploadedImage(type="filepath", image_mode=None, format="png", **options)
 
 
-# Run and Stop reach the server by different ways, so that Stop may be there first: clicks are numbered in the browser, in
-# the order in which they come.
+# Run and Stop reach the server by different ways, so that Stop may be there first: clicks are numbered in the browser,
+# in the order in which they come.
 NUMBER_CLICKS = """() => {
     window.fgrnClicks = {};
     let count = 0;

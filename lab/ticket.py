@@ -171,15 +171,14 @@ class Ticket:
             pass
         except Exception:
             if self.valid:
-                with shown_errors():
-                    drawn = ended(last, True)
-                yield drawn
+                yield _shown(ended, last, True)
                 raise
         finally:
             self.running = False
         if not self.valid:  # at its end Gradio sends the last values again, over what Stop has drawn
             stopped = self._line.current is self  # and no newer request draws by now
-            yield ended(last, False) if stopped and (overtaken or (self.left and last is not None)) else SKIP
+            again = stopped and (overtaken or (self.left and last is not None))
+            yield _shown(ended, last, False) if again else SKIP
 
     def _take(self, kind: str) -> tuple[Any, ...] | None:
         with _LOCK:
@@ -187,6 +186,11 @@ class Ticket:
                 return None
             self.running = True  # at once: Stop looks at both
             return self._waiting.pop()
+
+
+def _shown(ended: Callable[[Snapshot | None, bool], Any], last: Snapshot | None, failed: bool) -> Any:
+    with shown_errors():
+        return ended(last, failed)
 
 
 def leave(states: Iterable[Any]) -> None:

@@ -114,7 +114,6 @@ def test_what_computes_outside_of_the_queue_has_its_threads() -> None:
         "show_view",
         "show_channel",
         "show_cell",
-        "show_brush",
         "paint",
         "begin_at_once",
     }

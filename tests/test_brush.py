@@ -95,6 +95,27 @@ def test_undo_and_clear_wait_for_the_strokes_before_them(visitor: Visitor) -> No
     assert not traces()
 
 
+def test_a_stroke_is_as_thick_as_the_brush_was(visitor: Visitor) -> None:
+    page = open_brush(visitor)
+    plain = shown(page)
+    with one_message_held(page):
+        stroke(page, (0.2, 0.5), (0.5, 0.2))  # the second waits
+        slide(page, "#latent-radius", 20)
+        slide(page, "#latent-levels", -30)
+    eventually(page, lambda: all(painted(page, plain, [(0.2, 0.5), (0.5, 0.2)])))
+    picture = shown(page).astype(int)
+    assert not (picture < plain).any() and (picture != plain).any(axis=2).sum() < 3 * 4 * 4 * 2.2
+
+    page.locator("#latent-kind").get_by_label("Noise").check()
+    expect(page.locator("#latent-brush canvas")).to_be_hidden()
+    page.locator("#latent-kind").get_by_label("Brush").check()  # another element
+    slide(page, "#latent-levels", 30)
+    stroke(page, (0.8, 0.8))
+    eventually(page, lambda: painted(page, plain, [(0.2, 0.5), (0.8, 0.8)]) == [True, True])
+    page.locator("#latent-undo").click()
+    eventually(page, lambda: painted(page, plain, [(0.2, 0.5), (0.8, 0.8)]) == [True, False])
+
+
 def open_brush(visitor: Visitor) -> Page:
     """The tab with a brush of 30 grey levels."""
     page = open_tab(visitor)
@@ -108,7 +129,8 @@ def open_brush(visitor: Visitor) -> Page:
 def stroke(page: Page, *places: tuple[float, float]) -> None:
     """A click on each place: shares of the width and the height."""
     for across, down in places:
-        box = page.locator("#latent-brush canvas").bounding_box()  # anew: the page may have been scrolled
+        page.locator("#latent-brush canvas").scroll_into_view_if_needed()
+        box = page.locator("#latent-brush canvas").bounding_box()
         assert box
         page.mouse.click(box["x"] + across * box["width"], box["y"] + down * box["height"])
 

@@ -212,11 +212,15 @@ def test_linked_folders_are_followed_once(picture: Path, tmp_path: Path) -> None
     outside.mkdir()
     Image.new("RGB", (20, 20)).save(outside / "b.png")
     (top / "real" / "more").symlink_to(outside)
-    for _ in range(2):  # the second time there is an output, and a link to it
+    (top / "real" / "deep").mkdir()
+    Image.new("RGB", (20, 20)).save(top / "real" / "deep" / "c.png")
+    (top / "first").symlink_to(top / "real" / "deep")
+    for _ in range(2):  # the second time there is an output, and links to it
         assert run("downscale", top, "-o", small, "--method", "bicubic") == 0
-        assert files_of(small) == {"real/a.png", "real/more/b.png"}
+        assert files_of(small) == {"real/a.png", "real/deep/c.png", "real/more/b.png"}
         if not (top / "results").exists():
             (top / "results").symlink_to(small)
+            (top / "a_result").symlink_to(small / "real")
 
 
 def test_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

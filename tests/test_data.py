@@ -213,7 +213,7 @@ def test_a_picture_is_there_once_in_however_many_ways_it_is_named(
     (tmp_path / "link").symlink_to(inside.parent)
     found = training_files([inside, inside.parent, tmp_path / "link", tmp_path])
     assert found == [inside / "a.png", inside.parent / "b.png"]
-    assert "gone.png: it is a link that leads nowhere" in caplog.text
+    assert "gone.png: it is a link that cannot be followed" in caplog.text
 
 
 def test_a_sample_depends_on_seed_and_number_only() -> None:

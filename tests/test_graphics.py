@@ -101,7 +101,7 @@ def test_what_cannot_be_measured_on_graphics_is_named(
     monkeypatch.setenv("FGRN_WEIGHTS", str(tmp_path))
     for options, words in (
         ([], "irn_x2"),
-        (["--threads", "-1"], "from 1 on"),
+        (["--threads", "-1"], "from 1 to 1024"),
         (["--json", "/"], "is a folder"),
     ):
         with pytest.raises(SystemExit):

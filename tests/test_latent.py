@@ -210,44 +210,63 @@ def test_a_stroke_may_leave_the_picture_and_a_point_hits_its_pixel() -> None:
     np.testing.assert_array_equal(views.brushed(lr, outside), lr)
 
 
+def stroke(points: object, radius: object = 4, levels: object = 1) -> dict[str, object]:
+    """A stroke as the browser sends it."""
+    return {"points": points, "radius": radius, "levels": levels}
+
+
 @pytest.mark.parametrize(
     "points", [None, [], "12", [[1]], [[1, 2, 3]], [[1, "2"]], [[1, None]], [[float("nan"), 1]], [[1, 1e9]]]
 )
 def test_what_the_browser_sends_is_checked(points: object) -> None:
-    for sent in ([points], [[[1, 2]], points], ["redo"], "undo", None):
+    bad = (stroke([[1, 2]], radius=0), stroke([[1, 2]], levels=99), {"points": [[1, 2]]}, "redo", [[1, 2]])
+    for sent in (
+        [stroke(points)],
+        [stroke([[1, 2]]), stroke(points)],
+        *([other] for other in bad),
+        "undo",
+        None,
+    ):
         with pytest.raises(RequestError):
-            read_actions(sent, 4, 1)
+            read_actions(sent)
 
 
 def test_what_the_brush_did_is_done_in_its_order() -> None:
-    a, b, c = ([[number, number]] for number in range(3))
-    first = after((), read_actions([a, b], 4, 1))
-    assert [stroke.points for stroke in first] == [((0, 0),), ((1, 1),)]
+    a, b, c = (stroke([[number, number]], radius=number + 1) for number in range(3))
+    first = after((), read_actions([a, b]))
+    assert [(s.points, s.radius) for s in first] == [(((0, 0),), 1), (((1, 1),), 2)]
     for actions, left in (
         (["undo", c], [0, 2]),
         ([c, "undo"], [0, 1]),
         (["undo", "undo", "undo"], []),
         ([c, "clear", c, c, "undo"], [2]),
     ):
-        painted = after(first, read_actions(actions, 4, 1))
-        assert [stroke.points[0][0] for stroke in painted] == left, actions
+        painted = after(first, read_actions(actions))
+        assert [s.points[0][0] for s in painted] == left, actions
 
 
 def test_strokes_have_a_limit() -> None:
-    strokes = after((), read_actions([[[1, 2]], [[1, 2]] * (changes.MAX_POINTS - 1)], 4, 1))
+    strokes = after((), read_actions([stroke([[1, 2]]), stroke([[1, 2]] * (changes.MAX_POINTS - 1))]))
     assert [len(stroke.points) for stroke in strokes] == [1, changes.MAX_POINTS - 1]
     with pytest.raises(RequestError, match="points"):
-        after(strokes, read_actions([[[1, 2]]], 4, 1))
-    assert after(strokes, read_actions([[[1, 2]], "clear"], 4, 1)) == (), "what is painted in the end counts"
+        after(strokes, read_actions([stroke([[1, 2]])]))
+    assert after(strokes, read_actions([stroke([[1, 2]]), "clear"])) == (), (
+        "what is painted in the end counts"
+    )
     corners = [[0, 0], [2000, 2000]] * 100
     with pytest.raises(RequestError, match="too long"):
-        after((), read_actions([corners], 4, 1))
+        after((), read_actions([stroke(corners)]))
     with pytest.raises(RequestError, match="list of objects"):
         changes.plain_strokes(5)
     with pytest.raises(RequestError, match="points"):
-        changes.plain_strokes([{"points": [[1, 2]], "radius": 4, "levels": 1}] * (changes.MAX_POINTS + 1))
+        changes.plain_strokes([stroke([[1, 2]])] * (changes.MAX_POINTS + 1))
     hand = [[20 * i % 2000, 7 * i % 2000] for i in range(200)]
-    assert len(after((), read_actions([hand], 64, 1))) == 1
+    assert len(after((), read_actions([stroke(hand, radius=64)]))) == 1
+
+
+def message(study: Study, number: float, *actions: object) -> gr.EventData:
+    """What brush.js sends."""
+    return gr.EventData(None, {"study": study.token, "actions": list(actions), "number": number})
 
 
 def test_refused_strokes_say_why_and_leave_the_others(tmp_path: Path, picture: str) -> None:
@@ -256,54 +275,50 @@ def test_refused_strokes_say_why_and_leave_the_others(tmp_path: Path, picture: s
     study = run(store, picture)
     painting = Painting()
     assert painting.begin(study.token)
-    drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, {"actions": [[[3, 3]]], "number": 1}))
+    drawn = tab.paint(study, painting, message(study, 1, stroke([[3, 3]])))
     first = painting.now.strokes
     assert [stroke.points for stroke in first] == [((3, 3),)] and drawn["answered"] == 1
-    messages: tuple[Any, ...] = (
-        {"actions": ["undo", []], "number": 2},
-        {"number": 2},
-        {"actions": 3, "number": 2},
-    )
-    for sent in messages:
-        drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, sent))
-        assert painting.now.strokes == first and "Draw it again" in drawn["html"]
+    refused: tuple[object, ...] = ("redo", {"points": []}, stroke([]), 3)
+    for bad in refused:
+        drawn = tab.paint(study, painting, message(study, 2, "undo", bad))
+        assert painting.now.strokes == first and "fg-problem" in drawn["html"]
         assert drawn["answered"] == 2, "or the brush would wait for ever"
-    tab.paint(study, painting, 4, 1, gr.EventData(None, None))
-    assert painting.now.strokes == first
-    corners = {"actions": [[[0, 0], [2000, 2000]] * 8], "number": 3}
-    for _ in range(2):
-        drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, corners))
+    assert tab.paint(study, painting, gr.EventData(None, None)) == SKIP
+    corners = stroke([[0, 0], [2000, 2000]] * 8)
+    for number in (3, 4):
+        drawn = tab.paint(study, painting, message(study, number, corners))
     assert len(painting.now.strokes) == 2 and "too long" in drawn["html"]
-    undone = tab.paint(study, painting, 4, 1, gr.EventData(None, {"actions": ["undo"], "number": 4}))
-    assert painting.now.strokes == first and undone["answered"] == 4 and "too long" not in undone["html"]
+    undone = tab.paint(study, painting, message(study, 5, "undo"))
+    assert painting.now.strokes == first and undone["answered"] == 5 and "too long" not in undone["html"]
     Path(study.files["lr"]).unlink()
-    drawn = tab.paint(study, painting, 4, 1, gr.EventData(None, {"actions": ["clear"], "number": 5}))
+    drawn = tab.paint(study, painting, message(study, 6, "clear"))
     assert "cleaned up" in drawn["html"] and not drawn["files"]
-    assert drawn["answered"] == 5, "this is an answer too"
+    assert drawn["answered"] == 6, "this is an answer too"
 
 
 def test_what_comes_while_a_stroke_is_being_painted_is_not_undone(
     tmp_path: Path, picture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As from another window of the same session."""
     store = Store(tmp_path)
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
     study, painting = run(store, picture), Painting()
     painting.begin(study.token)
-    stroke = gr.EventData(None, {"actions": [[[3, 3]]], "number": 1})
     brushed = views.brushed
     newer: list[Any] = []
 
     def slow(lr: np.ndarray, strokes: tuple[Stroke, ...]) -> np.ndarray:
         if strokes and not newer:
             newer.append(None)
-            newer[0] = tab.show_brush(study, painting, 8)
+            newer[0] = tab.paint(study, painting, message(study, 2, "clear"))
         return brushed(lr, strokes)
 
     monkeypatch.setattr(views, "brushed", slow)
-    assert tab.paint(study, painting, 4, 1, stroke) == SKIP, "its picture would cover the newer one"
-    assert len(newer[0]["painted"]) == 1 and newer[0]["answered"] == 1, "the brush goes on"
-    assert painting.now.radius == 8
-    assert len(tab.paint(study, painting, 4, 1, stroke)["painted"]) == 2
+    first = message(study, 1, stroke([[3, 3]]))
+    assert tab.paint(study, painting, first) == SKIP, "its picture would cover the newer one"
+    assert newer[0]["painted"] == [] and newer[0]["answered"] == 2
+    assert painting.now.strokes == ()
+    assert len(tab.paint(study, painting, first)["painted"]) == 1
 
 
 def test_strokes_on_the_picture_before_are_dropped(tmp_path: Path, picture: str) -> None:
@@ -311,8 +326,11 @@ def test_strokes_on_the_picture_before_are_dropped(tmp_path: Path, picture: str)
     tab = LatentHandlers(SimpleNamespace(models=Models(), store=store))  # type: ignore[arg-type]
     old, new, painting = run(store, picture), run(store, picture), Painting()
     painting.begin(old.token)
-    stroke = gr.EventData(None, {"actions": [[[3, 3]]], "number": 1})
-    assert tab.paint(new, painting, 4, 1, stroke) == SKIP, "it is not drawn yet"
+    assert tab.paint(new, painting, message(new, 1, stroke([[3, 3]]))) == SKIP, "it is not drawn yet"
+    painting.begin(new.token)
+    assert tab.paint(new, painting, message(old, 1, stroke([[3, 3]]))) == SKIP, (
+        "the browser does not show it yet"
+    )
     assert painting.now.strokes == ()
 
 
@@ -331,9 +349,11 @@ def test_a_study_is_drawn_once_as_the_controls_are(tmp_path: Path, picture: str)
     other = tab.draw(run(store, picture), painting, Looks(), "clamped", "rgb", 8)
     assert painting.now.study != before.study and other.note == "" and other.back is None
     gone = run(store, picture)
-    Path(gone.files["lr"]).unlink()
+    for key in ("lr", "x"):
+        Path(gone.files[key]).unlink()
     drawn = tab.draw(gone, painting, Looks(), "clamped", "rgb", 8)
-    assert "cleaned up" in drawn.status and drawn._replace(status=SKIP) == type(drawn)(), "it goes no further"
+    assert "cleaned up" in drawn.status and "cleaned up" in drawn.brush["html"]
+    assert drawn._replace(status=SKIP, brush=SKIP) == type(drawn)(), "it goes no further"
 
 
 def test_a_slow_answer_does_not_cover_a_newer_one(
@@ -368,6 +388,13 @@ def test_an_answer_is_not_held_back_for_a_newer_one_that_fails() -> None:
         return Seen(pair=1, path=2)
 
     assert looks.answer(("pair", "path"), slow) == Seen(pair=1, path=2)
+
+    def failing_late() -> Seen:
+        assert looks.answer(("pair",), lambda: Seen(pair=3)) == Seen(pair=3), "nothing newer is there yet"
+        raise RequestError("cleaned up")
+
+    with pytest.raises(RequestError):
+        looks.answer(("pair",), failing_late)
 
 
 def test_without_a_flow_there_is_no_path_to_see(tmp_path: Path, picture: str) -> None:

@@ -247,6 +247,8 @@ def test_public_api_accepts_paths_and_pil(tmp_path: Path) -> None:
         ("fgrn", 4, {"latent_seed": 1}, "no effect on FGRN"),
         ("irn", 4, {"latent_seed": 2**63}, "is no seed"),
         ("irn", 4, {"latent_seed": -1}, "is no seed"),
+        ("irn", 4, {"latent_seed": 1.5}, "is no seed"),
+        ("fgrn", 4, {"device": 3.5}, "device 3.5 cannot be used"),
         ("fgrn", 4, {"device": "abacus"}, "device abacus cannot be used"),
         ("fgrn", 4, {"device": "cuda:99"}, "device cuda:99 cannot be used"),
     ],

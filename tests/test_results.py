@@ -76,6 +76,9 @@ def test_figures_of_another_method_with_the_networks_that_are_new_go_too() -> No
         *("", "[]", "{}", "{", '{"scale": 4, "limit": null}'),
         json.dumps(OLD | {"weights": []}),
         json.dumps(OLD | {"datasets": None}),
+        json.dumps(OLD | {"datasets": {"Set5": []}}),
+        json.dumps(OLD | {"datasets": {"Set5": {"fgrn": []}}}),
+        json.dumps(OLD | {"weights": {"fgrn": {}}}),
     ],
 )
 def test_a_file_of_something_else_is_refused(content: str, tmp_path: Path) -> None:

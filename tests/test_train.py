@@ -684,7 +684,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         ("--minutes nan", "above 0"),
         ("--samples -5", "whole number from 0 on"),
         ("--hold-out -1", "from 0 on"),
-        ("--threads 1.5", "whole number from 1 on"),
+        ("--threads 1.5", "whole number from 1 to 1024"),
         ("--gamma inf", "from 0 on"),
         ("--seed -1", "from 0 to 2147483647"),
         (f"--seed {10**400}", "from 0 to 2147483647"),

@@ -17,16 +17,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from fgrn import checkpoint
 from fgrn.batch import UsageError, writing
 from fgrn.checkpoint import Card
-from fgrn.files import ensure_writable, write_json
+from fgrn.files import ensure_writable
 from fgrn.models import FGRN
-from training.options import add_figures, add_hold_out
+from training.options import add_figures, add_hold_out, write_figures
 from training.validate import held_out, validate
 
 MOST = 3.0
@@ -117,14 +116,6 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(str(error))
     for row in rows:
         print(", ".join(f"{key} {value:.4f}" for key, value in row.items()))
-    if arguments.json:
-        figures: dict[str, Any] = {
-            "new": card.digest,
-            "old": other.digest,
-            "images": len(images),
-            "rows": rows,
-        }
-        write_json(arguments.json, figures)
     if target:
         net = blend(new, old, arguments.share, part)
         share = f"{arguments.share:g}"
@@ -135,6 +126,11 @@ def main(argv: list[str] | None = None) -> int:
             notes="; ".join(filter(None, (card.provenance.notes, notes))),
         )
         checkpoint.save(net, target, provenance)
+    figures = {"new": card.digest, "old": other.digest, "images": len(images), "rows": rows}
+    try:
+        write_figures(arguments.json, figures)
+    except UsageError as error:
+        parser.error(str(error))
     return 0
 
 

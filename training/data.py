@@ -54,21 +54,21 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def training_files(folders: Sequence[Path]) -> list[Path]:
-    """The image files of all folders, each once, in however many ways it was named.
+    """The image files of all folders, each once, as none may be held out and trained on.
 
-    Else one could be held out and trained on.
-
-    Links that lead nowhere are named and left out.
+    Links that cannot be followed are named and left out.
 
     Raises:
         FileNotFoundError: if there is no such folder, or no image in it.
     """
     files: dict[str, Path] = {}
     for path in (path for folder in folders for path in list_images(folder)):
-        if path.exists():
+        if os.path.exists(path):  # Path.exists raises where a folder on the way cannot be searched
             files.setdefault(os.path.realpath(path), path)
         else:
-            logger.warning("skipped %s: it is a link that leads nowhere", path)
+            logger.warning("skipped %s: it is a link that cannot be followed", path)
+    if not files:
+        raise FileNotFoundError(f"no image in {', '.join(map(str, folders))} can be read")
     return list(files.values())
 
 

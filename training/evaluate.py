@@ -38,8 +38,8 @@ from accelerate.utils import gather_object, parse_flag_from_env
 from tqdm import tqdm
 
 from fgrn import comparison, metrics
+from fgrn.batch import UsageError
 from fgrn.comparison import Plain, Scores
-from fgrn.files import write_json
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES, load_card
@@ -48,7 +48,7 @@ from fgrn.pixels import Pixels, crop_to_multiple
 from fgrn.scores import METRICS, Score
 from training.data import list_images
 from training.environment import environment
-from training.options import ONE_OR_MORE, add_figures
+from training.options import ONE_OR_MORE, THREADS, add_figures, write_figures
 from training.results import merge, read
 
 logger = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--limit", type=ONE_OR_MORE, metavar="N", help="only the first N images of each folder")
     add("--reference-only", action="store_true", help="leave out NIQE and PIQE, which judge LR by itself")
     add("--device", help="default: what Accelerate finds")
-    add("--threads", type=ONE_OR_MORE, help="CPU threads of each process (default: all cores, shared out)")
+    add("--threads", type=THREADS, help="CPU threads of each process (default: all cores, shared out)")
     arguments = parser.parse_args(argv)
     if arguments.update and not arguments.json:
         parser.error("--update is about the file that --json names")
@@ -225,7 +225,11 @@ def main(argv: list[str] | None = None) -> int:
                 "weights": weights,
                 **figures,
             }
-            write_json(arguments.json, merge(old, content) if old else content)
+            try:
+                write_figures(arguments.json, merge(old, content) if old else content)
+            except UsageError as error:
+                logger.error("the figures are lost: %s", error)
+                return 2
     state.destroy_process_group()
     return int(not all(entry["images"] for sets in figures["datasets"].values() for entry in sets.values()))
 

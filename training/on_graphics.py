@@ -15,9 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fgrn.checkpoint import CheckpointError
 from fgrn.compute import as_array, as_tensor
-from fgrn.files import write_json
 from fgrn.images import read_image
 from fgrn.methods import METHODS, SCALES, load_card
 from fgrn.ops import GREY_LEVELS, grey_levels
@@ -25,7 +23,7 @@ from fgrn.pipeline import Rescaler, load, rescale
 from fgrn.pixels import Pixels
 from training.graphics import KINDS, NUMBERS, Kind
 from training.markdown import markdown
-from training.options import add_figures, add_threads, use_threads
+from training.options import add_figures, add_threads, use_threads, write_figures
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 PHOTOS = ("coffee", "portrait")
@@ -90,11 +88,10 @@ def main(argv: list[str] | None = None) -> int:
     use_threads(arguments.threads)
     try:
         figures = measure()
-    except CheckpointError as error:
+        print(graphics_table(figures))
+        write_figures(arguments.json, figures)
+    except ValueError as error:
         parser.error(str(error))
-    print(graphics_table(figures))
-    if arguments.json:
-        write_json(arguments.json, figures)
     return 0
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from fgrn.batch import UsageError, writing
-from fgrn.files import ensure_writable
+from fgrn.files import ensure_writable, write_json
 
 
 def number(
@@ -36,11 +37,12 @@ def number(
 
 
 COUNT, ONE_OR_MORE, SEED = number(int, 0), number(int, 1), number(int, 0, most=2**31 - 1)
+THREADS = number(int, 1, most=1024)
 FROM_ZERO, ABOVE_ZERO = number(float, 0), number(float, 0, above=True)
 
 
-def new_file(text: str) -> Path:
-    """A type of argument: a file of results, which is tried before hours of work."""
+def writable_file(text: str) -> Path:
+    """A type of argument: a file of results, which is tried before hours of work; its folder is made."""
     path = Path(text)
     try:
         with writing(path):
@@ -52,7 +54,18 @@ def new_file(text: str) -> Path:
 
 def add_figures(parser: argparse.ArgumentParser) -> None:
     """`--json`: where the figures go."""
-    parser.add_argument("--json", type=new_file, help="where to write the figures")
+    parser.add_argument("--json", type=writable_file, help="where to write the figures")
+
+
+def write_figures(path: Path | None, content: Mapping[str, Any]) -> None:
+    """Write what `--json` is for, if it was given.
+
+    Raises:
+        UsageError: if it cannot be written after all.
+    """
+    if path:
+        with writing(path):
+            write_json(path, content)
 
 
 def add_hold_out(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +75,7 @@ def add_hold_out(parser: argparse.ArgumentParser) -> None:
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """`--threads`: how many of the CPU each process uses."""
-    parser.add_argument("--threads", type=ONE_OR_MORE, help="CPU threads (default: all cores)")
+    parser.add_argument("--threads", type=THREADS, help="CPU threads (default: all cores)")
 
 
 def use_threads(count: int | None) -> None:

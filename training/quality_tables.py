@@ -139,9 +139,8 @@ def _figure(key: str, factor: float = 1) -> Value:
 
 def _cost(row: Json) -> float | None:
     direct, restored = row.get("psnr_y_direct"), row.get("psnr_y")
-    return (
-        direct - restored if isinstance(direct, float) and isinstance(restored, float) else None
-    )  # None, "inf"
+    # either may be None, or "inf"
+    return direct - restored if isinstance(direct, float) and isinstance(restored, float) else None
 
 
 LR_COLUMNS: tuple[tuple[str, Value, int], ...] = (

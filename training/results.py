@@ -24,15 +24,11 @@ def read(path: Path | None, scale: int, limit: int | None) -> Json | None:
         return None
     try:
         kept: Json = json.loads(path.read_bytes())
-    except ValueError:  # also of an encoding
-        kept = {}
-    named = ("weights", "datasets", "skipped")
-    if (
-        not isinstance(kept, dict)
-        or not PARTS <= kept.keys()
-        or not all(type(kept[key]) is dict for key in named)
-    ):
-        raise ValueError(f"{path} holds no results of training.evaluate: choose another file")
+        if not PARTS <= kept.keys():
+            raise KeyError
+        merge(kept, kept)
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} holds no results of training.evaluate: choose another file") from error
     merge(kept, {**kept, "scale": scale, "limit": limit})
     return kept
 

@@ -15,9 +15,8 @@ import torch
 
 from fgrn import checkpoint
 from fgrn.batch import UsageError
-from fgrn.files import write_json
 from fgrn.models import RescalingNet, build
-from training.options import add_figures, add_hold_out
+from training.options import add_figures, add_hold_out, write_figures
 from training.state import has_state, read_state
 from training.validate import held_out, validate
 
@@ -74,12 +73,11 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         rows = measured(arguments.runs, arguments.data, arguments.hold_out)
+        for row in rows:
+            print(", ".join(f"{key} {value}" for key, value in row.items()))
+        write_figures(arguments.json, {"rows": rows})
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
-    for row in rows:
-        print(", ".join(f"{key} {value}" for key, value in row.items()))
-    if arguments.json:
-        write_json(arguments.json, {"rows": rows})
     return 0
 
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from fgrn import checkpoint
 from fgrn.batch import writing
-from fgrn.files import ensure_writable, write_json
+from fgrn.files import ensure_writable
 from fgrn.methods import METHODS, RESTORING
 from fgrn.models import FGRN
 from fgrn.pipeline import Rescaler, load
 from training.environment import environment
 from training.evaluate import evaluate, image_sets
-from training.options import COUNT, add_threads, use_threads
+from training.options import COUNT, add_threads, use_threads, write_figures
 from training.report import RESULTS
 from training.run import Run, stopping_on_sigterm
 from training.schedule import Budget
@@ -157,7 +157,7 @@ def main(argv: list[str] | None = None) -> int:
             content = carry_out(
                 name, STUDIES[name], arguments.data, arguments.bench, arguments.out, arguments.hold_out
             )
-            write_json(result_file(arguments.results, name), content)
+            write_figures(result_file(arguments.results, name), content)
     except (ValueError, FileNotFoundError) as error:
         logger.error("cannot go on: %s", error)
         return 2

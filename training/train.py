@@ -43,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
                 "give another --out"
             )
         recipe, notes = recipe_of(arguments)
+        with writing(arguments.out / STATE):
+            ensure_writable(arguments.out / STATE)
         run = Run(
             arguments.recipe,
             recipe,
@@ -69,11 +71,9 @@ def main(argv: list[str] | None = None) -> int:
                 )
         elif arguments.init:
             run.state.start_from(arguments.init)
-        with writing(arguments.out / STATE):
-            ensure_writable(arguments.out / STATE)
         if not run.finished:
             _ = run.images, run.validation_images  # after all else that can be wrong: decoding takes minutes
-    except (ValueError, FileNotFoundError, ImportError) as error:
+    except (ValueError, OSError, ImportError) as error:
         logger.error("cannot start: %s", error)
         return 2
     with stopping_on_sigterm(run):

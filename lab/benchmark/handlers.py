@@ -113,12 +113,12 @@ class BenchmarkHandlers:
 
     def on_run(self, ticket: Ticket) -> Iterator[Drawn]:
         """The figures, a picture and a method at a time."""
-        drawn = -1
+        pictures_drawn = -1
 
         def show(bench: Bench) -> Drawn:
-            nonlocal drawn
-            whole = len(bench.done) != drawn or not bench.progress.active
-            drawn = len(bench.done)
+            nonlocal pictures_drawn
+            whole = len(bench.done) != pictures_drawn or not bench.progress.active
+            pictures_drawn = len(bench.done)
             return self.draw(bench, whole=whole)
 
         def ended(bench: Bench | None, broken: bool) -> Drawn:

@@ -5,9 +5,9 @@
 // message to what it has after the one before.
 const box = () => element.querySelector(".fg-brush");
 let pen = null; // the pointer that draws
-let points = null; // of the stroke under it
+let stroke = null; // that it draws
 let sent = 0; // actions on their way
-let number = 0; // of the message that they are in
+let number = 0; // of the message that they are in: no other has it, not even of a brush that was here before
 let study = ""; // what is painted on
 let actions = []; // done, and not yet in the picture: strokes, "undo", "clear"; the first are on their way
 
@@ -20,15 +20,16 @@ const position = event => {
   ];
 };
 
+const setting = name => Number(document.querySelector(`#latent-${name} input[type=range]`).value);
+
 const draw = () => {
   if (!box()) return;
   const context = box().querySelector("canvas").getContext("2d");
-  const radius = Number(box().dataset.radius);
-  const lines = props.value.painted.map(stroke => ({ ...stroke, colour: "rgba(45, 212, 191, 0.3)" }));
-  for (const action of points ? [...actions, points] : actions)
+  const lines = props.value.painted.map(painted => ({ ...painted, colour: "rgba(45, 212, 191, 0.3)" }));
+  for (const action of stroke ? [...actions, stroke] : actions)
     if (action === "undo") lines.pop();
     else if (action === "clear") lines.length = 0;
-    else lines.push({ points: action, radius, colour: "rgba(45, 212, 191, 0.6)" });
+    else lines.push({ ...action, colour: "rgba(45, 212, 191, 0.6)" });
   context.reset();
   context.lineCap = context.lineJoin = "round";
   for (const line of lines) {
@@ -46,8 +47,8 @@ const draw = () => {
 const send = () => {
   if (sent || !actions.length) return;
   sent = actions.length;
-  number += 1;
-  trigger("select", { actions: [...actions], number });
+  number = Math.random();
+  trigger("select", { study, actions: [...actions], number });
 };
 
 element.addEventListener("pointerdown", event => {
@@ -55,23 +56,23 @@ element.addEventListener("pointerdown", event => {
   event.preventDefault();
   element.setPointerCapture(event.pointerId);
   pen = event.pointerId;
-  points = [position(event)];
+  stroke = { points: [position(event)], radius: setting("radius"), levels: setting("levels") };
   draw();
 });
 
 element.addEventListener("pointermove", event => {
   if (event.pointerId !== pen || !box()) return;
   const [x, y] = position(event);
-  const [lastX, lastY] = points[points.length - 1];
-  if (Math.hypot(x - lastX, y - lastY) < Math.max(0.5, box().dataset.radius / 4)) return; // nothing new is covered
-  points.push([x, y]);
+  const [lastX, lastY] = stroke.points.at(-1);
+  if (Math.hypot(x - lastX, y - lastY) < Math.max(0.5, stroke.radius / 4)) return; // nothing new is covered
+  stroke.points.push([x, y]);
   draw();
 });
 
 const lift = (event, whole) => {
   if (event.pointerId !== pen) return;
-  if (whole) actions.push(points);
-  pen = points = null;
+  if (whole) actions.push(stroke);
+  pen = stroke = null;
   draw();
   send();
 };
@@ -79,21 +80,23 @@ const lift = (event, whole) => {
 element.addEventListener("pointerup", event => lift(event, true));
 element.addEventListener("pointercancel", event => lift(event, false));
 
-document.addEventListener("click", event => {
-  if (!element.isConnected || !props.value) return;
+const press = event => {
+  if (!element.isConnected) return document.removeEventListener("click", press); // another brush is here by now
+  if (!props.value) return;
   if (event.target.closest("#latent-clear")) {
     actions.length = sent; // the server need not know of what comes to nothing
     actions.push("clear");
   } else if (event.target.closest("#latent-undo")) {
-    if (actions.length > sent && Array.isArray(actions.at(-1))) actions.pop();
+    if (actions.length > sent && actions.at(-1).points) actions.pop();
     else actions.push("undo");
   } else return;
   draw();
   send();
-});
+};
 
-// Every value says which message was heard last: it may be the answer to something else, to another radius for
-// example.
+document.addEventListener("click", press);
+
+// Every value says which message was heard last.
 const hear = () => {
   const { value } = props;
   if (!value) return;

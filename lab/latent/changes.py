@@ -126,15 +126,15 @@ def checked(
     return Change("level", round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS)))
 
 
-def read_actions(sent: object, radius: object, levels: object) -> tuple[Action, ...]:
-    """What was done with the brush, as the browser sends it: "undo", "clear", or the points of a stroke.
+def read_actions(sent: object) -> tuple[Action, ...]:
+    """What was done with the brush, as the browser sends it: "undo", "clear", or a stroke as `plain_strokes` reads it.
 
     Raises:
         RequestError: if it is none of them.
     """
     if not isinstance(sent, list):
         raise RequestError("What the brush did cannot be read. Draw it again.")
-    return tuple(a if a in ("undo", "clear") else _stroke(a, radius, levels) for a in sent)
+    return tuple(action if action in ("undo", "clear") else _stroke(action) for action in sent)
 
 
 def after(strokes: tuple[Stroke, ...], actions: Sequence[Action]) -> tuple[Stroke, ...]:
@@ -154,20 +154,17 @@ def plain_strokes(sent: object) -> tuple[Stroke, ...]:
     """Strokes as programs write them: points, radius and levels each; RequestError if they are none, or too many."""
     if not isinstance(sent, list):
         raise RequestError("Strokes are a list of objects with points, radius and levels. Write them so.")
-    strokes: list[Stroke] = []
-    for stroke in sent:
-        if not isinstance(stroke, dict) or set(stroke) != {"points", "radius", "levels"}:
-            raise RequestError("A stroke has points, radius and levels, and nothing else. Write it so.")
-        strokes.append(_stroke(stroke["points"], stroke["radius"], stroke["levels"]))
-    return paintable(tuple(strokes))
+    return paintable(tuple(map(_stroke, sent)))
 
 
-def _stroke(points: object, radius: object, levels: object) -> Stroke:
-    thick = _number(radius, "Radius", 0.5, MAX_RADIUS)
-    more = round(_number(levels, "Grey levels", -MAX_LEVELS, MAX_LEVELS))
-    if not isinstance(points, list) or not points:
+def _stroke(sent: object) -> Stroke:
+    if not isinstance(sent, dict) or set(sent) != {"points", "radius", "levels"}:
+        raise RequestError("A stroke has points, radius and levels, and nothing else. Write it so.")
+    radius = _number(sent["radius"], "Radius", 0.5, MAX_RADIUS)
+    levels = round(_number(sent["levels"], "Grey levels", -MAX_LEVELS, MAX_LEVELS))
+    if not isinstance(sent["points"], list) or not sent["points"]:
         raise RequestError("This stroke has no points. Draw it again.")
-    return Stroke(tuple(map(_point, points)), thick, more)
+    return Stroke(tuple(map(_point, sent["points"])), radius, levels)
 
 
 def paintable(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:

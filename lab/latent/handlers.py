@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +15,12 @@ from fgrn.record import sha256
 from lab import asked, cards, lines
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
-from lab.components import nothing_to_do, picture_value, shown_errors
+from lab.components import explained, nothing_to_do, picture_value, shown_errors
 from lab.handlers import Handlers
 from lab.latent import changes, markup, studies, views
 from lab.latent.changes import Change
 from lab.latent.looks import LookHandlers, Looks
-from lab.latent.painting import FIRST_RADIUS, Canvas, Painting
+from lab.latent.painting import Canvas, Painting
 from lab.latent.studies import STUDIED, Study
 from lab.page import Page
 from lab.ticket import SKIP, STOPPED, Ticket
@@ -40,7 +40,6 @@ class Drawn(NamedTuple):
     histogram: Any = SKIP
     spectrum: Any = SKIP
     errors: Any = SKIP
-    radius: Any = SKIP
     brush: Any = SKIP
     note: Any = SKIP
     back: Any = SKIP
@@ -143,11 +142,11 @@ class LatentHandlers:
         if study is None or not painting.begin(study.token):
             return Drawn()
         last = len(study.steps) - 1
+        brush = self._brush(study, painting.now)
         try:
             seen = self.views.show_channel(study, looks, view, channel, gain, 0)
-            brush = self._brush(study, painting.now)
         except gr.Error as error:  # else it would go on "Drawing"
-            return Drawn(status=lines.failed(error.message))
+            return Drawn(status=lines.failed(error.message), brush=brush)
         return Drawn(
             status=lines.status(f"{study.name}, {study.title}", False, study.notices),
             empty=gr.HTML(visible=False),
@@ -156,7 +155,6 @@ class LatentHandlers:
             flow=gr.Column(visible=study.has_flow),
             cell=gr.Slider(minimum=0, maximum=last, value=0) if study.has_flow else SKIP,
             **seen._asdict(),
-            radius=FIRST_RADIUS,
             brush=brush,
             note="",
             back=None,
@@ -179,57 +177,45 @@ class LatentHandlers:
         visible = (kind != "noise", kind == "noise", kind == "noise", kind == "brush")
         return *(gr.update(visible=shown) for shown in visible), gr.Column(visible=kind == "brush")
 
-    def show_brush(self, study: Study | None, painting: Painting, radius: float) -> Any:
-        """The LR picture with all strokes, to paint on with a brush of another radius."""
-        return self._paint(study, painting, lambda now: replace(now, radius=radius))
+    def paint(self, study: Study | None, painting: Painting, event: gr.EventData) -> Any:
+        """What a message of brush.js says was done: strokes, Undo and Clear, all or, if it is refused, nothing.
 
-    def paint(
-        self, study: Study | None, painting: Painting, radius: float, levels: float, event: gr.EventData
-    ) -> Any:
-        """What a message of brush.js says was done: strokes, Undo and Clear, all or, if it is refused, nothing."""
+        The value of the brush says so; nothing if there is a newer one meanwhile, which shows this change too, or if it
+        was done to another study.
+        """
         sent = event._data if isinstance(event._data, dict) else {}
+        if study is None or sent.get("study") != study.token:
+            return SKIP
         number = sent.get("number")
         try:
-            actions, problem = changes.read_actions(sent.get("actions"), radius, levels), ""
+            actions, problem = changes.read_actions(sent.get("actions")), ""
         except RequestError as error:
             actions, problem = (), str(error)
 
         def act(now: Canvas) -> Canvas:
-            now = replace(now, answered=number if isinstance(number, int) else now.answered, radius=radius)
+            now = replace(now, answered=number if isinstance(number, int | float) else now.answered)
             try:
                 return replace(now, strokes=changes.after(now.strokes, actions), problem=problem)
             except RequestError as error:
                 return replace(now, problem=str(error))
 
-        return self._paint(study, painting, act)
-
-    def _paint(self, study: Study | None, painting: Painting, change: Callable[[Canvas], Canvas]) -> Any:
-        """The canvas after a change; nothing if there is a newer one meanwhile, which shows this change too.
-
-        Where it cannot be drawn it says why: brush.js waits for every answer.
-        """
-        canvas = painting.change(study.token, change) if study else None
-        if study is None or canvas is None:
+        canvas = painting.change(study.token, act)
+        if canvas is None:
             return SKIP
-        try:
-            drawn = self._brush(study, canvas)
-        except gr.Error as error:
-            drawn = self._brush_value(study, canvas, Page(lines.problem(error.message)))
+        drawn = self._brush(study, canvas)
         return drawn if painting.now is canvas else SKIP
 
     def _brush(self, study: Study, canvas: Canvas) -> dict[str, Any]:
-        """The value of the brush."""
-        with shown_errors():
-            painted = views.brushed(study.pixels("lr"), canvas.strokes)
-            lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
-        return self._brush_value(study, canvas, markup.canvas(study, lr, canvas.radius, canvas.problem))
-
-    @staticmethod
-    def _brush_value(study: Study, canvas: Canvas, page: Page) -> dict[str, Any]:
-        """A page for brush.js.
+        """The value of the brush; where it cannot be drawn, why: brush.js waits for every answer.
 
         It draws strokes itself until the value names the message that they were in; it numbers its messages.
         """
+        try:
+            painted = views.brushed(study.pixels("lr"), canvas.strokes)
+            lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
+            page = markup.canvas(study, lr, canvas.problem)
+        except Exception as error:
+            page = Page(lines.problem(explained(error)))
         strokes = [{"points": stroke.points, "radius": stroke.radius} for stroke in canvas.strokes]
         answer = {"study": study.token, "answered": canvas.answered, "painted": strokes}
         return {**picture_value(page), **answer}

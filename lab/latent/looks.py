@@ -34,28 +34,17 @@ class Looks:
 
     def __init__(self) -> None:
         self._count = 0
-        self._drawn_by: dict[
-            str, set[int]
-        ] = {}  # by field of Seen: the requests that draw it, if they do not fail
+        self._drawn: dict[str, int] = {}  # by field of Seen: the newest request that has drawn it
 
     def answer(self, fields: tuple[str, ...], draw: Callable[[], Seen]) -> Seen:
-        """What `draw` makes of these fields, without those that a newer request draws as well."""
+        """What `draw` makes of these fields, without those that a newer request has drawn already."""
         with _LOCK:
             self._count += 1
             number = self._count
-            for name in fields:
-                self._drawn_by.setdefault(name, set()).add(number)
-        try:
-            drawn = draw()
-        except BaseException:
-            with _LOCK:
-                for name in fields:
-                    self._drawn_by[name].discard(number)
-            raise
+        drawn = draw()
         with _LOCK:
-            late = [name for name in fields if max(self._drawn_by[name]) > number]
-            for name in fields:
-                self._drawn_by[name] = {other for other in self._drawn_by[name] if other >= number}
+            late = [name for name in fields if self._drawn.get(name, 0) > number]
+            self._drawn.update({name: number for name in fields if name not in late})
         return drawn._replace(**dict.fromkeys(late, SKIP))
 
 

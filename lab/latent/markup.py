@@ -141,12 +141,12 @@ def returned(of: Study, back: Returned, gain: float) -> Page:
     return page
 
 
-def canvas(of: Study, lr: str, radius: float, problem: str = "") -> Page:
-    """The LR picture to paint on, and why the last strokes were refused."""
+def canvas(of: Study, lr: str, problem: str = "") -> Page:
+    """The LR picture to paint on, and why what was done last was refused."""
     page = Page()
     height, width = of.lr_size
     page.html = (
-        f'{lines.problem(problem) if problem else ""}<div class="fg-brush" data-radius="{radius:g}" '
+        f'{lines.problem(problem) if problem else ""}<div class="fg-brush" '
         f'style="--ratio:{width / height:.4f}">'
         f'<img src="{page.address(lr)}" alt="LR picture, to paint on" draggable="false">'
         f'<canvas width="{width}" height="{height}"></canvas></div>'

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from lab.latent.views import Stroke
 
-FIRST_RADIUS = 4  # LR pixels
-
 _LOCK = threading.Lock()  # one for all: Gradio copies the first painting of every visitor
 
 
@@ -19,9 +17,8 @@ class Canvas:
 
     study: str = ""  # the token of what is painted on
     strokes: tuple[Stroke, ...] = ()
-    radius: float = FIRST_RADIUS  # of the brush
-    answered: int = 0  # the last message of brush.js that was heard
-    problem: str = ""  # why its strokes were refused
+    answered: float = 0  # the last message of brush.js that was heard
+    problem: str = ""  # why it was refused
 
 
 class Painting:

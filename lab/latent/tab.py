@@ -19,7 +19,7 @@ from lab.latent.api import LatentApi
 from lab.latent.changes import KINDS
 from lab.latent.handlers import LatentHandlers
 from lab.latent.looks import Looks
-from lab.latent.painting import FIRST_RADIUS, Painting
+from lab.latent.painting import Painting
 from lab.latent.studies import STUDIED, WHY_NOT
 from lab.latent.views import View
 from lab.queues import CHECK, NETWORK, QUIET, shown_waiting
@@ -48,7 +48,6 @@ def _fast(
 class Change(NamedTuple):
     """The components that a new study draws anew: the brush and what came back."""
 
-    radius: gr.Slider
     brush: gr.HTML
     note: gr.HTML
     back: gr.HTML
@@ -168,10 +167,11 @@ def _change_section(
         radius = LenientSlider(
             1,
             radius_most,
-            FIRST_RADIUS,
+            4,
             step=1,
             label="Radius, LR pixels",
             visible=False,
+            interactive=True,  # though only brush.js reads it
             elem_id="latent-radius",
         )
     with gr.Column(visible=False) as canvas:
@@ -187,17 +187,15 @@ def _change_section(
     back = pictures(elem_id="latent-returned")
 
     kind.input(tab.show_kind, kind, [levels, sigma, seed, radius, canvas], **FAST)
-    brushed = [study, painting, radius]
     # brush.js waits for each answer; Gradio would still drop what comes right after it.
-    fast(brush.select, tab.paint, [*brushed, levels], [brush], trigger_mode="multiple")
-    fast(radius.input, tab.show_brush, brushed, [brush])
+    fast(brush.select, tab.paint, [study, painting], [brush], trigger_mode="multiple")
     change = [study, kind, levels, sigma, seed, painting, gain, ticket, click]
     begun = go.click(tab.begin_change, change, [ticket, note], js=clicked(go), concurrency_limit=4, **QUIET)
     begun.success(
         tab.on_change, [ticket, study], [note, back], trigger_mode="multiple", **shown_waiting(note)
     )
     stop.click(Ticket.stop, [ticket, click], note, js=clicked(stop), queue=False, **QUIET)
-    return Change(radius, brush, note, back)
+    return Change(brush, note, back)
 
 
 def _add_api(api: LatentApi) -> None:
