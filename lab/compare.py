@@ -25,7 +25,7 @@ from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
 from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
 from lab.files import Store, shown_name, stem
-from lab.lines import FINISHED
+from lab.lines import FINISHED, STOPPED
 from lab.models import Interrupted, Models
 
 AT_ONCE = 1_000_000  # pixels: up to here bicubic waits for no network
@@ -231,7 +231,7 @@ def stopped(run: Run) -> Run:
         replace(o, state=State.STOPPED, reason=_STOPPED[o.state]) if o.state in _STOPPED else o
         for o in run.outcomes
     )
-    return replace(run, outcomes=outcomes, status="Stopped", active=False)
+    return replace(run, outcomes=outcomes, status=STOPPED, active=False)
 
 
 def _record(models: Models, store: Store, run: Run) -> str:

@@ -6,13 +6,16 @@ from html import escape
 
 FINISHED = "Finished"
 """The status of a run that has come to its end."""
+STOPPED = "Stopped"
+"""The beginning of that of one that was stopped."""
 BROKEN_OFF = "Broken off: see the message"
 """That of one that an error has ended."""
 
 
 def status(text: str, active: bool, notices: tuple[str, ...] = ()) -> str:
     """A line that screen readers announce, and the notices below it."""
-    kind = " fg-busy" if active else " fg-done" if text == FINISHED else ""
+    ended = " fg-done" if text == FINISHED else " fg-stopped" if text.startswith(STOPPED) else ""
+    kind = " fg-busy" if active else ended
     items = "".join(f"<li>{escape(notice)}</li>" for notice in notices)
     listed = f'<ul class="fg-notices">{items}</ul>' if items else ""
     return f'<p class="fg-status{kind}" role="status" aria-live="polite">{escape(text)}</p>{listed}'

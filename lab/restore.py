@@ -110,7 +110,9 @@ def run(
             "Restored with other weights than those that made the LR picture: expect a wrong picture."
         )
     return Restored(
-        path=store.save(encode_png(picture), f"{name}_{source.method}_x{source.scale}_restored.png"),
+        path=store.save(
+            encode_png(picture, quick=True), f"{name}_{source.method}_x{source.scale}_restored.png"
+        ),
         lr_path=store.save(encode_png(lr.pixels), f"{name}_shown.png"),
         name=shown_name(Path(path or "").name),
         title=f"{METHODS[source.method].label} ×{source.scale}",

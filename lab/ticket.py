@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from lab import lines
 from lab.components import shown_errors
 from lab.lines import status
 from lab.models import Interrupted
@@ -18,8 +19,8 @@ Snapshot = TypeVar("Snapshot")
 
 SKIP: Any = gr.skip()
 """Leaves a component as it is; alone, all of them."""
-STOPPED = status("Stopped", False)
-STOPPED_EARLY = status("Stopped before its turn came", False)
+STOPPED = status(lines.STOPPED, False)
+STOPPED_EARLY = status(f"{lines.STOPPED} before its turn came", False)
 
 _LOCK = threading.Lock()  # one for all: Gradio copies the first ticket of every visitor
 
@@ -94,6 +95,11 @@ class Ticket:
     def busy(self) -> bool:
         """Whether its request waits for its turn or is being served."""
         return self.valid and (bool(self._waiting) or self.running)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the visitor has asked for anything yet, be it still checked."""
+        return self._line.count > 0
 
     def stopped(self) -> bool:
         """Whether the right was taken away."""

@@ -108,6 +108,13 @@ def test_stop_may_be_there_before_what_it_is_to_stop() -> None:
         assert first.grant(1).in_place_of_newer is SKIP, "the second draws by now"
 
 
+def test_what_is_asked_for_is_known_at_once() -> None:
+    ticket = Ticket()
+    assert not ticket.asked
+    with ticket.apply():
+        assert ticket.asked, "also by who has the ticket of before"
+
+
 def test_visitors_do_not_share_a_line() -> None:
     first = Ticket()
     one, other = copy.deepcopy(first), copy.deepcopy(first)  # as Gradio does

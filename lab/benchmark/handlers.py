@@ -10,7 +10,7 @@ import gradio as gr
 
 from fgrn.record import Settings
 from lab import links, plots, progress
-from lab.asked import check_scale
+from lab.asked import RequestError, check_scale
 from lab.benchmark import archive, kept, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
@@ -49,9 +49,10 @@ class BenchmarkHandlers:
 
     def first(self, scale: int, bench: Bench | None, ticket: Ticket) -> tuple[Any, ...]:
         """When the tab is opened and nothing was measured yet: the first set that was measured beforehand."""
-        if bench is not None or ticket.request or not (names := kept.names(scale)):
+        if bench is not None or ticket.asked or not (names := kept.names(scale)):
             return SKIP, SKIP, *Drawn()
-        return self.show_kept(names[0], scale, bench, None, ticket)
+        shown = self.show_kept(names[0], scale, bench, None, ticket)
+        return (SKIP, SKIP, *Drawn()) if ticket.asked else shown  # a run may have begun meanwhile
 
     def show_kept(
         self, chosen: str | None, scale: int, bench: Bench | None, own: Bench | None, ticket: Ticket
@@ -207,6 +208,8 @@ class BenchmarkHandlers:
             names = methods or self.page.models.usual(number)
             settings, collected = _checked(dataset or UPLOAD, files, number, names, protocol, no_reference)
             for bench in runs.benchmark(self.page.models, settings, collected, dataset or ""):
+                if not (bench.progress.active or bench.done):
+                    raise RequestError(". ".join(f"{name}: {why}" for name, why in bench.skipped.items()))
                 paths = [] if bench.progress.active else self.downloads(bench).files
                 yield runs.plain_rows(bench), runs.plain_summary(bench), paths
 

@@ -22,7 +22,7 @@ from fgrn.pixels import Pixels
 from fgrn.record import PROTOCOLS, Figures, Input, Record, Settings
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
 from lab.benchmark.archive import Collected, Source
-from lab.lines import FINISHED
+from lab.lines import FINISHED, STOPPED
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
 from lab.reader import read_upload
@@ -153,7 +153,7 @@ def benchmark(
 
 def stopped(bench: Bench) -> Bench:
     """The benchmark as it is shown after Stop: a picture that not all methods have done is left out."""
-    text = f"Stopped after {len(bench.done)} of {len(bench.names)} pictures"
+    text = f"{STOPPED} after {len(bench.done)} of {len(bench.names)} pictures"
     notices = {name: said for name, said in bench.notices.items() if name in bench.done}
     progress = replace(bench.progress, text=text, active=False)
     return replace(bench, figures=bench.complete, notices=notices, progress=progress)

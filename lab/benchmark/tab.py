@@ -23,7 +23,7 @@ PROTOCOL = (
     "side: -Y on the Y channel, -RGB on all three. A picture counts as soon as every method has done it."
 )
 HELP = (
-    "NIQE and PIQE judge the LR picture and take some seconds each. The ZIP of a run repeats it: "
+    "NIQE and PIQE judge the LR picture and take some seconds each. The ZIP of a run that is made here repeats it: "
     "python -m fgrn repeat NAME.zip FOLDER"
 )
 

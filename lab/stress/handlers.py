@@ -98,8 +98,8 @@ class StressHandlers:
 
     def first(self, run: StressRun | RateRun | None, ticket: Ticket) -> Any:
         """When the tab is opened and nothing was measured yet: the example, if it is there."""
-        found = kept.load() if run is None and not ticket.request else None
-        if found is None:
+        found = kept.load() if run is None and not ticket.asked else None
+        if found is None or ticket.asked:  # a run may have begun meanwhile
             return SKIP
         damaged, weighed = found
         chart = _draw_rate(weighed)
@@ -131,6 +131,22 @@ class StressHandlers:
             return SKIP, said, SKIP, SKIP
         done, status, _, words, *_ = _ended(run, False)
         return done, status, *((words, SKIP) if isinstance(run, StressRun) else (SKIP, words))
+
+    def outdated(
+        self,
+        run: StressRun | RateRun | None,
+        kinds: list[str],
+        path: str | None,
+        scale: int,
+        methods: list[str],
+    ) -> str:
+        """Whether what is shown was made from something else than what is chosen now."""
+        if run is None or kept.is_example(run):
+            return ""
+        same = not path or run.subject == _subject(path, scale)
+        if same and set(run.methods) == set(methods) and set(getattr(run, "kinds", kinds)) == set(kinds):
+            return ""
+        return lines.outdated(f"Still shown: the run {run.subject}, not what is chosen now.")
 
     def describe(self, path: str | None, scale: int, methods: list[str]) -> str:
         """What the next run will be about."""
@@ -192,7 +208,7 @@ def _ended(run: StressRun | RateRun | None, failed: bool, plots: int = 0) -> tup
     """What does not come to its end, by an error or by Stop: its plots stay, and its figures as a file."""
     drawn = Drawn(plots=(SKIP,) * plots)
     if run:
-        said = f"Stopped after {run.progress.done} of {run.progress.total} steps"
+        said = f"{lines.STOPPED} after {run.progress.done} of {run.progress.total} steps"
         run = _inactive(run, said) if run.progress.active else run
         drawn = Drawn(run, progress.line(run.progress, run.notices), "", _words(run), drawn.plots)
     return (drawn._replace(status=lines.failed(lines.BROKEN_OFF)) if failed else drawn).values()
@@ -217,7 +233,7 @@ def _plot(run: StressRun, kind: str, shown: dict[str, int]) -> Any:
     if shown.get(kind) == count and run.progress.active:
         return SKIP
     shown[kind] = count
-    return gr.Plot(plots.damage_figure(run, kind), visible=True)
+    return gr.Plot(plots.damage_figure(run, kind), visible=True) if count else gr.Plot(visible=False)
 
 
 def _inactive(run: StressRun | RateRun, text: str = "") -> StressRun | RateRun:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from lab import progress
 from lab.components import click_number, clicked, html, upload
 from lab.handlers import FIRST_SCALE, Handlers
 from lab.progress import Progress
-from lab.queues import QUIET, SERIES, shown_waiting
+from lab.queues import CHECK, QUIET, SERIES, shown_waiting
 from lab.stress.api import StressApi
 from lab.stress.damage import KINDS
 from lab.stress.handlers import StressHandlers
@@ -40,6 +42,7 @@ def build(
             with gr.Row():
                 weigh = gr.Button("Compare bytes", elem_id="stress-bytes", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="stress-stop", scale=1, min_width=80)
+            old = html(elem_id="stress-outdated")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             status = html(
                 progress.line(Progress("Nothing measured yet", active=False)), elem_id="stress-status"
@@ -56,7 +59,7 @@ def build(
 
     drawn = [run, status, empty, sentences, *curves]
     drawn_rate = [run, status, empty, rate_sentences, rate]
-    request = [image, scale, methods]
+    request: list[Any] = [image, scale, methods]
     everything = [*drawn, rate_sentences, rate]
     begun = start.click(
         tab.begin,
@@ -66,7 +69,8 @@ def build(
         concurrency_limit=4,
         **QUIET,
     )
-    begun.success(tab.on_stress, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
+    options = {"trigger_mode": "multiple", **shown_waiting(status, SERIES)}
+    ran = [begun.success(tab.on_stress, ticket, drawn, **options)]
     begun = weigh.click(
         tab.begin,
         [*request, gr.State(None), ticket, run, click],
@@ -75,10 +79,12 @@ def build(
         concurrency_limit=4,
         **QUIET,
     )
-    begun.success(tab.on_bytes, ticket, drawn_rate, trigger_mode="multiple", **shown_waiting(status, SERIES))
+    ran.append(begun.success(tab.on_bytes, ticket, drawn_rate, **options))
     whole.select(tab.first, [run, ticket], everything, queue=False, **QUIET)
     stopped = [run, status, sentences, rate_sentences]
-    stop.click(tab.stop, [run, ticket, click], stopped, js=clicked(stop), queue=False, **QUIET)
+    ran.append(stop.click(tab.stop, [run, ticket, click], stopped, js=clicked(stop), queue=False, **QUIET))
+    for looks in (*(c.change for c in (*request, kinds)), *(event.then for event in ran)):
+        looks(tab.outdated, [run, kinds, *request], old, **CHECK)
     gr.on(
         [demo.load, image.change, scale.change, methods.change],
         tab.describe,
