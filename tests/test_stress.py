@@ -32,7 +32,7 @@ from lab.progress import Clock, Progress, line
 from lab.stress import damage, kept, runs, verdicts
 from lab.stress.api import StressApi
 from lab.stress.damage import CODECS, KINDS, DamageError
-from lab.stress.handlers import StressHandlers
+from lab.stress.handlers import StressHandlers, _draw_stress
 from lab.stress.runs import HR_QUALITIES, UNDAMAGED, Point, RatePoint, RateRun, StressRun
 from lab.ticket import SKIP, Ticket
 from tests.conftest import Photo
@@ -377,6 +377,24 @@ def linked(words: str) -> tuple[str, list[dict[str, str]]]:
     """Name and rows of the CSV file that is linked below a run's plots."""
     [(data, name)] = re.findall(r'href="data:text/plain;base64,([^"]+)" download="([^"]+)"', words)
     return name, list(csv.DictReader(io.StringIO(base64.b64decode(data).decode())))
+
+
+def test_what_is_shown_is_called_outdated_by_other_choices() -> None:
+    tab, run = StressHandlers(Models()), replace(stress_run([26.0], [30.0]), subject="of a at ×4")
+    chosen = list(run.kinds), "some/a.png", 4, list(run.methods)
+    assert tab.outdated(None, *chosen) == tab.outdated(run, *chosen) == ""
+    for place, value in enumerate((["noise", "blur"], "some/b.png", 2, ["du_none"])):
+        other = (*chosen[:place], value, *chosen[place + 1 :])
+        assert "Still shown: the run of a at ×4" in tab.outdated(run, *other), other  # type: ignore[arg-type]
+    weighed = RateRun(4, run.methods, (), subject="of a at ×4")
+    assert tab.outdated(weighed, ["blur"], *chosen[1:]) == "", "it has no damage"
+
+
+def test_there_are_no_curves_before_there_is_a_point() -> None:
+    nothing = replace(stress_run([26.0], [30.0]), points=())
+    shown = [figure for figure in _draw_stress(nothing, {}).plots if figure.visible]
+    assert not shown
+    assert _draw_stress(stress_run([26.0], [30.0]), {}).plots[0].visible
 
 
 def test_figures_of_a_run_that_was_stopped_are_a_file() -> None:

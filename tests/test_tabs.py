@@ -116,6 +116,10 @@ def test_the_endpoints_explain_what_they_refuse(client: Client, picture: Path, t
     broken.write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(AppError, match=r"set\.zip is cut off or damaged"):
         client.predict([handle_file(str(broken))], "", 4, [], "paper", False, api_name="/benchmark")
+    text = tmp_path / "text.png"
+    text.write_text("Dear Sir or Madam")
+    with pytest.raises(AppError, match=r"text\.png.* is not a picture"):
+        client.predict([handle_file(str(text))], "", 4, [], "paper", False, api_name="/benchmark")
     with pytest.raises(AppError, match="no protocol"):
         client.predict([file], "", 4, [], "mine", False, api_name="/benchmark")
 
@@ -149,7 +153,7 @@ def choose(page: Page, path: Path) -> None:
 @pytest.mark.browser
 def test_curves_grow_and_stay_when_stopped(visitor: Visitor, tmp_path: Path, photo: Photo) -> None:
     large = tmp_path / "large.png"
-    large.write_bytes(encode_png(photo(300, 400)))
+    large.write_bytes(encode_png(photo(700, 900)))  # a minute of work: a busy browser shows points late
     page = visitor.open()
     choose(page, large)
     page.get_by_role("checkbox", name="du_bic").check()  # the slow one
