@@ -63,7 +63,7 @@ class Ticket:
     def apply(self, click: float = 0) -> Iterator[Ticket]:
         """A ticket for a newer request, to be granted within. Until then nothing changes.
 
-        `click` is its number (`components.CLICKED`): Stop may be here before what it is to stop.
+        `click` is the number of its click (`components.clicked`): Stop may be here before what it is to stop.
         """
         new, line = Ticket(), self._line
         with _LOCK:
