@@ -15,6 +15,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from fgrn.files import ensure_writable
+
 SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif", ".tif", ".tiff"),
     *(".bmp", ".ppm", ".pgm", ".pbm", ".pnm"),
@@ -150,6 +152,16 @@ def writing(file: Path) -> Iterator[None]:
         raise UsageError(
             f"{file} cannot be written: {error.strerror or error}. Choose another name."
         ) from error
+
+
+def try_writing(file: Path) -> None:
+    """Try at the start what is to be written at the end (`files.ensure_writable`, which makes the folder).
+
+    Raises:
+        UsageError: if it could not be written.
+    """
+    with writing(file):
+        ensure_writable(file)
 
 
 def drop_stdout() -> None:

@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 
 from fgrn import __version__, comparison
-from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan, writing
+from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan, try_writing, writing
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores
 from fgrn.devices import usable_device
-from fgrn.files import ensure_writable, write_atomic, write_json
+from fgrn.files import write_atomic, write_json
 from fgrn.images import ImageError, encode_png, read_image
 from fgrn.lr_files import restore, source_of
 from fgrn.memory import memory_errors_as
@@ -184,8 +184,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     if arguments.json and Path(arguments.json).resolve() in found:
         raise UsageError(f"{arguments.json}: --json would overwrite an input: choose another name.")
     if arguments.json:
-        with writing(Path(arguments.json)):
-            ensure_writable(Path(arguments.json))
+        try_writing(Path(arguments.json))
     reporter.unread_goes_on = bool(arguments.json)
     rescalers = _compared(arguments, reporter)
     shown = [key for key in METRICS if arguments.no_reference or key not in ("niqe", "piqe")]

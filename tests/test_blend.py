@@ -102,6 +102,24 @@ def test_figures_and_weights_are_written(
     assert card.provenance.metrics["validation"]["psnr_y_direct"] == figures["rows"][0]["psnr_y_direct"]
 
 
+def test_weights_are_there_although_the_figures_cannot_be_written(
+    tmp_path: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    new = make_tiny_weights(tmp_path / "n", 1) / "fgrn_x2.safetensors"
+    (tmp_path / "data").mkdir()
+    for seed in range(3):
+        (tmp_path / "data" / f"{seed}.png").write_bytes(encode_png(photo(48, 48, seed)))
+    monkeypatch.setattr("training.options.write_json", full)
+    line = f"--flow-of {new} --data {tmp_path / 'data'} --hold-out 1 --shares 1 --json {tmp_path / 'a.json'}"
+    with pytest.raises(SystemExit):
+        blend.main([str(new), *line.split(), "--share", "1", "--out", str(tmp_path / "out")])
+    assert "No space left" in capsys.readouterr().err
+    assert checkpoint.load(tmp_path / "out" / "fgrn_x2.safetensors")
+
+
 @pytest.mark.parametrize("share", ["-0.1", "3.5", "nan"])
 def test_a_share_far_beyond_both_is_refused(share: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

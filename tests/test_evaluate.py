@@ -172,6 +172,19 @@ def test_what_would_fail_in_the_end_fails_at_once(
     assert "cannot start" in caplog.messages[-1] and "foo" in caplog.messages[-1]
 
 
+def test_a_full_disk_at_the_end_is_said_in_a_line(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("training.options.write_json", full)
+    assert (
+        run(folders, tmp_path / "out.json", "--scale", "2", "--methods", "bicubic", "--reference-only") == 2
+    )
+    assert "No space left" in caplog.messages[-1]
+
+
 def test_seconds_per_megapixel_are_all_seconds_over_all_megapixels(
     folders: list[Path], photo: Photo, use_tiny_weights: Path
 ) -> None:

@@ -669,6 +669,9 @@ def test_a_folder_that_cannot_be_written_is_named_before_the_training(
     (tmp_path / "file").touch()
     assert train.main(arguments("tiny_irn", data, tmp_path / "file" / "run", samples=4)) == 2
     assert "cannot start" in caplog.text and "cannot be written: Not a directory" in caplog.text
+    line = arguments("tiny_irn", data, tmp_path / "run", samples=4)
+    assert train.main([*line, "--cache", str(tmp_path / "file" / "x"), "--memory-limit", "0"]) == 2
+    assert "cannot start" in caplog.messages[-1] and "Not a directory" in caplog.messages[-1]
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:

@@ -21,9 +21,8 @@ from pathlib import Path
 import torch
 
 from fgrn import checkpoint
-from fgrn.batch import UsageError, writing
+from fgrn.batch import UsageError, try_writing
 from fgrn.checkpoint import Card
-from fgrn.files import ensure_writable
 from fgrn.models import FGRN
 from training.options import add_figures, add_hold_out, write_figures
 from training.validate import held_out, validate
@@ -106,8 +105,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"{target} is there already and would be lost: choose another --out")
     try:
         if target:
-            with writing(target):
-                ensure_writable(target)
+            try_writing(target)
         part = FLOW if arguments.flow_of else RESCALING
         (new, card), (old, other) = load(arguments.new), load(arguments.flow_of or arguments.rescaling_of)
         images = held_out(arguments.data, arguments.hold_out)

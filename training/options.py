@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from fgrn.batch import UsageError, writing
-from fgrn.files import ensure_writable, write_json
+from fgrn.batch import UsageError, try_writing, writing
+from fgrn.files import write_json
 
 
 def number(
@@ -45,8 +45,7 @@ def writable_file(text: str) -> Path:
     """A type of argument: a file of results, which is tried before hours of work; its folder is made."""
     path = Path(text)
     try:
-        with writing(path):
-            ensure_writable(path)
+        try_writing(path)
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return path

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fgrn import checkpoint
-from fgrn.batch import writing
-from fgrn.files import ensure_writable
+from fgrn.batch import try_writing
 from fgrn.methods import METHODS, RESTORING
 from fgrn.models import FGRN
 from fgrn.pipeline import Rescaler, load
@@ -151,8 +150,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         for name in names:  # all that they need at their ends
             image_sets([arguments.bench / dataset for dataset in STUDIES[name].sets])
-            with writing(result_file(arguments.results, name)):
-                ensure_writable(result_file(arguments.results, name))
+            try_writing(result_file(arguments.results, name))
         for name in names:
             content = carry_out(
                 name, STUDIES[name], arguments.data, arguments.bench, arguments.out, arguments.hold_out

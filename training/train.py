@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import logging
 
-from fgrn.batch import writing
-from fgrn.files import ensure_writable
+from fgrn.batch import try_writing
 from training.arguments import parse_arguments, recipe_of
 from training.options import use_threads
 from training.run import Run, stopping_on_sigterm
@@ -43,8 +42,7 @@ def main(argv: list[str] | None = None) -> int:
                 "give another --out"
             )
         recipe, notes = recipe_of(arguments)
-        with writing(arguments.out / STATE):
-            ensure_writable(arguments.out / STATE)
+        try_writing(arguments.out / STATE)
         run = Run(
             arguments.recipe,
             recipe,
