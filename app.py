@@ -16,7 +16,7 @@ from fgrn.methods import METHODS, SCALES
 from lab import addresses, api, compare_tab, restore, restore_tab, table, theme, zero_gpu
 from lab.assets import KeptAssets
 from lab.benchmark import tab as benchmark_tab
-from lab.components import NUMBER_CLICKS, html, upload
+from lab.components import NUMBER_CLICKS, SentNumber, html, upload
 from lab.files import private_folder
 from lab.handlers import FIRST_SCALE, SESSIONS, Handlers
 from lab.latent import tab as latent_tab
@@ -25,6 +25,7 @@ from lab.stress import tab as stress_tab
 from lab.ticket import leave
 
 LAB = Path(__file__).resolve().parent / "lab"
+LARGEST_UPLOAD = 20  # MB
 ABOUT = LAB / "about.md"
 DIAGRAMS = LAB / "diagram.svg", LAB / "diagram_narrow.svg"  # of which the width of the screen shows one
 DIAGRAM_BOX = '<div class="fg-diagram-box">{}</div>'
@@ -86,6 +87,8 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
         for tab in tabs.children:
             tab.select(None, None, None, js=ADDRESS_OF_TAB % tab.id, trigger_mode="multiple")
         demo.load(None, None, None, js=NUMBER_CLICKS)
+        size_limit = (LAB / "size_limit.js").read_text(encoding="utf-8")
+        demo.load(None, None, None, js=size_limit.replace("LIMIT", str(LARGEST_UPLOAD)))
         names = {str(tab.id): tab.label for tab in tabs.children}
         demo.load(None, None, None, js=FOLLOW_HISTORY.replace("NAMES", f"({json.dumps(names)})"))
         _add_api(page)
@@ -111,8 +114,8 @@ def _add_api(page: Handlers) -> None:
         image, lr = upload(label="Picture"), upload(label="LR PNG")
         method = gr.Textbox("fgrn", label="Method, one of " + ", ".join(METHODS))
         named = gr.Textbox("", label="Method, if the file does not name it")
-        scale = gr.Number(FIRST_SCALE, precision=0, label="Scale, one of " + ", ".join(map(str, SCALES)))
-        named_scale = gr.Number(0, precision=0, label="Scale, if the file does not name it")
+        scale = SentNumber(FIRST_SCALE, precision=0, label="Scale, one of " + ", ".join(map(str, SCALES)))
+        named_scale = SentNumber(0, precision=0, label="Scale, if the file does not name it")
         several = gr.JSON([], label="Names of methods; empty for all but the refined")
         box = gr.JSON(
             None, label="Region as [left, top, width, height] in pixels; none for the whole picture"
@@ -134,7 +137,7 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
     served: tuple[Any, str, str] = demo.queue(max_size=64).launch(
         theme=theme.theme(),
         css_paths=theme.CSS,
-        max_file_size="20mb",
+        max_file_size=f"{LARGEST_UPLOAD}mb",
         show_error=True,
         state_session_capacity=SESSIONS,
         run_history=False,

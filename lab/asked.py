@@ -48,9 +48,10 @@ def check_scale(scale: object) -> int:
     Raises:
         RequestError: if there is no such scale.
     """
-    if not isinstance(scale, int | float | str) or str(scale).strip() not in map(str, SCALES):
-        raise RequestError(f"Scale {scale!r} is not supported. Choose one of {', '.join(map(str, SCALES))}.")
-    return int(scale)
+    for known in SCALES:
+        if scale == known or (isinstance(scale, str) and scale.strip() == str(known)):
+            return known
+    raise RequestError(f"Scale {scale!r:.40} is not supported. Choose one of {', '.join(map(str, SCALES))}.")
 
 
 def check_methods(methods: object) -> list[str]:

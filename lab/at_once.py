@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from anyio import CapacityLimiter, to_thread
 
-from lab.components import explained, inert, no_stub_files, refused
+from lab.components import Refusal, no_stub_files, shown_errors
 
 AT_MOST = 4  # at a time: each may hold whole pictures
 
@@ -30,14 +30,12 @@ class AtOnce:
     ) -> tuple[Any, ...]:
         """The refusal, and what the handler makes of `values` for so many outputs: either is to be skipped."""
         try:
-            answer = await to_thread.run_sync(handler, *values, limiter=self._limiter)
+            with shown_errors():
+                answer = await to_thread.run_sync(handler, *values, limiter=self._limiter)
             return gr.skip(), *((answer,) if outputs == 1 else answer)
-        except gr.Error as error:
-            text = error.message
-        except Exception as error:
-            text = inert(explained(error))
-        # The number makes it another value: the same refusal is to be shown again.
-        return f"{time.monotonic_ns()} {text}", *[gr.skip()] * outputs
+        except Refusal as refusal:
+            # The number makes it another value: the same refusal is to be shown again.
+            return f"{time.monotonic_ns()} {refusal.text}", *[gr.skip()] * outputs
 
     def handler(
         self, handler: Callable[..., Any], outputs: int
@@ -54,7 +52,7 @@ class AtOnce:
 def complain(refusal: str) -> None:
     """Show why a handler has refused."""
     _, _, text = refusal.partition(" ")
-    raise refused(text)
+    raise Refusal(text)
 
 
 with no_stub_files():

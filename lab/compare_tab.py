@@ -111,7 +111,8 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
     for changes in (image.change, scale.change, methods.change):
         changes(page.outdated, chosen, outdated, **CHECK)
-    refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
+    refused = refusal.change(complain, refusal, concurrency_limit=None, **QUIET)
+    refused.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
     stopped = stop.click(page.stop, [*drawing, click], drawn, js=clicked(stop), queue=False, **QUIET)
     stopped.success(page.measure_stopped, drawing, drawn, **METRIC, **QUIET)
     shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="multiple", **QUIET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,15 @@ with no_stub_files():
             """The names that were sent."""
             return [name for name in payload if isinstance(name, str)] if isinstance(payload, list) else []
 
+    class SentNumber(gr.Number):
+        """A number of a program's request, as it was sent: gr.Number fails at a text, and makes 2.4 a 2."""
+
+        is_template = True  # for the browser it is a number
+
+        def preprocess(self, payload: Any) -> Any:
+            """What was sent. Handlers check it."""
+            return payload
+
 
 def upload(**options: Any) -> UploadedImage:
     """An input for a picture file; `lab.reader` reads it."""
@@ -116,7 +126,7 @@ def shown_errors() -> Iterator[None]:
     except (gr.Error, Interrupted):
         raise
     except Exception as error:
-        raise refused(inert(explained(error))) from error
+        raise Refusal(explained(error)) from error
 
 
 def explained(error: Exception) -> str:
@@ -137,6 +147,14 @@ def nothing_to_do() -> gr.Error:
     return gr.Error("Nothing to do", visible=False, print_exception=False)
 
 
-def refused(text: str) -> gr.Error:
-    """The message box of the page; `text` is shown as HTML."""
-    return gr.Error(text, title="That did not work", duration=20, print_exception=False)
+class Refusal(gr.Error):
+    """The message box of the page, and the error of the API: why something was not done, as plain text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(inert(text), title="That did not work", duration=20, print_exception=False)
+        self.text = text
+
+
+def plain_text(error: gr.Error) -> str:
+    """What an error says, without the links that one of others may have, such as that of a used up GPU quota."""
+    return error.text if isinstance(error, Refusal) else re.sub("<[^>]*>", "", error.message)

@@ -88,7 +88,7 @@ class Handlers:
         `outdated` has said, and what is drawn while the request waits for the networks: what needs none, or an example
         as far as it is known.
         """
-        with shown_errors(), ticket.apply(click) as new:
+        with ticket.apply(click) as new:
             number = asked.check_scale(scale)
             example = self.showcases.find(path, scale, methods)
             ready = None if example else self._ahead.take(path, number)
@@ -128,7 +128,7 @@ class Handlers:
             return
         example = self.showcases.showing(run)
         runs = example.watch(ticket.stopped) if example else compare.measure(self.models, self.store, run)
-        ended = self._ended(ticket, shown, "Not measured: see the message")
+        ended = self._ended(ticket, shown, "Not measured. {}")
         yield from ticket.draw(runs, self._news(ticket, shown), ended)
 
     async def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> AsyncIterator[Drawn]:
@@ -169,14 +169,14 @@ class Handlers:
 
     def measure_region(self, shown: Shown, event: gr.EventData) -> Any:
         """The table with the numbers of the box that was drawn, or of the whole picture again if it was cleared."""
-        token, sent, asked = viewer.sent_box(event)
+        source, sent, asked = viewer.sent_box(event)
         run = shown.run
-        if run is None or token != run.token or not shown.ask(asked):
-            return SKIP  # drawn over pictures that another run has replaced, or another box came first
+        if run is None or source != run.source.sha256 or not shown.ask(asked):
+            return SKIP  # drawn over another picture, or another box came first
         with shown_errors():
             measured = None if sent is None else region.measure(run, Region(region.read_box(sent, run)))
         run = shown.run or run  # there may be a newer snapshot by now
-        if run.token != token or not shown.choose(measured, asked):
+        if source != run.source.sha256 or not shown.choose(measured, asked):
             return SKIP
         return table.render(run, shown.region)
 
@@ -195,13 +195,13 @@ class Handlers:
         """`draw` for a stream of snapshots: only what a snapshot changes."""
         return lambda run: shown.news(self.draw(run, ticket, shown), ticket)
 
-    def _ended(self, ticket: Ticket, shown: Shown, problem: str) -> Callable[[Run | None, bool], Drawn]:
-        """What is drawn when a stream does not come to its end; `problem` says what an error has kept from being."""
+    def _ended(self, ticket: Ticket, shown: Shown, broken: str) -> Callable[[Run | None, str], Drawn]:
+        """What is drawn when a stream does not come to its end; `broken` says it of a problem that is filled in."""
 
-        def ended(last: Run | None, failed: bool) -> Drawn:
+        def ended(last: Run | None, problem: str) -> Drawn:
             run = shown.run if last is None and shown.ticket is ticket else last  # or what `begin` has drawn
             drawn = self._stopped(run, ticket, shown) if run else Drawn()
-            return drawn._replace(status=lines.failed(problem)) if failed else drawn
+            return drawn._replace(status=lines.failed(broken.format(problem))) if problem else drawn
 
         return ended
 

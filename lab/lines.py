@@ -8,8 +8,8 @@ FINISHED = "Finished"
 """The status of a run that has come to its end."""
 STOPPED = "Stopped"
 """The beginning of that of one that was stopped."""
-BROKEN_OFF = "Broken off: see the message"
-"""That of one that an error has ended."""
+BROKEN_OFF = "Broken off. {}"
+"""That of one that an error has ended; the problem is to be filled in."""
 
 
 def status(text: str, active: bool, notices: tuple[str, ...] = ()) -> str:

@@ -38,10 +38,15 @@ class Box:
 
 @dataclass(frozen=True)
 class Region:
-    """A box with the numbers of the methods measured so far. No border is cut inside a box."""
+    """A box with the numbers of the methods measured so far, in one run. No border is cut inside a box."""
 
     box: Box
     scores: Mapping[str, Scores] = field(default_factory=dict)
+    token: str = ""  # of that run
+
+    def of(self, run: Run) -> Mapping[str, Scores]:
+        """The numbers of a run: none, if they are those of another."""
+        return self.scores if self.token == run.token else {}
 
     def over(self, run: Run) -> Run:
         """The run with the numbers of the box in place of those of the whole picture."""
@@ -49,7 +54,7 @@ class Region:
             replace(
                 outcome,
                 scores={key: score for key, score in outcome.scores.items() if key not in KEYS}
-                | self.scores.get(outcome.method, {}),
+                | self.of(run).get(outcome.method, {}),
             )
             for outcome in run.outcomes
         )
@@ -73,24 +78,24 @@ def read_box(sent: Any, run: Run) -> Box:
 
 
 def measure(run: Run, region: Region) -> Region:
-    """The region with the numbers of all methods that are done; what was measured before is kept.
+    """The region with the numbers of all methods of a run that are done; what was measured of it before is kept.
 
     Raises:
         RequestError: if the files of the run are gone.
     """
-    missing = [outcome for outcome in run.done if outcome.method not in region.scores]
-    if not missing:
+    scores = dict(region.of(run))
+    missing = [outcome for outcome in run.done if outcome.method not in scores]
+    if not missing and region.token == run.token:
         return region
-    scores = dict(region.scores)
     try:
-        hr = region.box.crop(read_image(run.hr).pixels)
+        hr = region.box.crop(read_image(run.hr).pixels) if missing else None
         for outcome in missing:
-            if outcome.files:
+            if outcome.files and hr is not None:
                 picture = read_image(outcome.files.reconstruction).pixels
                 scores[outcome.method] = _scores(hr, region.box.crop(picture))
     except ImageError as error:
         raise RequestError(CLEANED_UP) from error
-    return replace(region, scores=scores)
+    return replace(region, scores=scores, token=run.token)
 
 
 def _scores(hr: Pixels, picture: Pixels) -> Scores:

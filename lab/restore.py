@@ -10,10 +10,10 @@ from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError, LoadedImage, encode_png
 from fgrn.lr_files import Source, restore, source_of
 from fgrn.memory import memory_errors_as
-from fgrn.methods import METHODS, SCALES
+from fgrn.methods import METHODS
 from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
-from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError
+from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_scale
 from lab.files import Store, shown_name, stem
 from lab.models import Models
 from lab.reader import read_upload
@@ -143,9 +143,7 @@ def _named(method: str | None) -> str | None:
 def _scale(scale: object) -> int | None:
     if scale in (None, "", FROM_FILE, 0):
         return None
-    if str(scale) not in map(str, SCALES):
-        raise RequestError(f"Scale {scale!r} is not supported. Choose one of {', '.join(map(str, SCALES))}.")
-    return int(str(scale))
+    return check_scale(scale)
 
 
 def _check_size(pixels: Pixels, source: Source) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.events import Dependency
@@ -22,7 +22,6 @@ from lab.components import (
     nothing_to_do,
     picture_value,
     pictures,
-    shown_errors,
     upload,
 )
 from lab.files import shown_name
@@ -34,7 +33,13 @@ from lab.ticket import SKIP, STOPPED, Ticket
 Request = tuple[str | None, str, str, bool]
 """Path of the LR file, method, scale, and whether other weights than the file's may restore it."""
 
-NOTHING_RESTORED = lines.failed("Nothing restored: see the message. A picture below is an earlier one")
+
+class Drawn(NamedTuple):
+    """New values of what is being done, of the picture of a LR PNG, and of the request that gave it."""
+
+    status: Any = SKIP
+    picture: Any = SKIP
+    given: Any = SKIP
 
 
 def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Dependency]) -> None:
@@ -81,8 +86,8 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
     lr.change(tab.describe, lr, facts, concurrency_limit=4, **QUIET)
     for changes in (lr.change, method.input, scale.input, other.input):
         changes(tab.outdated, [*chosen, given], outdated, **CHECK)
-    taken = take.click(tab.take, seen, chosen, concurrency_limit=4, **QUIET)
-    taken.failure(tab.refused, ticket, status, queue=False, **QUIET)
+    taken = take.click(tab.take, [seen, ticket], chosen, concurrency_limit=4, **QUIET)
+    taken.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
     opened = whole.select(tab.opened, [seen, lr, ticket], chosen, concurrency_limit=4, **QUIET)
     arrived = [
         ran.success(tab.arrived, [seen, *chosen, ticket], chosen, concurrency_limit=4, **QUIET)
@@ -98,7 +103,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
             concurrency_limit=4,
             **QUIET,
         )
-        begun.failure(tab.refused, ticket, status, queue=False, **QUIET)
+        begun.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
         ran = begun.success(
             tab.on_restore, ticket, [status, picture, given], trigger_mode="multiple", **shown_waiting(status)
         )
@@ -115,11 +120,11 @@ class RestoreTab:
         self.models = page.models
         self.store = page.store
 
-    def take(self, shown: Shown) -> tuple[str, str, str, bool]:
+    def take(self, shown: Shown, ticket: Ticket) -> tuple[str, str, str, bool]:
         """The LR picture of Compare, FGRN's if it is there; for it the file decides everything else."""
         done = {outcome.method: outcome.files for outcome in shown.run.done} if shown.run else {}
         files = done.get("fgrn") or next(reversed(done.values()), None)
-        with shown_errors():
+        with ticket.refusals():
             if files is None:
                 raise RequestError("Compare has no LR picture yet. Run it there, or upload a LR PNG here.")
         return files.lr, restore.FROM_FILE, restore.FROM_FILE, False
@@ -133,7 +138,7 @@ class RestoreTab:
         to_come = {o.method for o in run.outcomes if o.state in (State.WAITING, State.RUNNING)}
         if run.active and "fgrn" in to_come:
             raise nothing_to_do()
-        return self.take(shown)
+        return self.take(shown, ticket)
 
     def arrived(
         self, shown: Shown, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket
@@ -179,36 +184,30 @@ class RestoreTab:
 
         The last value is nothing in place of what `outdated` has said.
         """
-        with shown_errors(), ticket.apply(click) as new:
+        with ticket.apply(click) as new:
             restore.check(path, method, scale)
             granted = new.grant(path, method, scale, other_weights)
         if granted is not new:
             return granted, granted.in_place_of_newer, SKIP
         return new, lines.status("Waiting for its turn", True), ""
 
-    def on_restore(self, ticket: Ticket) -> Iterator[tuple[str, Any, Any]]:
-        """What is being done, the picture of a LR PNG, and the request that gave it."""
+    def on_restore(self, ticket: Ticket) -> Iterator[Drawn]:
+        """What is being done, then the picture."""
 
-        def steps(
-            path: str | None, method: str, scale: str, other_weights: bool
-        ) -> Iterator[tuple[str, Any, Any]]:
+        def steps(path: str | None, method: str, scale: str, other_weights: bool) -> Iterator[Drawn]:
             doing = restore.doing(self.models, *restore.check(path, method, scale))
-            yield lines.status(doing, True), SKIP, SKIP
+            yield Drawn(lines.status(doing, True))
             done = restore.run(self.models, self.store, path, method, scale, other_weights, ticket.stopped)
             page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
-            yield (
+            yield Drawn(
                 lines.status(f"Restored from {done.name} alone", False, done.notices),
                 picture_value(page),
                 (path, method, scale, other_weights),
             )
 
-        def ended(last: tuple[str, Any, Any] | None, failed: bool) -> tuple[str, Any, Any]:
-            if failed:
-                return NOTHING_RESTORED, SKIP, SKIP
-            return last[0] if last and last[1] is not SKIP else STOPPED, SKIP, SKIP
+        def ended(last: Drawn | None, problem: str) -> Drawn:
+            if problem:
+                return Drawn(lines.failed(f"Nothing restored. {problem}"))
+            return Drawn(last.status if last and last.picture is not SKIP else STOPPED)
 
         yield from ticket.serve(steps, lambda drawn: drawn, ended)
-
-    def refused(self, ticket: Ticket) -> str:
-        """The request was refused; what was asked for before goes on, or its picture stays."""
-        return SKIP if ticket.busy else NOTHING_RESTORED

@@ -37,8 +37,8 @@ class Shown:
         self._drawn: tuple[Ticket | None, Drawn] = (None, Drawn())
 
     def put(self, run: Run, ticket: Ticket) -> None:
-        """There is a newer snapshot. The region stays while the pictures do."""
-        if self.run is None or self.run.token != run.token:
+        """There is a newer snapshot. The region stays while the picture does, and is measured anew in another run."""
+        if self.run is None or self.run.source.sha256 != run.source.sha256:
             self.region = None
         self.run, self.ticket = run, ticket
 

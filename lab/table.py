@@ -126,7 +126,7 @@ def plain_rows(run: Run, region: Region | None = None) -> list[dict[str, object]
             row[column.key] = plain_number(in_plain_units(column.key, score))
             if score is not None and score.value is None:
                 reasons[column.key] = score.reason
-        of_region = region.scores.get(outcome.method, {}) if region else {}
+        of_region = region.of(run).get(outcome.method, {}) if region else {}
         for key in KEYS if region else ():
             score = of_region.get(key)
             row[f"region_{key}"] = plain_number(score.value if score else None)

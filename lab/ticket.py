@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from lab import lines
-from lab.components import shown_errors
-from lab.lines import status
+from lab.components import Refusal, plain_text, shown_errors
+from lab.lines import failed, status
 from lab.models import Interrupted
 
 Snapshot = TypeVar("Snapshot")
@@ -34,6 +34,7 @@ class _Line:
     settled: int = 0  # up to here requests are granted, overtaken or stopped
     checked: set[int] = field(default_factory=set)  # those that `apply` is about
     stop_click: float = 0  # the newest click on Stop, as the browser numbers all of them
+    refusal: str = ""  # why the last request that was not sound was refused
 
 
 class Ticket:
@@ -63,7 +64,8 @@ class Ticket:
     def apply(self, click: float = 0) -> Iterator[Ticket]:
         """A ticket for a newer request, to be granted within. Until then nothing changes.
 
-        `click` is the number of its click (`components.clicked`): Stop may be here before what it is to stop.
+        An error within is one of `refusals`. `click` is the number of its click (`components.clicked`): Stop may be
+        here before what it is to stop.
         """
         new, line = Ticket(), self._line
         with _LOCK:
@@ -73,10 +75,27 @@ class Ticket:
                 new._number = line.settled
             line.checked.add(new._number)
         try:
-            yield new
+            with self.refusals():
+                yield new
         finally:
             with _LOCK:
                 line.checked.discard(new._number)
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """An error within is a Refusal, which `refused` repeats: the message box goes after a while."""
+        try:
+            with shown_errors():
+                yield
+        except Refusal as refusal:
+            self._line.refusal = refusal.text
+            raise
+
+    def refused(self) -> Any:
+        """The status after a refusal; SKIP if what was asked for before goes on."""
+        line = self._line
+        said, line.refusal = line.refusal, ""  # none if it was Gradio that refused
+        return SKIP if self.busy else failed(said or "Not done: see the message")
 
     def grant(self, *request: Any, kind: str = "") -> Ticket:
         """Take the right away from the ticket that has it, for a request of a kind that `serve` is to ask for.
@@ -133,7 +152,7 @@ class Ticket:
         self,
         work: Callable[..., Iterator[Snapshot]],
         show: Callable[[Snapshot], Any],
-        ended: Callable[[Snapshot | None, bool], Any],
+        ended: Callable[[Snapshot | None, str], Any],
         kind: str = "",
     ) -> Iterator[Any]:
         """Draw what `work` makes of the request; nothing if it is of another kind, or was served or stopped before."""
@@ -151,14 +170,14 @@ class Ticket:
         self,
         snapshots: Iterator[Snapshot],
         show: Callable[[Snapshot], Any],
-        ended: Callable[[Snapshot | None, bool], Any],
+        ended: Callable[[Snapshot | None, str], Any],
     ) -> Iterator[Any]:
         """What `show` makes of the snapshots, as long as the right lasts.
 
-        What does not come to its end must not look as if it went on: `ended` makes of the last snapshot what is drawn
-        then: after an error (`failed`; of None, if it came first), or when Stop came while that snapshot was on its way
-        to the browser, or nobody has drawn it (`leave`). An error becomes the message of the page. The snapshots end by
-        Interrupted when the right is gone, if not before.
+        What does not come to its end must not look as if it went on: `ended(last, problem)` makes of the last snapshot
+        what is drawn then: after an error (`last` is None if it came first), or, with no problem, when Stop came while
+        that snapshot was on its way to the browser, or nobody has drawn it (`leave`). An error becomes the message of
+        the page as well. The snapshots end by Interrupted when the right is gone, if not before.
         """
         self.running = True
         last: Snapshot | None = None
@@ -175,16 +194,16 @@ class Ticket:
                         break
         except Interrupted:
             pass
-        except Exception:
+        except gr.Error as error:
             if self.valid:
-                yield _shown(ended, last, True)
+                yield _shown(ended, last, plain_text(error))
                 raise
         finally:
             self.running = False
         if not self.valid:  # at its end Gradio sends the last values again, over what Stop has drawn
             stopped = self._line.current is self  # and no newer request draws by now
             again = stopped and (overtaken or (self.left and last is not None))
-            yield _shown(ended, last, False) if again else SKIP
+            yield _shown(ended, last, "") if again else SKIP
 
     def _take(self, kind: str) -> tuple[Any, ...] | None:
         with _LOCK:
@@ -194,9 +213,9 @@ class Ticket:
             return self._waiting.pop()
 
 
-def _shown(ended: Callable[[Snapshot | None, bool], Any], last: Snapshot | None, failed: bool) -> Any:
+def _shown(ended: Callable[[Snapshot | None, str], Any], last: Snapshot | None, problem: str) -> Any:
     with shown_errors():
-        return ended(last, failed)
+        return ended(last, problem)
 
 
 def leave(states: Iterable[Any]) -> None:

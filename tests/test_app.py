@@ -271,23 +271,36 @@ def test_an_event_that_waited_serves_the_newest_request_once(picture: str) -> No
     assert list(page.on_run(second, shown)) == [gr.skip()] and shown.run is drawn
 
 
+def region_of(shown: Shown) -> region.Region | None:
+    return shown.region
+
+
 def test_a_region_stays_as_long_as_the_pictures(picture: str, tmp_path: Path) -> None:
     page, shown = handlers.Handlers(), Shown()
     portrait = str(handlers.EXAMPLES["portrait"])
     ticket = Ticket()
 
-    def run(path: str) -> None:
+    def run(path: str, scale: int = 4) -> None:
         nonlocal ticket
-        ticket, *_ = page.begin(path, 4, ["bicubic", "irn", "fgrn"], ticket, shown)
+        ticket, *_ = page.begin(path, scale, ["bicubic", "irn", "fgrn"], ticket, shown)
         list(page.on_run(ticket, shown))
 
     run(portrait)
     assert shown.run
-    sent = {"run": shown.run.token, "box": [0, 0, 40, 30]}
+    sent = {"source": shown.run.source.sha256, "box": [0, 0, 40, 30]}
     assert "of the region" in page.measure_region(shown, gr.EventData(None, sent))
-    run(portrait)  # the same run is shown again, and the viewer keeps its box
+    run(portrait)  # the viewer keeps its box as long as the picture is the same
     assert shown.region is not None
+    run(portrait, 2)
+    assert shown.run.scale == 2 and shown.region is not None
+    of_now = shown.region.of(shown.run)
+    assert set(of_now) == {"bicubic", "irn", "fgrn"}
+    files = shown.run.done[0].files
+    assert files
+    hr, restored = (read_image(path).pixels[:30, :40] for path in (shown.run.hr, files.reconstruction))
+    assert of_now["bicubic"]["psnr_y"].value == metrics.psnr_y(hr, restored, 0)
     run(picture)
+    assert region_of(shown) is None
     assert page.measure_region(shown, gr.EventData(None, sent)) == gr.skip()
 
 
@@ -298,7 +311,7 @@ def test_the_region_that_was_asked_for_last_counts(
     page, shown = handlers.Handlers(), Shown()
     page.begin(picture, 4, ["bicubic"], Ticket(), shown)
     assert shown.run
-    first = {"run": shown.run.token, "box": [0, 0, 40, 30], "asked": 1}
+    first = {"source": shown.run.source.sha256, "box": [0, 0, 40, 30], "asked": 1}
     answers: list[str] = []
     measure = region.measure
 
@@ -431,7 +444,7 @@ def test_a_region_that_is_cleared_while_it_is_measured_stays_cleared(
     page, shown = handlers.Handlers(), Shown()
     ticket, *_ = page.begin(picture, 4, ["bicubic"], Ticket(), shown)
     assert shown.run
-    sent = {"run": shown.run.token, "box": [0, 0, 40, 30]}
+    sent = {"source": shown.run.source.sha256, "box": [0, 0, 40, 30]}
     page.measure_region(shown, gr.EventData(None, sent))
     measure = region.measure
 
@@ -615,10 +628,11 @@ def test_what_compare_does_not_have_is_not_restored(picture: str) -> None:
     page, shown = handlers.Handlers(), Shown()
     tab = RestoreTab(page)
     with pytest.raises(gr.Error, match="Compare has no LR picture yet"):
-        tab.take(shown)
+        tab.take(shown, ticket := Ticket())
+    assert "Compare has no LR picture yet" in ticket.refused()
     page.begin(picture, 4, ["bicubic"], Ticket(), shown)
     assert shown.run and shown.run.done[0].files
-    assert tab.take(shown) == (shown.run.done[0].files.lr, "file", "file", False)
+    assert tab.take(shown, Ticket()) == (shown.run.done[0].files.lr, "file", "file", False)
 
 
 def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
@@ -636,7 +650,7 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
         tab.opened(shown, None, fresh)
     page.begin(picture, 4, ["bicubic"], Ticket(), shown)
     request = tab.opened(shown, None, fresh)
-    assert request == tab.take(shown) == tab.arrived(shown, *untouched, fresh)
+    assert request == tab.take(shown, fresh) == tab.arrived(shown, *untouched, fresh)
     with pytest.raises(gr.Error, match="Nothing to do"):
         tab.arrived(shown, None, "file", "2", False, fresh)
     ticket, _, said = tab.begin(*request, fresh)
@@ -661,8 +675,9 @@ def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture:
         tab.begin(None, "file", "file", False, Ticket())
     ticket, status, _ = tab.begin(str(path), "file", "file", False, Ticket())
     assert "Waiting" in status
-    assert tab.refused(ticket) == gr.skip(), "a refusal does not hide what goes on"
-    assert "Nothing restored" in tab.refused(Ticket())
+    with pytest.raises(gr.Error, match="no LR picture"):
+        tab.begin(None, "file", "file", False, ticket)
+    assert ticket.refused() == gr.skip(), "a refusal does not hide what goes on"
     drawn = tab.on_restore(ticket)
     assert "Restoring with FGRN ×4" in next(drawn)[0]
     assert "Stopped" in ticket.stop()
@@ -903,6 +918,14 @@ def test_the_api_refuses_unknown_methods_and_missing_weights(client: Client, pic
         client.predict(handle_file(picture), "best", 4, api_name="/downscale")
     with pytest.raises(AppError, match="DU_none has weights for x4 only"):
         client.predict(handle_file(picture), "du_none", 2, api_name="/downscale")
+    for scale in (3, 2.4, "four"):
+        with pytest.raises(AppError, match=f"Scale {scale!r} is not supported"):
+            client.predict(handle_file(picture), "bicubic", scale, api_name="/downscale")
+    files = [
+        client.predict(handle_file(picture), "bicubic", scale, api_name="/downscale")
+        for scale in (4, 4.0, "4")
+    ]
+    assert len({Path(file).read_bytes() for file in files}) == 1
 
 
 def test_the_api_reads_no_file_that_was_not_uploaded(url: str) -> None:

@@ -193,9 +193,7 @@ def test_a_picture_that_stays_is_named_after_the_file_that_gave_it(
         expect(said).to_contain_text("Still shown: what portrait_fgrn_x4_lr.png gave")
         if path is foreign:
             page.locator("#restore").click()
-            expect(status).to_contain_text(
-                "Nothing restored: see the message. A picture below is an earlier one"
-            )
+            expect(status).to_contain_text(re.compile("Nothing restored. .*other weights"))
             expect(said).to_contain_text("Still shown: what portrait_fgrn_x4_lr.png gave")
 
 
@@ -315,6 +313,33 @@ def test_two_visitors_wait_for_each_other_and_get_their_own_pictures(
     second.finish()
 
 
+def test_a_file_over_the_limit_is_refused_before_it_is_sent(
+    visitor: Visitor, picture: Path, tmp_path: Path
+) -> None:
+    large = tmp_path / "scan.tif"
+    with large.open("wb") as file:
+        file.truncate(21 * 1024 * 1024)
+    page = visitor.open()
+    finished(page)
+    said = page.locator(".fg-too-large")
+    for _ in range(2):  # the same file again
+        upload(page, "#picture", large)
+        expect(said).to_have_count(1)
+        expect(said).to_contain_text("scan.tif has 21.0 MB, and this page takes files of up to 20 MB")
+    expect(page.locator("#picture input[type=file]")).to_be_enabled()
+    upload(page, "#picture", picture)
+    expect(page.locator("#facts")).to_contain_text("301 × 203")
+    expect(said).to_have_count(0)
+    data = page.evaluate_handle(
+        "() => { const data = new DataTransfer();"
+        " data.items.add(new File([new Uint8Array(21 * 1024 * 1024)], 'set.zip')); return data; }"
+    )
+    visitor.tab("Benchmark")
+    page.locator("#bench-files button").first.dispatch_event("drop", {"dataTransfer": data})
+    expect(said).to_contain_text("set.zip has 21.0 MB")
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+
+
 def test_a_bad_file_says_why_and_leaves_the_page_usable(
     visitor: Visitor, picture: Path, tmp_path: Path
 ) -> None:
@@ -326,6 +351,7 @@ def test_a_bad_file_says_why_and_leaves_the_page_usable(
     expect(page.locator("#facts [role=alert]")).to_contain_text("cut off or damaged")
     page.locator("#run").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("broken.png")
+    expect(page.locator("#status [role=status]")).to_contain_text("it is cut off or damaged")
     expect(page.locator("#files [data-state=done]")).to_have_count(3)  # the example is still there
     upload(page, "#picture", picture)
     expect(page.locator("#facts")).to_contain_text("301 × 203")
@@ -377,7 +403,7 @@ def test_a_refused_restore_does_not_pass_for_a_restored_picture(visitor: Visitor
     upload(page, "#lr", picture)
     page.locator("#restore").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("name the method")
-    expect(page.locator("#restore-status [role=status]")).to_contain_text("Nothing restored")
+    expect(page.locator("#restore-status [role=status]")).to_contain_text("name the method")
 
 
 def test_pictures_keep_their_place_while_the_rest_arrives(visitor: Visitor, picture: Path) -> None:

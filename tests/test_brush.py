@@ -50,8 +50,15 @@ def test_the_brush_paints_where_the_pointer_was(visitor: Visitor) -> None:
     page.locator("#latent-undo").click()
     expect(brush.locator("img")).to_have_attribute("src", before)
     assert brush.locator("canvas").evaluate(strongest) == 0
+    expect(page.locator("#latent-change-outdated")).to_contain_text("Still shown")
     page.locator("#latent-change").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("Nothing is painted yet")
+    expect(page.locator("#latent-note")).to_contain_text("Nothing is painted yet")
+    page.locator("#latent-kind").get_by_label("Grey level").check()
+    page.locator("#latent-change").click()
+    expect(page.locator("#latent-returned")).to_contain_text("grey level")
+    expect(page.locator("#latent-change-outdated")).to_have_text("")
+    expect(page.locator("#latent-note")).to_have_text("")
 
 
 def test_no_stroke_is_lost_while_the_server_is_busy(visitor: Visitor) -> None:

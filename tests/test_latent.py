@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -485,7 +486,11 @@ def test_a_change_of_an_older_study_is_not_drawn(tmp_path: Path, picture: str) -
         ticket, note = tab.begin_change(old, "level", 1, 1, 0, Painting(), 8, Ticket())
         assert "Waiting" in note
         *_, last = tab.on_change(ticket, latest)
-        assert last[0] == "" and (last[1] != SKIP) == whole
+        assert last[0] == "" and (last[1] != SKIP) == (last[2] != SKIP) == whole
+    said = partial(tab.change_outdated, sigma=1, seed=0, painting=Painting(), given=last[2])
+    assert said("level", 1) == "" and "Still shown" in said("level", 2), last[2]
+    assert "Still shown" in said("brush", 1), "nothing is painted yet"
+    assert tab.change_outdated("level", 2, 1, 0, Painting(), None) == "", "nothing is shown"
 
 
 @pytest.mark.parametrize(

@@ -307,6 +307,7 @@ def test_a_benchmark_is_called_outdated_until_run(visitor: Visitor, bench_folder
     visitor.tab("Benchmark")
     page.locator("#bench-run").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("There is no picture yet")
+    expect(page.locator("#bench-status [role=status]")).to_contain_text("There is no picture yet")
     files = sorted((bench_folder / "Set5").iterdir())
     page.locator("#bench-files input[type=file]").set_input_files(files)
     expect(page.locator("#bench-files")).to_contain_text("img_2")

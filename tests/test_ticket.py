@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 import time
 from collections.abc import Iterator
 
@@ -22,8 +23,8 @@ def count(up_to: int) -> Iterator[int]:
     yield from range(up_to)
 
 
-def ended(last: int | None, failed: bool) -> str:
-    return f"{'failed' if failed else 'stopped'} after {last}"
+def ended(last: int | None, problem: str) -> str:
+    return f"{problem or 'stopped'} after {last}"
 
 
 def granted(ticket: Ticket, *request: int) -> Ticket:
@@ -74,12 +75,12 @@ def test_of_two_requests_that_are_checked_at_once_the_later_one_wins() -> None:
 
 def test_a_request_that_is_refused_changes_nothing() -> None:
     old = Ticket(3)
-    with pytest.raises(ValueError, match="bad"), old.apply():
-        raise ValueError("bad")
+    with pytest.raises(gr.Error, match="bad"), old.apply():
+        raise RequestError("bad")
     assert old.valid and old.stop() == BEFORE_ITS_TURN
     done = Ticket()
-    with pytest.raises(ValueError, match="bad"), done.apply():
-        raise ValueError("bad")
+    with pytest.raises(gr.Error, match="bad"), done.apply():
+        raise RequestError("bad")
     assert done.stop() is SKIP
 
 
@@ -142,7 +143,7 @@ def test_an_error_is_drawn_and_told_unless_nobody_waits_any_more() -> None:
         raise RequestError("There is no more. Ask for less.")
 
     drawn = Ticket(1).serve(broken, str, ended)
-    assert [next(drawn), next(drawn)] == ["0", "failed after 0"]
+    assert [next(drawn), next(drawn)] == ["0", "There is no more. Ask for less. after 0"]
     with pytest.raises(gr.Error, match="Ask for less"):
         next(drawn)
     ticket = Ticket(1)
@@ -155,14 +156,48 @@ def test_an_error_is_drawn_and_told_unless_nobody_waits_any_more() -> None:
 def test_what_has_failed_is_drawn_as_ended() -> None:
     def broken(snapshots: int) -> Iterator[int]:
         yield from range(snapshots)
-        raise RequestError("There is no more. Ask for less.")
+        raise RequestError("There is no more <yet>.")
 
-    for snapshots, last in ((0, "failed after None"), (2, "failed after 1")):
+    for snapshots, last in (
+        (0, "There is no more <yet>. after None"),
+        (2, "There is no more <yet>. after 1"),
+    ):
         drawn = Ticket(snapshots).serve(broken, str, ended)
         *_, shown = (next(drawn) for _ in range(snapshots + 1))
         assert shown == last
-        with pytest.raises(gr.Error, match="Ask for less"):
+        with pytest.raises(gr.Error, match="There is no more &lt;yet>"):
             next(drawn)
+
+
+def test_why_a_request_was_refused_outlives_the_message_box() -> None:
+    ticket = Ticket()
+    for why in ("Choose a larger picture.", "There is no method '<b>'."):
+        with pytest.raises(gr.Error, match=why[:12]), ticket.apply():
+            raise RequestError(why)
+        assert html.escape(why) in ticket.refused()
+        assert "see the message" in ticket.refused(), (
+            "Gradio's own refusal leaves no reason, nor an older one"
+        )
+    with pytest.raises(gr.Error), ticket.refusals():
+        raise RequestError("There is no LR picture.")
+    assert "There is no LR picture." in ticket.refused()
+    ticket = granted(ticket, 1)
+    with pytest.raises(gr.Error), ticket.apply():
+        raise RequestError("Choose a larger picture.")
+    assert ticket.refused() == SKIP, "what was asked for before goes on"
+
+
+def test_an_error_of_others_is_drawn_without_its_links() -> None:
+    """As the package of ZeroGPU raises them."""
+
+    def broken(_: int) -> Iterator[int]:
+        yield 0
+        raise gr.Error('You have used your quota. <a href="https://x.org">More</a>', title="ZeroGPU")
+
+    drawn = Ticket(1).serve(broken, str, ended)
+    assert [next(drawn), next(drawn)] == ["0", "You have used your quota. More after 0"]
+    with pytest.raises(gr.Error, match="href"):
+        next(drawn)
 
 
 def test_what_cannot_be_drawn_as_ended_says_it_without_its_paths() -> None:
@@ -170,7 +205,7 @@ def test_what_cannot_be_drawn_as_ended_says_it_without_its_paths() -> None:
         yield 0
         raise OSError(28, "No space left", "/secret")
 
-    def ended(last: int | None, failed: bool) -> str:
+    def ended(last: int | None, problem: str) -> str:
         raise OSError(28, "No space left", "/secret")
 
     drawn = Ticket(1).serve(broken, str, ended)
@@ -233,7 +268,9 @@ def test_any_other_error_is_drawn_too_and_said_without_its_paths(capsys: pytest.
             raise error
 
         drawn = Ticket(1).serve(broken, str, ended)
-        assert [next(drawn), next(drawn)] == ["0", "failed after 0"]
+        assert next(drawn) == "0"
+        line = next(drawn)
+        assert said in line and line.endswith("after 0") and "secret" not in line
         with pytest.raises(gr.Error, match=said) as shown:
             next(drawn)
         assert "secret" not in shown.value.message and "Traceback" in capsys.readouterr().err

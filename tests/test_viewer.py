@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -771,6 +771,14 @@ def test_a_box_is_measured_and_cleared(visitor: Visitor) -> None:
     expect(caption).not_to_contain_text("region")
     expect(cell).to_have_text(whole)
     expect(page.locator("#viewer .vw-box")).to_be_hidden()
+    view.press("b")
+    page.get_by_label("×2").check()
+    page.locator("#run").click()
+    expect(caption).to_contain_text(re.compile("×2.*of the region"))
+    expect(page.locator("#status [role=status]")).to_have_text("Finished")
+    expect(page.locator("#numbers")).to_contain_text("dB, region")
+    expect(cell).not_to_be_empty()
+    page.locator("#viewer [data-act=clear]").click()
     page.locator("#viewer [data-zoom='4']").click()
     view.press("b")  # what is seen
     expect(caption).to_contain_text("of the region")
@@ -815,6 +823,10 @@ def test_a_region_is_measured_for_methods_that_come_later(
     assert set(early.scores) == {"bicubic"}
     late = region.measure(runs[-1], early)
     assert set(late.scores) == {"bicubic", "fgrn"} and late.scores["bicubic"] is early.scores["bicubic"]
+    again = replace(runs[0], token="another run")
+    assert region.measure(again, late).scores["bicubic"] == late.scores["bicubic"]
+    assert set(region.measure(again, late).scores) == {"bicubic"}, "FGRN's of that run is still to come"
+    assert table.render(again, late).count("fg-wait") > table.render(runs[0], early).count("fg-wait")
     html = table.render(runs[0], early)
     assert "region 20 × 30 at x 8, y 4" in html and "dB, region" in html
     assert html.count("fg-wait") > 0, "FGRN's numbers in the box are still to come"
@@ -888,14 +900,20 @@ def test_a_new_snapshot_decodes_only_what_is_new(browser: Browser, photo: Photo)
         page.keyboard.press(key)
     assert page.evaluate("window.decoded") == 3
     ((event, sent),) = page.evaluate("window.sent")
-    assert (event, sent["run"], sent["box"]) == ("select", "t", [0, 0, 60, 40]) and sent["asked"] > 0
+    assert (event, sent["source"], sent["box"]) == ("select", SOURCE.sha256, [0, 0, 60, 40])
+    assert sent["asked"] > 0
     expect(page.locator("#viewer .vw-box").first).to_be_visible()
     page.evaluate("value => window.show({ ...value, run: 'u' })", second)
+    page.wait_for_timeout(100)
+    expect(page.locator("#viewer .vw-box").first).to_be_visible()  # another run of the same picture
+    page.evaluate("value => window.show({ ...value, source: 'u' })", second)
     expect(page.locator("#viewer .vw-box").first).to_be_hidden()
     page.close()
 
 
-def test_the_loupe_forgets_the_pictures_of_another_run(browser: Browser, photo: Photo) -> None:
+def test_the_loupe_keeps_its_place_in_a_picture_and_reads_every_run_anew(
+    browser: Browser, photo: Photo
+) -> None:
     hr = photo(40, 60)
     value = made_up((Outcome("bicubic", State.RUNNING),), {"hr": hr}, (40, 60))
     page, _ = open_component(browser, value)
@@ -903,7 +921,14 @@ def test_the_loupe_forgets_the_pictures_of_another_run(browser: Browser, photo: 
     page.locator("#viewer .vw-view canvas").first.hover()
     expect(read).to_have_attribute("data-values", re.compile(r"\d+ \d+ \d+"))
     page.mouse.move(1, 1)
-    page.evaluate("value => window.show({ ...value, run: 'u' })", value)
-    expect(page.locator("#viewer .vw-place")).to_contain_text("Point at")
+    place = page.locator("#viewer .vw-place")
+    old, at = read.get_attribute("data-values"), place.inner_text()
+    other = made_up((Outcome("bicubic", State.RUNNING),), {"hr": 255 - hr}, (40, 60), "u")
+    page.evaluate("value => window.show(value)", other)
+    expect(read).not_to_have_attribute("data-values", str(old))
+    expect(read).to_have_attribute("data-values", re.compile(r"\d+ \d+ \d+"))
+    assert place.inner_text() == at
+    page.evaluate("value => window.show({ ...value, run: 'v', source: 'v' })", other)
+    expect(place).to_contain_text("Point at")
     assert not read.get_attribute("data-values")
     page.close()

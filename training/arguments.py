@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from training.data import MEMORY_LIMIT
 from training.losses import ERRORS
@@ -14,6 +15,21 @@ from training.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
 TRACKERS = ("tensorboard", "trackio")
 PRECISIONS = ("float32", "bf16")
 _SHRINK = number(int, 2)
+_WEIGHT = {"type": FROM_ZERO}
+OVERRIDES: dict[str, tuple[str, dict[str, Any]]] = {
+    "gamma": ("weight of the log-determinant in L_guide", _WEIGHT),
+    "exactness": ("weight in L_guide of what 8 bit lose of x", _WEIGHT),
+    "overshoot_weight": ("weight of what F(x) goes beyond the grey levels beside L_guide", _WEIGHT),
+    "bicubic_weight": ("weight of |x - bicubic| beside equation 7", _WEIGHT),
+    "chroma_weight": ("weight of the squared colour of x - bicubic beside equation 7", _WEIGHT),
+    "luma_weight": ("weight of the error of luma beside equation 7", _WEIGHT),
+    "error": (
+        "how equation 7 measures the error: l1, or each patch's root mean square",
+        {"choices": ERRORS},
+    ),
+    "seed": ("of the start and of the samples", {"type": SEED}),
+}
+"""Options that replace a field of `Recipe`, by its name: what it is, and what the option takes."""
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -54,38 +70,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="residual blocks of FGRN's G_d and G_u; those that --init lacks do nothing at first",
     )
     add("--learning-rate", type=ABOVE_ZERO, nargs="+", metavar="RATE", help="in each stage")
-    add("--gamma", type=FROM_ZERO, help="weight of the log-determinant in L_guide (default: the recipe's)")
-    add(
-        "--exactness",
-        type=FROM_ZERO,
-        help="weight in L_guide of what 8 bit lose of x (default: the recipe's)",
-    )
-    add(
-        "--overshoot-weight",
-        type=FROM_ZERO,
-        help="weight of what F(x) goes beyond the grey levels beside L_guide (default: the recipe's)",
-    )
-    add(
-        "--bicubic-weight",
-        type=FROM_ZERO,
-        help="weight of |x - bicubic| beside equation 7 (default: the recipe's)",
-    )
-    add(
-        "--chroma-weight",
-        type=FROM_ZERO,
-        help="weight of the squared colour of x - bicubic beside equation 7 (default: the recipe's)",
-    )
-    add(
-        "--luma-weight",
-        type=FROM_ZERO,
-        help="weight of the error of luma beside equation 7 (default: the recipe's)",
-    )
-    add(
-        "--error",
-        choices=ERRORS,
-        help="how equation 7 measures the error: l1, or each patch's root mean square (default: the recipe's)",
-    )
-    add("--seed", type=SEED, help="of the start and of the samples (default: the recipe's)")
+    for name, (text, kind) in OVERRIDES.items():
+        add(f"--{name.replace('_', '-')}", help=f"{text} (default: the recipe's)", **kind)
     add("--resume", action="store_true", help="go on from the run's last checkpoint, if there is one")
     add("--init", type=Path, help="start from these weights (*.safetensors)")
     add(
@@ -137,19 +123,7 @@ def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:
         recipe = recipe.annealed()
     changes = {name: getattr(arguments, name) for name in ("batch_size", "patch", "learning_rate")}
     recipe = recipe.with_stages(**changes)
-    overrides = {
-        name: getattr(arguments, name)
-        for name in (
-            "gamma",
-            "exactness",
-            "overshoot_weight",
-            "bicubic_weight",
-            "chroma_weight",
-            "luma_weight",
-            "error",
-            "seed",
-        )
-    }
+    overrides = {name: getattr(arguments, name) for name in OVERRIDES}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     flow = any(stage.objective in ("flow", "joint", "round-trip") for stage in recipe.stages)
     for name in ("gamma", "exactness"):

@@ -192,6 +192,13 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status: 1 if a set has no image that can be measured."""
     arguments = parse_arguments(argv)
     state = join_processes(arguments.device, arguments.threads)
+    try:
+        return _measure(arguments, state)
+    finally:
+        state.destroy_process_group()
+
+
+def _measure(arguments: argparse.Namespace, state: PartialState) -> int:
     logging.basicConfig(
         level=logging.INFO if state.is_main_process else logging.CRITICAL, format="%(message)s"
     )
@@ -230,7 +237,6 @@ def main(argv: list[str] | None = None) -> int:
             except UsageError as error:
                 logger.error("the figures are lost: %s", error)
                 return 2
-    state.destroy_process_group()
     return int(not all(entry["images"] for sets in figures["datasets"].values() for entry in sets.values()))
 
 

@@ -84,7 +84,7 @@ class BenchmarkHandlers:
     ) -> tuple[Ticket, str, Any, str]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
         request = dataset, files, scale, methods, protocol, no_reference
-        with shown_errors(), ticket.apply(click) as new:
+        with ticket.apply(click) as new:
             _checked(*request)
             granted = new.grant(*request)
         if granted is not new:
@@ -122,9 +122,9 @@ class BenchmarkHandlers:
             pictures_drawn = len(bench.done)
             return self.draw(bench, whole=whole)
 
-        def ended(bench: Bench | None, broken: bool) -> Drawn:
+        def ended(bench: Bench | None, problem: str) -> Drawn:
             drawn = self._ended(bench) if bench else Drawn()
-            return drawn._replace(status=failed(BROKEN_OFF)) if broken else drawn
+            return drawn._replace(status=failed(BROKEN_OFF.format(problem))) if problem else drawn
 
         work = partial(self._benchmark, stop=ticket.stopped)
         yield from ticket.serve(work, show, ended)

@@ -11,7 +11,7 @@ from fgrn.record import PROTOCOLS
 from lab import progress
 from lab.benchmark import archive
 from lab.benchmark.handlers import UPLOAD, UPLOADS, BenchmarkHandlers
-from lab.components import NamedChoices, click_number, clicked, html, pictures
+from lab.components import NamedChoices, SentNumber, click_number, clicked, html, pictures
 from lab.handlers import FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
@@ -92,6 +92,7 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
         concurrency_limit=4,
         **QUIET,
     )
+    begun.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
     ran = begun.success(tab.on_run, ticket, drawn, trigger_mode="multiple", **shown_waiting(status, SERIES))
     stopped = stop.click(tab.stop, [run, ticket, click], drawn, js=clicked(stop), queue=False, **QUIET)
     scale.input(tab.choices, [scale, methods], methods, trigger_mode="always_last", queue=False, **QUIET)
@@ -120,7 +121,7 @@ def _add_api(tab: BenchmarkHandlers) -> None:
     with gr.Group(visible=False):
         files = gr.File(label="Pictures or ZIPs", file_count="multiple")
         dataset = gr.Textbox("", label="Name of a picture set of the server; empty for the files")
-        scale = gr.Number(FIRST_SCALE, precision=0, label="Scale")
+        scale = SentNumber(FIRST_SCALE, precision=0, label="Scale")
         methods = gr.JSON([], label="Names of methods; empty for all but the refined")
         protocol = gr.Textbox("paper", label="Protocol, one of " + ", ".join(PROTOCOLS))
         blind = gr.Checkbox(False, label="NIQE and PIQE of the LR pictures")

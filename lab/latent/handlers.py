@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from fgrn.record import sha256
 from lab import asked, cards, lines
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
-from lab.components import explained, nothing_to_do, picture_value, shown_errors
+from lab.components import Refusal, explained, nothing_to_do, picture_value
 from lab.handlers import Handlers
 from lab.latent import changes, markup, studies, views
 from lab.latent.changes import Change
@@ -43,6 +44,16 @@ class Drawn(NamedTuple):
     brush: Any = SKIP
     note: Any = SKIP
     back: Any = SKIP
+    given: Any = SKIP
+    old: Any = SKIP
+
+
+class Restored(NamedTuple):
+    """New values of what is said of a change, of what came back, and of the change that it is of."""
+
+    note: Any = SKIP
+    back: Any = SKIP
+    given: Any = SKIP
 
 
 class LatentHandlers:
@@ -78,8 +89,7 @@ class LatentHandlers:
         The last values are nothing in place of what `outdated` has said, and of the line about a change of the LR
         picture.
         """
-        with shown_errors():
-            return self._begin(path, method, scale, ticket, changing, click)
+        return self._begin(path, method, scale, ticket, changing, click)
 
     def opened(
         self,
@@ -95,11 +105,12 @@ class LatentHandlers:
             raise nothing_to_do()
         if METHODS[method].refines or painting.now.strokes:
             raise nothing_to_do()
-        with shown_errors():
-            try:
-                return self._begin(path, method, scale, ticket, changing, most=AT_ONCE)
-            except RequestError:
-                raise nothing_to_do() from None  # Compare has said what is wrong with the picture
+        try:
+            return self._begin(path, method, scale, ticket, changing, most=AT_ONCE)
+        except Refusal as refusal:
+            if isinstance(refusal.__cause__, RequestError):  # Compare has said what is wrong with the picture
+                raise nothing_to_do() from None
+            raise
 
     def _begin(
         self,
@@ -130,8 +141,8 @@ class LatentHandlers:
             study = studies.study(self.models, self.store, path, method, scale, ticket.stopped)
             yield study, lines.status("Drawing", True)
 
-        def ended(last: tuple[Any, str] | None, failed: bool) -> tuple[Any, str]:
-            return SKIP, lines.failed("Nothing computed: see the message") if failed else STOPPED
+        def ended(last: object, problem: str) -> tuple[Any, str]:
+            return SKIP, lines.failed(f"Nothing computed. {problem}") if problem else STOPPED
 
         yield from ticket.serve(steps, lambda drawn: drawn, ended)
 
@@ -145,8 +156,8 @@ class LatentHandlers:
         brush = self._brush(study, painting.now)
         try:
             seen = self.views.show_channel(study, looks, view, channel, gain, 0)
-        except gr.Error as error:  # else it would go on "Drawing"
-            return Drawn(status=lines.failed(error.message), brush=brush)
+        except Refusal as refusal:  # else it would go on "Drawing"
+            return Drawn(status=lines.failed(refusal.text), brush=brush)
         return Drawn(
             status=lines.status(f"{study.name}, {study.title}", False, study.notices),
             empty=gr.HTML(visible=False),
@@ -158,6 +169,8 @@ class LatentHandlers:
             brush=brush,
             note="",
             back=None,
+            given=None,
+            old="",
         )
 
     def outdated(self, path: str | None, method: str | None, scale: int, study: Study | None) -> str:
@@ -233,7 +246,7 @@ class LatentHandlers:
         click: float = 0,
     ) -> tuple[Ticket, str]:
         """Check a change; if it is sound, end what still runs and hand out a new ticket."""
-        with shown_errors(), ticket.apply(click) as new:
+        with ticket.apply(click) as new:
             if study is None:
                 raise asked.RequestError("There is no LR picture yet. Press Run first.")
             change = changes.checked(kind, levels, sigma, seed, painting.now.strokes)
@@ -241,18 +254,39 @@ class LatentHandlers:
         waits = lines.status("Waiting for its turn", True)
         return granted, waits if granted is new else granted.in_place_of_newer
 
-    def on_change(self, ticket: Ticket, latest: Study | None) -> Iterator[tuple[Any, Any]]:
+    def on_change(self, ticket: Ticket, latest: Study | None) -> Iterator[Restored]:
         """Restore from the changed LR picture, unless there is a newer study."""
 
-        def steps(study: Study, change: Change, gain: float) -> Iterator[tuple[Any, Any]]:
+        def steps(study: Study, change: Change, gain: float) -> Iterator[Restored]:
             if latest is None or latest.token != study.token:
-                yield "", SKIP
+                yield Restored("")
                 return
-            yield lines.status(changes.doing(self.models, study), True), SKIP
+            yield Restored(lines.status(changes.doing(self.models, study), True))
             back = changes.perturb(self.models, self.store, study, change, gain, ticket.stopped)
-            yield "", picture_value(markup.returned(study, back, gain))
+            yield Restored("", picture_value(markup.returned(study, back, gain)), change)
 
-        def ended(last: tuple[str, Any] | None, failed: bool) -> tuple[str, Any]:
-            return "" if failed or (last and not last[0]) else STOPPED, SKIP
+        def ended(last: Restored | None, problem: str) -> Restored:
+            if problem:
+                return Restored(lines.failed(f"Nothing restored. {problem}"))
+            return Restored("" if last and not last.note else STOPPED)
 
         yield from ticket.serve(steps, lambda drawn: drawn, ended)
+
+    def change_outdated(
+        self,
+        kind: str,
+        levels: float,
+        sigma: float,
+        seed: float,
+        painting: Painting,
+        given: Change | None,
+    ) -> str:
+        """Whether what came back is of another change than the controls and the brush now say."""
+        if given is None:
+            return ""
+        with suppress(RequestError):
+            if changes.checked(kind, levels, sigma, seed, painting.now.strokes) == given:
+                return ""
+        return lines.outdated(
+            "Still shown: what the change before gave. Restore again for the one chosen now."
+        )

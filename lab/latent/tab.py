@@ -12,7 +12,7 @@ import gradio as gr
 from fgrn.methods import METHODS
 from lab import lines
 from lab.at_once import AtOnce, LenientSlider, complain
-from lab.components import click_number, clicked, html, pictures, upload
+from lab.components import SentNumber, click_number, clicked, html, pictures, upload
 from lab.handlers import FIRST_SCALE, Handlers
 from lab.latent import changes, markup
 from lab.latent.api import LatentApi
@@ -46,11 +46,13 @@ def _fast(
 
 
 class Change(NamedTuple):
-    """The components that a new study draws anew: the brush and what came back."""
+    """The components that a new study draws anew: the brush and what came back, and of which change."""
 
     brush: gr.HTML
     note: gr.HTML
     back: gr.HTML
+    given: gr.State
+    old: gr.HTML
 
 
 def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> None:
@@ -105,6 +107,7 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
     begun = start.click(
         tab.begin, [*request, click], granted, js=clicked(start), concurrency_limit=4, **QUIET
     )
+    begun.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
     opened = whole.select(tab.opened, [*request, painting], granted, concurrency_limit=4, **QUIET)
     for asked in (begun, opened):
         ran = asked.success(
@@ -184,6 +187,7 @@ def _change_section(
         go = gr.Button("Restore from the changed LR", elem_id="latent-change", scale=2, min_width=200)
         stop = gr.Button("Stop", elem_id="latent-change-stop", scale=1, min_width=80)
     note = html(elem_id="latent-note")
+    given, old = gr.State(), html(elem_id="latent-change-outdated")
     back = pictures(elem_id="latent-returned")
 
     kind.input(tab.show_kind, kind, [levels, sigma, seed, radius, canvas], **FAST)
@@ -191,11 +195,14 @@ def _change_section(
     fast(brush.select, tab.paint, [study, painting], [brush], trigger_mode="multiple")
     change = [study, kind, levels, sigma, seed, painting, gain, ticket, click]
     begun = go.click(tab.begin_change, change, [ticket, note], js=clicked(go), concurrency_limit=4, **QUIET)
-    begun.success(
-        tab.on_change, [ticket, study], [note, back], trigger_mode="multiple", **shown_waiting(note)
+    begun.failure(Ticket.refused, ticket, note, queue=False, **QUIET)
+    ran = begun.success(
+        tab.on_change, [ticket, study], [note, back, given], trigger_mode="multiple", **shown_waiting(note)
     )
+    for looks in (kind.input, levels.input, sigma.input, seed.input, brush.change, ran.then):
+        looks(tab.change_outdated, [kind, levels, sigma, seed, painting, given], old, **FAST)
     stop.click(Ticket.stop, [ticket, click], note, js=clicked(stop), queue=False, **QUIET)
-    return Change(brush, note, back)
+    return Change(brush, note, back, given, old)
 
 
 def _add_api(api: LatentApi) -> None:
@@ -203,14 +210,14 @@ def _add_api(api: LatentApi) -> None:
     with gr.Group(visible=False):
         image = upload(label="Picture")
         method = gr.Textbox(STUDIED[0], label="Method, one of " + ", ".join(STUDIED))
-        scale = gr.Number(FIRST_SCALE, precision=0, label="Scale")
+        scale = SentNumber(FIRST_SCALE, precision=0, label="Scale")
         figures = gr.JSON(label="Figures")
         files = gr.File(label="PNGs", file_count="multiple")
         kind = gr.Textbox("level", label="Kind of change, one of " + ", ".join(KINDS))
         levels, sigma, seed = (
-            gr.Number(1, label="Grey levels"),
-            gr.Number(1, label="Sigma"),
-            gr.Number(0, label="Seed"),
+            SentNumber(1, label="Grey levels"),
+            SentNumber(1, label="Sigma"),
+            SentNumber(0, label="Seed"),
         )
         strokes = gr.JSON([], label="Strokes of the brush, with points, radius and levels each")
     gr.on([], api.latent, [image, method, scale], [figures, files], api_name="latent", **NETWORK)

@@ -13,7 +13,6 @@ import gradio as gr
 
 from fgrn.methods import METHODS
 from lab import asked, lines, plots, progress
-from lab.components import shown_errors
 from lab.files import stem
 from lab.models import Models
 from lab.page import text_download
@@ -68,7 +67,7 @@ class StressHandlers:
 
         The example goes, which is of another picture.
         """
-        with shown_errors(), ticket.apply(click) as new:
+        with ticket.apply(click) as new:
             asked.check_scale(scale)
             asked.check_methods(methods)
             if kinds is None:
@@ -129,7 +128,7 @@ class StressHandlers:
         said = ticket.stop(click)
         if run is None or not run.progress.active:
             return SKIP, said, SKIP, SKIP
-        done, status, _, words, *_ = _ended(run, False)
+        done, status, _, words, *_ = _ended(run, "")
         return done, status, *((words, SKIP) if isinstance(run, StressRun) else (SKIP, words))
 
     def outdated(
@@ -204,14 +203,16 @@ def _draw_stress(run: StressRun, shown: dict[str, int]) -> Drawn:
     return Drawn(run, progress.line(run.progress, run.notices), "", _words(run), figures)
 
 
-def _ended(run: StressRun | RateRun | None, failed: bool, plots: int = 0) -> tuple[Any, ...]:
+def _ended(run: StressRun | RateRun | None, problem: str, plots: int = 0) -> tuple[Any, ...]:
     """What does not come to its end, by an error or by Stop: its plots stay, and its figures as a file."""
     drawn = Drawn(plots=(SKIP,) * plots)
     if run:
         said = f"{lines.STOPPED} after {run.progress.done} of {run.progress.total} steps"
         run = _inactive(run, said) if run.progress.active else run
         drawn = Drawn(run, progress.line(run.progress, run.notices), "", _words(run), drawn.plots)
-    return (drawn._replace(status=lines.failed(lines.BROKEN_OFF)) if failed else drawn).values()
+    if problem:
+        drawn = drawn._replace(status=lines.failed(lines.BROKEN_OFF.format(problem)))
+    return drawn.values()
 
 
 def _draw_rate(run: RateRun) -> Drawn:

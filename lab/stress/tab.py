@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from lab import progress
-from lab.components import click_number, clicked, html, upload
+from lab.components import SentNumber, click_number, clicked, html, upload
 from lab.handlers import FIRST_SCALE, Handlers
 from lab.progress import Progress
 from lab.queues import CHECK, QUIET, SERIES, shown_waiting
@@ -69,6 +69,7 @@ def build(
         concurrency_limit=4,
         **QUIET,
     )
+    begun.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
     options = {"trigger_mode": "multiple", **shown_waiting(status, SERIES)}
     ran = [begun.success(tab.on_stress, ticket, drawn, **options)]
     begun = weigh.click(
@@ -79,6 +80,7 @@ def build(
         concurrency_limit=4,
         **QUIET,
     )
+    begun.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
     ran.append(begun.success(tab.on_bytes, ticket, drawn_rate, **options))
     whole.select(tab.first, [run, ticket], everything, queue=False, **QUIET)
     stopped = [run, status, sentences, rate_sentences]
@@ -100,7 +102,7 @@ def build(
 def _add_api(api: StressApi) -> None:
     with gr.Group(visible=False):
         image = upload(label="Picture")
-        scale = gr.Number(FIRST_SCALE, precision=0, label="Scale")
+        scale = SentNumber(FIRST_SCALE, precision=0, label="Scale")
         methods = gr.JSON([], label="Names of methods; empty for all but the refined")
         kinds = gr.JSON([], label="Kinds of damage, of " + ", ".join(KINDS) + "; empty for all")
         rows, notices = gr.JSON(label="Rows"), gr.JSON(label="Notices")

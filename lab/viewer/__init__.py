@@ -60,6 +60,7 @@ def value(run: Run) -> dict[str, Any]:
     ]
     return {
         "run": run.token,
+        "source": run.source.sha256,  # a box or a point belongs to the picture, whatever is done with it
         "width": width,
         "height": height,
         "scale": run.scale,
@@ -69,12 +70,12 @@ def value(run: Run) -> dict[str, Any]:
 
 
 def sent_box(event: gr.EventData) -> tuple[Any, Any, float]:
-    """The token of a run and the box that the viewer sent, both as they came: to be checked; and when it was sent."""
+    """The `source` of a value, and the box over it, both as they were sent: to be checked; and when that was."""
     data = event._data
     if not isinstance(data, dict):
         return None, None, 0.0
     asked = data.get("asked")
-    return data.get("run"), data.get("box"), float(asked) if isinstance(asked, int | float) else 0.0
+    return data.get("source"), data.get("box"), float(asked) if isinstance(asked, int | float) else 0.0
 
 
 def _has_latent(outcome: Outcome) -> bool:

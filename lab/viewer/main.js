@@ -44,13 +44,13 @@ class Viewer {
     this.schedule();
   }
 
-  /** Shows another snapshot. One of another run starts with a view of its own. */
+  /** Shows another snapshot. One of another picture starts with a view of its own. */
   show(value) {
     if (!value) return;
     const old = this.state.value;
     const sameShape = old.width === value.width && old.height === value.height;
     this.pictures.keep(new Set(value.pictures.flatMap((picture) => (picture.file ? [picture.file.url] : []))));
-    const fresh = old.run === value.run ? {} : { box: null, point: null, ...(sameShape ? {} : { fit: true }) };
+    const fresh = old.source === value.source ? {} : { box: null, point: null, ...(sameShape ? {} : { fit: true }) };
     this.set({ value, ...fresh });
   }
 
@@ -111,7 +111,7 @@ class Viewer {
 
   /** Asks the server for the numbers of the box. */
   measureBox() {
-    this.trigger("select", { run: this.state.value.run, box: this.state.box, asked: Date.now() });
+    this.trigger("select", { source: this.state.value.source, box: this.state.box, asked: Date.now() });
     this.say(this.state.box ? `Region of ${this.state.box[2]} × ${this.state.box[3]} pixels` : "Region cleared");
   }
 

@@ -1,6 +1,6 @@
 // Modes: which pictures are shown where. Pure functions of the state, without the page.
 
-const EMPTY = { run: null, width: 1, height: 1, scale: 1, methods: [], pictures: [] };
+const EMPTY = { run: null, source: null, width: 1, height: 1, scale: 1, methods: [], pictures: [] };
 
 /** What a visitor can choose, as it is when the page opens. */
 function firstState() {
