@@ -36,6 +36,11 @@ class Method:
         """The method that its LR files name, and its weights: itself, but for those that refine another's x."""
         return self.refines or self.name
 
+    @property
+    def has_flow(self) -> bool:
+        """Whether its LR picture is made of x by a flow; for all others x is the LR picture."""
+        return self.restored_by == "fgrn"
+
     def matches(self, config: Config) -> bool:
         """Whether weights of `config` are weights of this method."""
         if isinstance(config, IRNConfig):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
-from fgrn.comparison import in_plain_units, plain_number
+from fgrn.comparison import Scores, in_plain_units, plain_number
 from fgrn.methods import METHODS
 from fgrn.scores import METRICS, format_score
 from lab.compare import Outcome, Run, State
@@ -43,11 +44,11 @@ COLUMNS = (
 )
 
 
-def _trivial(outcome: Outcome, key: str) -> str:
+def trivial(method: str, key: str) -> str:
     """Why a number is what it is by construction, so that being best says nothing; "" for all others."""
-    if key.startswith("lr_psnr") and outcome.method == "bicubic":
+    if key.startswith("lr_psnr") and method == "bicubic":
         return "it is the reference itself"
-    if key == "x_exact" and outcome.files and outcome.files.x == outcome.files.lr:
+    if key == "x_exact" and not METHODS[method].has_flow:
         return "x is the LR picture itself"
     return ""
 
@@ -61,7 +62,8 @@ def render(run: Run, region: Region | None = None) -> str:
         caption += (
             f'<b class="fg-region">{", ".join(titles)} and {last} of the region {region.box}, nothing cut</b>'
         )
-    best = {column.key: _best(run, column) for column in COLUMNS}
+    scores = {outcome.method: outcome.scores for outcome in run.outcomes}
+    best = {column.key: best_of(scores, column) for column in COLUMNS}
     rows = "".join(_row(run, outcome, best) for outcome in run.outcomes)
     heads = "".join(head(column, "region" if region and column.key in KEYS else "") for column in COLUMNS)
     return (
@@ -162,29 +164,35 @@ def _cell(run: Run, outcome: Outcome, column: Column, best: str) -> str:
     if score.value is None:
         return f'<td {name}><span class="fg-na" title="{escape(score.reason, quote=True)}">n/a</span></td>'
     text = escape(column.show(score.value))
-    trivial = _trivial(outcome, column.key)
-    if trivial:
-        return f'<td {name}><span class="fg-na" title="{trivial}">{text}</span></td>'
-    if text == best:
-        return (
-            f'<td {name} class="fg-best"><strong>{text}</strong><span class="fg-hidden"> (best)</span></td>'
-        )
-    return f"<td {name}>{text}</td>"
+    why = trivial(outcome.method, column.key)
+    if why:
+        return f'<td {name}><span class="fg-na" title="{why}">{text}</span></td>'
+    return marked(column.key, text, column.show(score.value) == best)
 
 
-def _best(run: Run, column: Column) -> str:
-    """The best value as it is shown, so that equal numbers are equally bold; "" if there is nothing to choose."""
-    scores = [
-        outcome.scores[column.key].value
-        for outcome in run.outcomes
-        if column.key in outcome.scores and not _trivial(outcome, column.key)
+def best_of(scores: Mapping[str, Scores], column: Column) -> str:
+    """The best of the methods as it is shown, so that equal numbers are equally bold; "" if there is no choice."""
+    found = [
+        of[column.key].value
+        for method, of in scores.items()
+        if column.key in of and not trivial(method, column.key)
     ]
-    values = [value for value in scores if value is not None]
+    values = [value for value in found if value is not None]
     shown = {column.show(value) for value in values}
     if len(shown) < 2:
         return ""
     choose = max if METRICS[column.key].better == "higher" else min
-    return escape(column.show(choose(values)))
+    return column.show(choose(values))
+
+
+def marked(key: str, html: str, best: bool, more: str = "") -> str:
+    """The cell of a number that is the best of its column, or is not; `more` stands below it."""
+    if not best:
+        return f'<td data-key="{key}">{html}{more}</td>'
+    return (
+        f'<td data-key="{key}" class="fg-best"><strong>{html}</strong>'
+        f'<span class="fg-hidden"> (best)</span>{more}</td>'
+    )
 
 
 def _notes(run: Run) -> str:

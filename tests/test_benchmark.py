@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -478,6 +479,12 @@ def test_figures_of_the_shipped_weights_are_there_beforehand(
                     share = 100 if key == "x_exact" else 1
                     assert score.value == pytest.approx(share * float(mean)), (name, method, key)
         assert "paper" in table.summary(bench)
+        assert not any(key in table.summary(bench) for key in runs.TIMES), "measured on different days"
+        bold = re.findall(
+            r'data-key="psnr_y" class="fg-best"><strong>([0-9.]+)</strong>', table.summary(bench)
+        )
+        assert bold == [f"{max(means['psnr_y'].value or 0 for means in bench.means.values()):.2f}"]
+        assert 'data-key="x_exact" class="fg-best"><strong>100' not in table.summary(bench), "x is LR itself"
         missing = [m for m, row in measured.items() if "psnr_rgb" not in row["mean"]]
         assert ("Not measured of" in table.summary(bench)) == bool(missing)
         assert json.loads(runs.documents(bench)["json"])["images"] and "zip" not in runs.documents(bench)

@@ -13,7 +13,7 @@ from fgrn.comparison import TOO_SMALL, Plain, Scores
 from fgrn.methods import cards
 from fgrn.record import Settings
 from fgrn.scores import METRICS, Score
-from lab.benchmark.runs import BLIND, Bench
+from lab.benchmark.runs import BLIND, TIMES, Bench
 from lab.progress import Progress
 
 RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
@@ -66,9 +66,9 @@ def _where(content: dict[str, Any], dataset: str, methods: tuple[str, ...]) -> s
 
 
 def _scores(row: dict[str, Plain]) -> Scores:
-    """The inverse of `comparison.plain`."""
+    """The inverse of `comparison.plain`, without times: methods were measured on different days, and beside others."""
     scores = {}
-    for key in METRICS:
+    for key in (key for key in METRICS if key not in TIMES):
         value = row.get(key)
         if value is not None:
             scores[key] = Score(100 * float(value) if key == "x_exact" else float(value))

@@ -9,8 +9,8 @@ from html import escape
 from fgrn import comparison, record
 from fgrn.methods import METHODS
 from fgrn.scores import METRICS, Score
-from lab.benchmark.runs import BLIND, PAPER_KEYS, Bench, paper_row
-from lab.table import COLUMNS, head
+from lab.benchmark.runs import BLIND, PAPER_KEYS, TIMES, Bench, paper_row
+from lab.table import COLUMNS, best_of, head, marked, trivial
 
 SHOW = {column.key: column.show for column in COLUMNS}
 
@@ -22,10 +22,13 @@ def summary(bench: Bench) -> str:
     means, spreads = bench.means, bench.spreads
     keys = _keys(bench)
     heads = "".join(head(column) for column in COLUMNS if column.key in keys)
+    best = {column.key: best_of(means, column) for column in COLUMNS}
     rows = []
     for name in bench.settings.methods:
         label = escape(METHODS[name].label)
-        cells = "".join(_mean(bench, key, means[name].get(key), spreads[name].get(key)) for key in keys)
+        cells = "".join(
+            _mean(bench, key, name, means[name].get(key), spreads[name].get(key), best) for key in keys
+        )
         rows.append(f'<tr data-method="{name}"><th scope="row">{label}</th>{cells}</tr>')
         paper = paper_row(bench.dataset, bench.settings.scale, name)
         if paper:
@@ -70,7 +73,9 @@ def _table(label: str, caption: str, heads: str, rows: str, kind: str = "") -> s
     )
 
 
-def _mean(bench: Bench, key: str, mean: Score | None, spread: Score | None) -> str:
+def _mean(
+    bench: Bench, key: str, method: str, mean: Score | None, spread: Score | None, best: Mapping[str, str]
+) -> str:
     if mean is None or spread is None:
         if not bench.progress.active:
             return f'<td data-key="{key}"><span class="fg-na" title="not measured">n/a</span></td>'
@@ -79,8 +84,9 @@ def _mean(bench: Bench, key: str, mean: Score | None, spread: Score | None) -> s
     if mean.value is None:
         title = escape(mean.reason, quote=True)
         return f'<td data-key="{key}"><span class="fg-na" title="{title}">n/a</span></td>'
-    shown = spread if math.isfinite(mean.value) else None
-    return f'<td data-key="{key}">{escape(SHOW[key](mean.value))}{_spread(bench, key, shown)}</td>'
+    text, shown = SHOW[key](mean.value), spread if math.isfinite(mean.value) else None
+    is_best = text == best[key] and not trivial(method, key)
+    return marked(key, escape(text), is_best, _spread(bench, key, shown))
 
 
 def _spread(bench: Bench, key: str, spread: Score | None = None) -> str:
@@ -121,7 +127,9 @@ def _reasons(bench: Bench) -> str:
 
 def _keys(bench: Bench) -> list[str]:
     """The figures that have a column in the summary."""
-    return [column.key for column in COLUMNS if bench.settings.no_reference or column.key not in BLIND]
+    left_out = () if bench.settings.no_reference else BLIND
+    known = (column.key for column in COLUMNS if column.key not in left_out)
+    return [key for key in known if not (bench.kept and key in TIMES)]
 
 
 def _list(title: str, lines: Mapping[str, Sequence[str]]) -> str:

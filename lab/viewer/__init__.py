@@ -34,8 +34,6 @@ SCRIPTS = (
 KINDS = {"restored": "restored", "x": "x", "lr": "LR", "x_recovered": "x recovered"}
 """The pictures of a method, in the order in which the viewer shows them, with their titles."""
 
-_FLOW = "fgrn"  # what restores LR pictures that are not x
-
 
 def component(**options: Any) -> gr.HTML:
     """An output for the `value` of a run; its event `select` brings a box that was drawn, see `sent_box`."""
@@ -80,9 +78,7 @@ def sent_box(event: gr.EventData) -> tuple[Any, Any, float]:
 
 def _has_latent(outcome: Outcome) -> bool:
     """Whether x has pictures of its own: foreseen by the method, so that the place for them is there from the start."""
-    return METHODS[outcome.method].restored_by == _FLOW or bool(
-        outcome.files and outcome.files.x != outcome.files.lr
-    )
+    return METHODS[outcome.method].has_flow or bool(outcome.files and outcome.files.x != outcome.files.lr)
 
 
 def _of_method(run: Run, outcome: Outcome, kind: str) -> dict[str, Any]:
