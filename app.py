@@ -17,8 +17,9 @@ from lab import addresses, api, compare_tab, restore, restore_tab, table, theme,
 from lab.assets import KeptAssets
 from lab.benchmark import tab as benchmark_tab
 from lab.components import NUMBER_CLICKS, SentNumber, html, upload
+from lab.examples import FIRST_SCALE
 from lab.files import private_folder
-from lab.handlers import FIRST_SCALE, SESSIONS, Handlers
+from lab.handlers import SESSIONS, Handlers
 from lab.latent import tab as latent_tab
 from lab.queues import NETWORK, SERIES
 from lab.stress import tab as stress_tab

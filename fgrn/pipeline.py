@@ -74,6 +74,7 @@ class Rescaler:
 
         Raises:
             RescaleError: if a side is below 16 pixels, or the array is no 8-bit RGB picture.
+            fgrn.images.ImageError: for a file that cannot be read.
         """
         return self.to_lr(self.encode(hr))
 
@@ -85,6 +86,7 @@ class Rescaler:
         Raises:
             RescaleError: if the LR image is too small, `size` does not belong to it, or the file was made by another
                 method, at another scale or with other weights. (Of an array nobody knows.)
+            fgrn.images.ImageError: for a file that cannot be read.
         """
         pixels, info = _read(lr)
         if info:
@@ -225,7 +227,8 @@ def rescale(rescaler: Rescaler, image: ImageLike) -> Result:
     """Shrink and restore a picture (paper, Figure 1b); x, LR and the reconstruction are rounded to 8 bit.
 
     Raises:
-        RescaleError: if a side is below 16 pixels.
+        RescaleError: if a side is below 16 pixels, or the array is no 8-bit RGB picture.
+        fgrn.images.ImageError: for a file that cannot be read.
     """
     hr = as_pixels(image)
     size = (hr.shape[0], hr.shape[1])

@@ -104,8 +104,8 @@ class Input:
     sha256: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not isinstance(self.sha256, str):
-            raise ValueError("an input needs a name and a SHA-256")
+        if not _printable(self.name) or not isinstance(self.sha256, str):
+            raise ValueError("an input needs a name that can be printed, and a SHA-256")
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError(f"the SHA-256 of {self.name!r} is none")
 
@@ -230,8 +230,8 @@ def parse(content: Any) -> Record:
             raise ValueError("weights must hold a digest for every method")
         if len({entry.name for entry in inputs}) < len(inputs):
             raise ValueError("two pictures have the same name")
-        if not isinstance(content["dataset"], str):
-            raise ValueError("dataset must be text")
+        if not _printable(content["dataset"]):
+            raise ValueError("dataset must be text that can be printed")
     except ValueError as error:
         raise RecordError(f"{RUN} is damaged or of another version: {error}.") from error
     texts = {key: content[key] for key in ("weights", "versions", "machine")}
@@ -309,5 +309,10 @@ def _keys(content: Any, expected: set[str], what: str) -> None:
 
 
 def _texts(content: Any, what: str) -> None:
-    if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
-        raise ValueError(f"{what} must hold texts")
+    if not isinstance(content, dict) or not all(map(_printable, [*content, *content.values()])):
+        raise ValueError(f"{what} must hold texts that can be printed")
+
+
+def _printable(value: object) -> bool:
+    """Whether it is text without control characters: a terminal would obey them, and a ZIP comes from anywhere."""
+    return isinstance(value, str) and value.isprintable()

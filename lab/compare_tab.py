@@ -12,7 +12,8 @@ from fgrn.methods import METHODS, SCALES
 from lab import table, viewer
 from lab.at_once import complain
 from lab.components import NamedChoices, click_number, clicked, html, pictures, upload
-from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE, Handlers
+from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE
+from lab.handlers import Handlers
 from lab.queues import CHECK, METRIC, QUIET, shown_waiting
 from lab.shown import Shown
 from lab.ticket import Ticket

@@ -113,6 +113,14 @@ def stem(path: str) -> str:
     return name[:40].strip("_-") or "picture"
 
 
+def holds(path: str | None, digest: str) -> bool:
+    """Whether a file has this SHA-256; also if it cannot be read just now, as it is being replaced."""
+    try:
+        return bool(path) and hashlib.sha256(Path(path or "").read_bytes()).hexdigest() == digest
+    except OSError:
+        return True
+
+
 def readable_size(count: int) -> str:
     """Bytes for people: "812 bytes", "34.1 kB", "2.3 MB"."""
     if count < 1000:

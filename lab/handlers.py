@@ -15,13 +15,13 @@ from fgrn.images import read_image
 from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
-from fgrn.record import sha256
 from lab import asked, cards, compare, example_cache, lines, links, reader, region, table, viewer
 from lab.ahead import Ahead
 from lab.at_once import AtOnce
 from lab.compare import AT_ONCE, Run
 from lab.components import NamedChoices, explained, inert, picture_value, shown_errors
-from lab.files import DAY, Store, private_folder, readable_size
+from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE
+from lab.files import DAY, Store, holds, private_folder, readable_size
 from lab.models import Models
 from lab.queues import in_own_threads
 from lab.region import Region
@@ -29,13 +29,6 @@ from lab.shown import Drawn, Shown
 from lab.startup import Showcases
 from lab.ticket import SKIP, Ticket
 
-EXAMPLES = {
-    path.stem: path
-    for path in sorted((Path(__file__).resolve().parent.parent / "assets" / "examples").glob("*.png"))
-}
-FIRST_EXAMPLE = "portrait"
-FIRST_SCALE = 4
-FIRST_METHODS = ("bicubic", "irn", "fgrn")
 # Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
 # the ones used longest ago go: a page left open that long forgets what it was running.
 SESSIONS = 128
@@ -274,11 +267,8 @@ class Handlers:
         run = shown.run
         if run is None:
             return ""
-        try:
-            same = not path or sha256(Path(path).read_bytes()) == run.source.sha256
-        except OSError:  # it is being replaced
-            return ""
-        if same and path and run.scale == scale and {o.method for o in run.outcomes} == set(methods):
+        of = run.scale, {outcome.method for outcome in run.outcomes}
+        if holds(path, run.source.sha256) and of == (scale, set(methods)):
             return ""
         return lines.outdated(f"Still shown: {run.name} at ×{run.scale}, not what is chosen now.")
 

@@ -32,7 +32,7 @@ from fgrn.images import encode_png, read_image
 from fgrn.lr_info import LRInfo
 from fgrn.repeat import repeat
 from fgrn.scores import METRICS, Score
-from lab import cards, compare, handlers, lines, region, restore, startup, table
+from lab import cards, compare, examples, handlers, lines, region, restore, startup, table
 from lab.asked import RequestError
 from lab.at_once import complain
 from lab.compare import Outcome, Run, State
@@ -277,7 +277,7 @@ def region_of(shown: Shown) -> region.Region | None:
 
 def test_a_region_stays_as_long_as_the_pictures(picture: str, tmp_path: Path) -> None:
     page, shown = handlers.Handlers(), Shown()
-    portrait = str(handlers.EXAMPLES["portrait"])
+    portrait = str(examples.EXAMPLES["portrait"])
     ticket = Ticket()
 
     def run(path: str, scale: int = 4) -> None:
@@ -929,7 +929,7 @@ def test_the_api_refuses_unknown_methods_and_missing_weights(client: Client, pic
 
 
 def test_the_api_reads_no_file_that_was_not_uploaded(url: str) -> None:
-    file = {"path": str(handlers.EXAMPLES[handlers.FIRST_EXAMPLE]), "meta": {"_type": "gradio.FileData"}}
+    file = {"path": str(examples.EXAMPLES[examples.FIRST_EXAMPLE]), "meta": {"_type": "gradio.FileData"}}
     call = f"{url}gradio_api/call/downscale"
     event = httpx.post(call, json={"data": [file, "bicubic", 4]}).json()["event_id"]
     assert "event: error" in httpx.get(f"{call}/{event}", timeout=60).text

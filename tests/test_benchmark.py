@@ -26,9 +26,9 @@ from fgrn import comparison, record
 from fgrn.images import ImageError, encode_png
 from fgrn.record import Input, RecordError, Settings
 from fgrn.scores import Score
-from lab import compare, plots
+from lab import charts, compare
 from lab.asked import RequestError
-from lab.benchmark import archive, kept, runs, table
+from lab.benchmark import archive, kept, plots, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.handlers import BenchmarkHandlers, Drawn
 from lab.benchmark.runs import Bench
@@ -106,6 +106,12 @@ def test_names_that_point_outside_are_left_out(name: str, tmp_path: Path, folder
     assert "outside the ZIP" in next(iter(found.skipped.values()))
     measured(found)
     assert set(tmp_path.rglob("*")) == {*before, Path(path)}, "nothing is extracted"
+
+
+def test_a_time_in_a_name_is_no_place_outside(tmp_path: Path, folder: Path) -> None:
+    data = (folder / "a.png").read_bytes()
+    found = archive.collect([packed(tmp_path / "day.zip", {"12:30.png": data})])
+    assert [source.name for source in found.sources] == ["12:30.png"] and not found.skipped
 
 
 def test_a_link_in_a_zip_is_no_picture(tmp_path: Path, folder: Path) -> None:
@@ -596,7 +602,7 @@ def test_rows_are_as_high_before_there_is_a_spread_as_with_it(folder: Path) -> N
 def test_the_papers_bars_are_filled_without_an_address(folder: Path) -> None:
     bench = measured(archive.collect(paths(folder)), dataset="Set14")
     [_, paper, *_] = plots.bench_figure(bench).to_dict()["data"]
-    colours = [plots.COLOURS[name] for name in METHODS]
+    colours = [charts.COLOURS[name] for name in METHODS]
     assert paper["name"] == "as the paper reports" and set(paper["marker"]) == {"color", "line"}
     assert list(paper["marker"]["line"]["color"]) == colours
     assert paper["marker"]["color"][1] == "rgba(11, 123, 193, 0.3)" and colours[1] == "#0b7bc1"
@@ -709,6 +715,10 @@ def sound_run() -> dict[str, Any]:
         ({"weights": {"fgrn": "ab"}}, "every method"),
         ({"weights": {"fgrn": 1, "bicubic": ""}}, "must hold texts"),
         ({"versions": []}, "must hold texts"),
+        ({"versions": {"torch": "\x1b[31mred"}}, "that can be printed"),
+        ({"machine": {"\x1b]0;x\x07": "cpu"}}, "that can be printed"),
+        ({"dataset": "\x1b[2J"}, "that can be printed"),
+        ({"inputs": [{"name": "\x1b[2Ja.png", "sha256": "0" * 64}]}, "that can be printed"),
         ({"dataset": None}, "dataset must be text"),
     ],
 )

@@ -15,7 +15,7 @@ import torch
 import app
 from fgrn import checkpoint
 from fgrn.images import encode_png, read_image
-from lab import example_cache, handlers, startup
+from lab import example_cache, examples, handlers, startup
 from lab.compare import Run, State, compare, measure
 from lab.files import Store
 from lab.models import Models
@@ -176,7 +176,7 @@ def test_the_page_is_served_with_the_example_that_was_kept(
     tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FGRN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(handlers.EXAMPLES, handlers.FIRST_EXAMPLE, picture)
+    monkeypatch.setitem(examples.EXAMPLES, examples.FIRST_EXAMPLE, picture)
 
     def values(page: handlers.Handlers) -> dict[str, Any]:
         blocks = app.build_demo(page).blocks.values()

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from fgrn.images import encode_png, read_image
 from lab import handlers, links
 from lab.compare import Run
-from lab.handlers import EXAMPLES
+from lab.examples import EXAMPLES
 from lab.shown import Shown
 from lab.ticket import Ticket
 from tests.conftest import Photo, Visitor

@@ -23,13 +23,14 @@ import fgrn
 from fgrn import metrics
 from fgrn.images import encode_png, read_image
 from fgrn.methods import METHODS
-from lab import compare, plots
+from fgrn.record import sha256
+from lab import charts, compare
 from lab.asked import RequestError
+from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE
 from lab.files import Store
-from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE
 from lab.models import Models
 from lab.progress import Clock, Progress, line
-from lab.stress import damage, kept, runs, verdicts
+from lab.stress import damage, kept, plots, runs, verdicts
 from lab.stress.api import StressApi
 from lab.stress.damage import CODECS, KINDS, DamageError
 from lab.stress.handlers import StressHandlers, _draw_stress
@@ -379,14 +380,23 @@ def linked(words: str) -> tuple[str, list[dict[str, str]]]:
     return name, list(csv.DictReader(io.StringIO(base64.b64decode(data).decode())))
 
 
-def test_what_is_shown_is_called_outdated_by_other_choices() -> None:
-    tab, run = StressHandlers(Models()), replace(stress_run([26.0], [30.0]), subject="of a at ×4")
-    chosen = list(run.kinds), "some/a.png", 4, list(run.methods)
+def test_what_is_shown_is_called_outdated_by_other_choices(tmp_path: Path) -> None:
+    first, other_of_that_name = tmp_path / "1" / "a.png", tmp_path / "2" / "a.png"
+    for path in (first, other_of_that_name):
+        path.parent.mkdir()
+        path.write_text(str(path))
+    tab, source = StressHandlers(Models()), sha256(first.read_bytes())
+    run = replace(stress_run([26.0], [30.0]), name="a", source=source)
+    chosen = list(run.kinds), str(first), 4, list(run.methods)
     assert tab.outdated(None, *chosen) == tab.outdated(run, *chosen) == ""
-    for place, value in enumerate((["noise", "blur"], "some/b.png", 2, ["du_none"])):
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(first.read_bytes())
+    assert tab.outdated(run, chosen[0], str(copy), *chosen[2:]) == "", "it is the same picture"
+    assert "Still shown" in tab.outdated(run, chosen[0], None, *chosen[2:])
+    for place, value in enumerate((["noise", "blur"], str(other_of_that_name), 2, ["du_none"])):
         other = (*chosen[:place], value, *chosen[place + 1 :])
         assert "Still shown: the run of a at ×4" in tab.outdated(run, *other), other  # type: ignore[arg-type]
-    weighed = RateRun(4, run.methods, (), subject="of a at ×4")
+    weighed = RateRun(4, run.methods, (), name="a", source=source)
     assert tab.outdated(weighed, ["blur"], *chosen[1:]) == "", "it has no damage"
 
 
@@ -400,17 +410,15 @@ def test_there_are_no_curves_before_there_is_a_point() -> None:
 def test_figures_of_a_run_that_was_stopped_are_a_file() -> None:
     """All its points, of the run that was stopped; the other one's words stay."""
     tab = StressHandlers(Models())
-    damaged = replace(
-        stress_run([26.0] * 9, [math.inf] * 4), subject='of a "b" at ×4', progress=Progress("", 13, 18)
-    )
+    damaged = replace(stress_run([26.0] * 9, [math.inf] * 4), name='a "b"', progress=Progress("", 13, 18))
     run, status, words, others = tab.stop(damaged, Ticket())
     assert not run.progress.active and "Stopped after 13 of 18 steps" in status and others is SKIP
     name, rows = linked(words)
-    assert name == "stress_of_a_&quot;b&quot;_at_x4.csv" and len(rows) == 13
+    assert name == "stress_of_a &quot;b&quot;_at_x4.csv" and len(rows) == 13
     figures = {"method": "fgrn", "damage": "jpeg", "psnr_y": "inf", "ssim_y": "0.9"}
     assert rows[9] == {**figures, "amount": str(KINDS["jpeg"].amounts[0])}
     point = RatePoint("webp", "quality 5", 1234, 0.25, 31.5, 0.875)
-    weighed = RateRun(2, ("bicubic",), (point,), subject="of a at ×2", progress=Progress("", 1, 9))
+    weighed = RateRun(2, ("bicubic",), (point,), name="a", progress=Progress("", 1, 9))
     _, _, others, words = tab.stop(weighed, Ticket())
     figures = {"series": "webp", "setting": "quality 5", "bytes": "1234", "bits_per_pixel": "0.25"}
     assert others is SKIP
@@ -481,7 +489,7 @@ def test_the_figures_hold_the_points_and_no_background(hr: np.ndarray) -> None:
     assert figure["layout"]["paper_bgcolor"] == figure["layout"]["plot_bgcolor"] == "rgba(0,0,0,0)"
     left, right = figure["layout"]["xaxis"]["range"]
     assert left > 100 and right < 30, "damage grows to the right"
-    assert curves["FGRN"]["line"]["color"] == plots.COLOURS["fgrn"]
+    assert curves["FGRN"]["line"]["color"] == charts.COLOURS["fgrn"]
 
 
 def test_the_dotted_lines_are_in_the_legend_until_there_are_curves(hr: np.ndarray) -> None:
@@ -509,8 +517,8 @@ def test_every_colour_stands_out_on_both_pages(background: tuple[int, int, int])
         linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in np.array(rgb) / 255]
         return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
-    assert len(set(plots.COLOURS.values())) == len(plots.COLOURS)
-    for name, colour in plots.COLOURS.items():
+    assert len(set(charts.COLOURS.values())) == len(charts.COLOURS)
+    for name, colour in charts.COLOURS.items():
         rgb = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
         light, dark = sorted((luminance(rgb), luminance(background)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 3, name

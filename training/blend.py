@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from fgrn import checkpoint
-from fgrn.batch import UsageError, try_writing
+from fgrn.batch import UsageError, try_writing, writing
 from fgrn.checkpoint import Card
 from fgrn.models import FGRN
 from training.options import add_figures, add_hold_out, write_figures
@@ -114,18 +114,21 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(str(error))
     for row in rows:
         print(", ".join(f"{key} {value:.4f}" for key, value in row.items()))
-    if target:
-        net = blend(new, old, arguments.share, part)
-        share = f"{arguments.share:g}"
-        notes = f"{_named(part)}: {1 - arguments.share:g} of those of {other.digest}, {share} of those of {card.digest}"
-        provenance = replace(
-            card.provenance,
-            metrics={"validation": validate(net, images)},
-            notes="; ".join(filter(None, (card.provenance.notes, notes))),
-        )
-        checkpoint.save(net, target, provenance)
     figures = {"new": card.digest, "old": other.digest, "images": len(images), "rows": rows}
     try:
+        if target:
+            net = blend(new, old, arguments.share, part)
+            notes = (
+                f"{_named(part)}: {1 - arguments.share:g} of those of {other.digest}, "
+                f"{arguments.share:g} of those of {card.digest}"
+            )
+            provenance = replace(
+                card.provenance,
+                metrics={"validation": validate(net, images)},
+                notes="; ".join(filter(None, (card.provenance.notes, notes))),
+            )
+            with writing(target):
+                checkpoint.save(net, target, provenance)
         write_figures(arguments.json, figures)
     except UsageError as error:
         parser.error(str(error))

@@ -9,7 +9,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fgrn.batch import SUFFIXES
 from fgrn.images import ImageError
@@ -180,7 +180,7 @@ def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
             continue
         if any(part.startswith(".") and part != ".." for part in inside.parts) or "__MACOSX" in inside.parts:
             continue
-        if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[0]:
+        if inside.is_absolute() or ".." in inside.parts or PureWindowsPath(inside).drive:
             skipped[title] = "Its name points to a place outside the ZIP."
         elif entry.flag_bits & 1:
             skipped[title] = "It is encrypted. Pack it without a password."

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from fgrn.record import Settings
-from lab import links, plots, progress
+from lab import links, progress
 from lab.asked import RequestError, check_scale
-from lab.benchmark import archive, kept, runs, table
+from lab.benchmark import archive, kept, plots, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
 from lab.components import explained, picture_value, shown_errors
+from lab.examples import EXAMPLES, FIRST_SCALE
 from lab.files import stem
-from lab.handlers import EXAMPLES, FIRST_SCALE, Handlers
+from lab.handlers import Handlers
 from lab.lines import BROKEN_OFF, failed, outdated, problem
 from lab.page import Page
 from lab.progress import Progress

@@ -12,7 +12,8 @@ from lab import progress
 from lab.benchmark import archive
 from lab.benchmark.handlers import UPLOAD, UPLOADS, BenchmarkHandlers
 from lab.components import NamedChoices, SentNumber, click_number, clicked, html, pictures
-from lab.handlers import FIRST_SCALE, Handlers
+from lab.examples import FIRST_SCALE
+from lab.handlers import Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
 from lab.table import help_text

@@ -6,17 +6,16 @@ import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 
 from fgrn.methods import METHODS
-from fgrn.record import sha256
 from lab import asked, cards, lines
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
 from lab.components import Refusal, explained, nothing_to_do, picture_value
+from lab.files import holds
 from lab.handlers import Handlers
 from lab.latent import changes, markup, studies, views
 from lab.latent.changes import Change
@@ -177,11 +176,7 @@ class LatentHandlers:
         """Whether what is shown is of another request than the controls now say."""
         if study is None:
             return ""
-        try:
-            same = bool(path) and sha256(Path(path or "").read_bytes()) == study.source
-        except OSError:  # it is being replaced
-            return ""
-        if same and (method, scale) == (study.method, study.scale):
+        if holds(path, study.source) and (method, scale) == (study.method, study.scale):
             return ""
         return lines.outdated(f"Still shown: {study.name}, {study.title}. Press Run for what is chosen now.")
 

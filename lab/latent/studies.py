@@ -128,7 +128,7 @@ class Moved(NamedTuple):
 
 def check_method(method: str | None) -> str:
     """Raise RequestError unless a method can be studied."""
-    if not method:
+    if method is None:
         raise RequestError(
             "No method has weights at this scale. Choose the other scale, or put weights in place."
         )

@@ -13,7 +13,8 @@ from fgrn.methods import METHODS
 from lab import lines
 from lab.at_once import AtOnce, LenientSlider, complain
 from lab.components import SentNumber, click_number, clicked, html, pictures, upload
-from lab.handlers import FIRST_SCALE, Handlers
+from lab.examples import FIRST_SCALE
+from lab.handlers import Handlers
 from lab.latent import changes, markup
 from lab.latent.api import LatentApi
 from lab.latent.changes import KINDS

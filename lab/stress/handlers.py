@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from fgrn.methods import METHODS
-from lab import asked, lines, plots, progress
-from lab.files import stem
+from fgrn.record import sha256
+from lab import asked, lines, progress
+from lab.files import holds, stem
 from lab.models import Models
 from lab.page import text_download
 from lab.progress import Progress
-from lab.stress import kept, runs, verdicts
+from lab.stress import kept, plots, runs, verdicts
 from lab.stress.damage import KINDS
 from lab.stress.rows import as_csv, file_name
 from lab.stress.runs import RateRun, StressRun
@@ -142,8 +143,8 @@ class StressHandlers:
         """Whether what is shown was made from something else than what is chosen now."""
         if run is None or kept.is_example(run):
             return ""
-        same = not path or run.subject == _subject(path, scale)
-        if same and set(run.methods) == set(methods) and set(getattr(run, "kinds", kinds)) == set(kinds):
+        shown = run.scale, set(run.methods), set(getattr(run, "kinds", kinds))
+        if holds(path, run.source) and shown == (scale, set(methods), set(kinds)):
             return ""
         return lines.outdated(f"Still shown: the run {run.subject}, not what is chosen now.")
 
@@ -174,9 +175,9 @@ def stress(
     """
     number, names = asked.check_scale(scale), asked.check_methods(methods)
     chosen = runs.check_kinds(kinds)
-    pixels = runs.open_subject(path)
+    pixels, (name, source) = runs.open_subject(path), _subject(path)
     for run in runs.stress(models, pixels, number, names, chosen, stop):
-        yield replace(run, subject=_subject(path, number))
+        yield replace(run, name=name, source=source)
 
 
 def rate(
@@ -188,14 +189,15 @@ def rate(
 ) -> Iterator[RateRun]:
     """`runs.rate_distortion` of an upload; raises as `stress`."""
     number, names = asked.check_scale(scale), asked.check_methods(methods)
-    pixels, _, _ = asked.open_picture(path)
+    (pixels, _, _), (name, source) = asked.open_picture(path), _subject(path)
     for run in runs.rate_distortion(models, pixels, number, names, stop):
-        yield replace(run, subject=_subject(path, number))
+        yield replace(run, name=name, source=source)
 
 
-def _subject(path: str | None, scale: int) -> str:
-    """What the plots are about: Compare may have moved on."""
-    return f"of {stem(path or '')} at ×{scale}"
+def _subject(path: str | None) -> tuple[str, str]:
+    """Name and SHA-256 of the picture that a run is of."""
+    file = Path(path or "")
+    return stem(file.name), sha256(file.read_bytes())
 
 
 def _draw_stress(run: StressRun, shown: dict[str, int]) -> Drawn:

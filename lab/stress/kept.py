@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from fgrn.files import write_json
 from fgrn.images import read_image
 from fgrn.methods import METHODS, cards
-from lab.handlers import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE
+from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE
 from lab.models import Models
 from lab.progress import Progress
 from lab.stress import runs
@@ -38,11 +38,10 @@ def load() -> tuple[StressRun, RateRun] | None:
     content: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
     if content["weights"] != _weights():
         return None
-    subject = f"of {FIRST_EXAMPLE} at ×{FIRST_SCALE}"
     points = tuple(Point(**point) for point in content["stress"])
-    stress = StressRun(FIRST_SCALE, FIRST_METHODS, FIRST_KINDS, points, subject=subject, progress=_DONE)
+    stress = StressRun(FIRST_SCALE, FIRST_METHODS, FIRST_KINDS, points, name=FIRST_EXAMPLE, progress=_DONE)
     rates = tuple(RatePoint(**point) for point in content["bytes"])
-    return stress, RateRun(FIRST_SCALE, FIRST_METHODS, rates, subject=subject, progress=_DONE)
+    return stress, RateRun(FIRST_SCALE, FIRST_METHODS, rates, name=FIRST_EXAMPLE, progress=_DONE)
 
 
 def is_example(run: StressRun | RateRun | None) -> bool:

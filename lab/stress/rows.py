@@ -33,7 +33,7 @@ def as_csv(run: StressRun | RateRun) -> str:
 def file_name(run: StressRun | RateRun) -> str:
     """Of the CSV file: which run, of which picture, at which scale."""
     kind = "stress" if isinstance(run, StressRun) else "bytes"
-    return "_".join([kind, *run.subject.replace("×", "x").split()]) + ".csv"
+    return f"{kind}_of_{run.name}_at_x{run.scale}.csv"
 
 
 def _of_damage(point: Point) -> Row:

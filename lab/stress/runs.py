@@ -63,8 +63,14 @@ class Snapshot:
     methods: tuple[str, ...]
     _: KW_ONLY
     notices: tuple[str, ...] = ()
-    subject: str = ""  # the picture, in words
+    name: str = ""  # of the picture
+    source: str = ""  # SHA-256 of its file
     progress: Progress = STARTING
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in words: Compare may have moved on."""
+        return f"of {self.name} at ×{self.scale}"
 
     def noting(self, error: DamageError) -> Self:
         """With a notice of what is left out, once."""

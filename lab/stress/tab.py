@@ -8,7 +8,8 @@ import gradio as gr
 
 from lab import progress
 from lab.components import SentNumber, click_number, clicked, html, upload
-from lab.handlers import FIRST_SCALE, Handlers
+from lab.examples import FIRST_SCALE
+from lab.handlers import Handlers
 from lab.progress import Progress
 from lab.queues import CHECK, QUIET, SERIES, shown_waiting
 from lab.stress.api import StressApi
