@@ -20,7 +20,7 @@ from fgrn.images import ImageError, encode_png, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import NIQE_MIN_SIDE
-from fgrn.pipeline import RescaleError, Result, device_of, rescale
+from fgrn.pipeline import RescaleError, Result, rescale
 from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
 from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
@@ -240,7 +240,7 @@ def _record(models: Models, store: Store, run: Run) -> str:
         return ""
     settings = Settings(run.scale, tuple(outcome.method for outcome in run.done), "whole", no_reference=True)
     weights = {outcome.method: outcome.digest for outcome in run.done}
-    machine = record.machine(device_of(models.get(outcome.method, run.scale) for outcome in run.done))
+    machine = models.machine(models.get(outcome.method, run.scale) for outcome in run.done)
     of = Record(settings, (run.source,), weights, record.versions(), machine)
     figures = {run.source.name: {outcome.method: outcome.scores for outcome in run.done}}
     return store.save(record.pack(of, figures, {}), f"{run.name}_x{run.scale}_run.zip")

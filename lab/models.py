@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
+from fgrn import record
 from fgrn.checkpoint import CheckpointError
 from fgrn.devices import default_device
 from fgrn.methods import METHODS, RESTORING, SCALES, cards
-from fgrn.pipeline import Rescaler, load
+from fgrn.pipeline import Rescaler, device_of, load
 from lab.pace import Pace
 
 
@@ -125,6 +125,13 @@ class Models:
         """`available`, without those that refine x: on a CPU they take too long to be run unasked."""
         return [name for name in self.available(scale) if name in RESTORING]
 
+    def machine(self, rescalers: Iterable[Rescaler]) -> dict[str, str]:
+        """What the networks of a comparison run on (`fgrn.record.machine`); of a lent GPU only that it is one."""
+        used = list(rescalers)
+        if self._device and any(METHODS[rescaler.method].trained for rescaler in used):
+            return {"device": self._device}
+        return record.machine(device_of(used))
+
     def summary(self) -> tuple[str, dict[str, list[int]]]:
         """The device in words, and for every trained method the scales that have sound weights."""
         name = self._device or _device_name()
@@ -148,17 +155,27 @@ class Interrupted(Exception):
     """A network was stopped before its end."""
 
 
+_interruptible = threading.local()
+
+
 @contextmanager
 def interruptible(stop: Callable[[], bool]) -> Iterator[None]:
-    """A network that runs in this thread ends before its next layer when `stop()` is true, by Interrupted."""
-    thread = threading.get_ident()
+    """A network that runs in this thread ends before its next layer when `stop()` is true, by Interrupted.
 
-    def check(module: torch.nn.Module, inputs: Any) -> None:
-        if threading.get_ident() == thread and stop():
-            raise Interrupted
-
-    handle = torch.nn.modules.module.register_module_forward_pre_hook(check)
+    One that runs elsewhere (`lab.zero_gpu`) asks `check_stop` itself.
+    """
+    before = getattr(_interruptible, "stop", None)
+    _interruptible.stop = stop
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(lambda module, inputs: check_stop())
     try:
         yield
     finally:
         handle.remove()
+        _interruptible.stop = before
+
+
+def check_stop() -> None:
+    """Raise Interrupted if this thread is `interruptible`, and is to stop."""
+    stop = getattr(_interruptible, "stop", None)
+    if stop is not None and stop():
+        raise Interrupted

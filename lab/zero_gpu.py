@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fgrn.methods import METHODS
 from fgrn.pipeline import ImageLike, Rescaler, as_pixels, load
 from fgrn.pixels import Levels, Pixels
-from lab.models import Models
+from lab.models import Models, check_stop
 
 SECONDS = 30  # the most that one step may take; a visitor's quota has to be this large
 REFINING_SECONDS = 6  # more for every megapixel, where x is refined
@@ -68,6 +68,7 @@ class BorrowingRescaler(Rescaler):
         return hr
 
     def _borrow(self, name: str, *arguments: Any) -> NDArray[Any]:
+        check_stop()
         answer: NDArray[Any] | Exception = self.on_gpu(self.method, self.scale, name, *arguments)
         if isinstance(answer, Exception):
             raise answer

@@ -15,8 +15,8 @@ import torch
 
 import fgrn
 from fgrn.compute import as_tensor
-from fgrn.images import encode_png
-from fgrn.methods import SCALES
+from fgrn.images import encode_png, read_image
+from fgrn.methods import RESTORING, SCALES, WEIGHTS
 from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise
 from fgrn.pipeline import load
 from tests import server as servers
@@ -24,6 +24,7 @@ from tests.benchmarks.client import Client
 from tests.conftest import ROOT, Photo
 from tests.photos import make_photo
 
+RESTORED = ROOT / "tests" / "goldens" / "restored"  # written by tests/make_goldens.py
 NETWORKS = [("fgrn", 2), ("fgrn", 4), ("irn", 2), ("irn", 4)]
 
 
@@ -103,3 +104,27 @@ def test_other_ways_to_add_move_the_restored_picture_by_a_level_at_most(scale: i
             restored.append(grey_levels(rescaled.net.decode(x)).int())
     difference = (restored[0] - restored[1]).abs()
     assert difference.max() <= 1 and (difference > 0).float().mean() < 1e-3
+
+
+def shipped() -> list[tuple[str, int]]:
+    """All methods that restore LR files, at the scales that they have weights for in this repository."""
+    return [
+        (method, scale)
+        for scale in SCALES
+        for method in RESTORING
+        if method == "bicubic" or (WEIGHTS / f"{method}_x{scale}.safetensors").is_file()
+    ]
+
+
+@pytest.mark.parametrize(("method", "scale"), shipped())
+def test_an_lr_file_of_an_earlier_version_restores_to_what_it_did(
+    method: str, scale: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LR files outlive versions of this program, as long as the weights are the same."""
+    monkeypatch.delenv("FGRN_WEIGHTS", raising=False)
+    lr, before = RESTORED / f"{method}_x{scale}_lr.png", RESTORED / f"{method}_x{scale}_restored.png"
+    rescaler, info = load(method, scale, device="cpu"), read_image(lr).info
+    assert info and info.digest == rescaler.digest, "new weights: python -m tests.make_goldens --restored"
+    restored, then = rescaler.upscale(lr), read_image(before).pixels
+    moved = np.abs(restored.astype(int) - then)  # another processor may add up in another order
+    assert moved.max() <= 1 and (moved > 0).mean() < 0.005

@@ -127,6 +127,44 @@ def test_who_comes_while_it_is_broken_off_gets_it_all_the_same(
     assert seen[-1] == "Finished"
 
 
+def test_who_comes_just_after_it_was_broken_off_makes_it_begin_again(
+    showcase: Showcase, slow: Callable[[], None]
+) -> None:
+    """When the worker has given up, and has not said so yet."""
+    runs, gave_up, go = showcase._runs, threading.Event(), threading.Event()
+    begun: list[int] = []
+
+    def held() -> Iterator[Run]:
+        begun.append(1)
+        yield from runs()
+        if len(begun) == 1:
+            gave_up.set()
+            wait(go)
+
+    showcase._runs = held  # type: ignore[method-assign]
+    break_off(showcase)
+    slow()
+    assert gave_up.wait(60)
+    late = showcase.watch()
+    seen: list[str] = []
+    reader = threading.Thread(target=lambda: seen.extend(run.status for run in late), daemon=True)
+    reader.start()
+    until(lambda: showcase._watchers)
+    go.set()
+    reader.join(60)
+    assert len(begun) == 2 and seen[-1] == "Finished"
+
+
+def test_who_has_seen_enough_does_not_break_it_off(showcase: Showcase, slow: Callable[[], None]) -> None:
+    runs = showcase.watch()
+    first = next(runs)
+    runs.close()  # type: ignore[attr-defined]  # as at the end of `watch_pictures`: nobody has pressed Stop
+    slow()
+    until(lambda: not workers())
+    run = showcase.recall()
+    assert run is not None and run.token == first.token and run.status == "Finished"
+
+
 def test_an_example_that_fails_in_the_middle_is_not_shown_again(
     showcase: Showcase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import fgrn
 from fgrn import inside
@@ -86,6 +87,33 @@ def test_a_comparison_borrows_every_step_and_gives_the_same_pictures(
     assert [o.files for o in lent.outcomes] == [o.files for o in own.outcomes], "the names are of the content"
     assert [o.digest for o in lent.outcomes] == [o.digest for o in own.outcomes]
     assert zero_gpu.models().summary()[0] == "ZeroGPU"
+
+
+def test_stop_takes_effect_between_two_steps(worker: Worker, photo: Photo, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode_png(photo(50, 41)))
+    runs = compare.compare(
+        zero_gpu.models(), Store(tmp_path / "files"), str(path), 4, ["fgrn"], lambda: "encode" in worker.asked
+    )
+    assert all(o.state is not State.DONE for run in runs for o in run.outcomes)
+    assert worker.asked == ["encode"]
+
+
+def test_a_record_says_that_the_gpu_was_lent(worker: Worker) -> None:
+    models = zero_gpu.models()
+    for methods, device in ((["bicubic", "fgrn"], "ZeroGPU"), (["bicubic"], "cpu")):
+        assert models.machine(models.get(method, 4) for method in methods)["device"] == device
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_a_lack_of_memory_comes_home_as_one(
+    error: type[Exception], use_tiny_weights: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: fgrn.Rescaler, hr: object) -> None:
+        raise error
+
+    monkeypatch.setattr(fgrn.Rescaler, "encode", fail)
+    assert isinstance(zero_gpu.step("fgrn", 4, "encode", photo(32, 32)), error)
 
 
 def test_errors_come_home_with_their_words(worker: Worker, photo: Photo, tmp_path: Path) -> None:

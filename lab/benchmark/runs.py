@@ -17,7 +17,7 @@ from fgrn.comparison import Scores
 from fgrn.images import ImageError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, device_of, rescale
+from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, rescale
 from fgrn.pixels import Pixels
 from fgrn.record import PROTOCOLS, Figures, Input, Record, Settings
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
@@ -117,7 +117,7 @@ def benchmark(
         skipped=dict(collected.skipped),
         uploads=collected.uploads,
         weights={name: rescaler.digest for name, rescaler in loaded.items()},
-        machine=record.machine(device_of(loaded.values())),
+        machine=models.machine(loaded.values()),
     )
     clock = Clock([name for _ in collected.sources for name in loaded])
     for index, source in enumerate(collected.sources):
