@@ -14,6 +14,7 @@ from lab.quick_import import gradio as gr
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import METHODS, SCALES
 from lab import addresses, api, compare_tab, restore, restore_tab, table, theme, zero_gpu
+from lab.asked import LIMITS, MAX_UPLOAD
 from lab.assets import KeptAssets
 from lab.benchmark import tab as benchmark_tab
 from lab.components import NUMBER_CLICKS, SentNumber, html, upload
@@ -26,7 +27,6 @@ from lab.stress import tab as stress_tab
 from lab.ticket import leave
 
 LAB = Path(__file__).resolve().parent / "lab"
-LARGEST_UPLOAD = 20  # MB
 ABOUT = LAB / "about.md"
 DIAGRAMS = LAB / "diagram.svg", LAB / "diagram_narrow.svg"  # of which the width of the screen shows one
 DIAGRAM_BOX = '<div class="fg-diagram-box">{}</div>'
@@ -84,12 +84,14 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
                 benchmark_tab.build(page, demo, benchmark)
             with gr.Tab("About", id="about"):
                 html(DIAGRAM_BOX.format("".join(path.read_text(encoding="utf-8") for path in DIAGRAMS)))
-                gr.Markdown(ABOUT.read_text(encoding="utf-8"), elem_classes="fg-about")
+                gr.Markdown(
+                    ABOUT.read_text(encoding="utf-8").replace("LIMITS", LIMITS), elem_classes="fg-about"
+                )
         for tab in tabs.children:
             tab.select(None, None, None, js=ADDRESS_OF_TAB % tab.id, trigger_mode="multiple")
         demo.load(None, None, None, js=NUMBER_CLICKS)
         size_limit = (LAB / "size_limit.js").read_text(encoding="utf-8")
-        demo.load(None, None, None, js=size_limit.replace("LIMIT", str(LARGEST_UPLOAD)))
+        demo.load(None, None, None, js=size_limit.replace("LIMIT", str(MAX_UPLOAD)))
         names = {str(tab.id): tab.label for tab in tabs.children}
         demo.load(None, None, None, js=FOLLOW_HISTORY.replace("NAMES", f"({json.dumps(names)})"))
         _add_api(page)
@@ -138,7 +140,7 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
     served: tuple[Any, str, str] = demo.queue(max_size=64).launch(
         theme=theme.theme(),
         css_paths=theme.CSS,
-        max_file_size=f"{LARGEST_UPLOAD}mb",
+        max_file_size=f"{MAX_UPLOAD}mb",
         show_error=True,
         state_session_capacity=SESSIONS,
         run_history=False,

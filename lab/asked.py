@@ -14,6 +14,10 @@ from lab.reader import read_upload
 
 MAX_PIXELS = 16_000_000
 """Cap of the page on a picture, whether it is uploaded or restored."""
+MAX_UPLOAD = 20
+"""Cap on an uploaded file, in MB."""
+LIMITS = f"{MAX_PIXELS // 1_000_000} megapixels and {MAX_UPLOAD} MB"
+"""Both in words."""
 NO_MEMORY = "There is not enough memory for this picture. Use a smaller one, or another method."
 
 

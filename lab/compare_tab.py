@@ -78,10 +78,10 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
             methods = NamedChoices(
                 [(METHODS["bicubic"].label, "bicubic")], value=["bicubic"], label="Methods", elem_id="methods"
             )
-            missing = html(elem_id="missing")
             with gr.Row():
                 start = gr.Button("Run", variant="primary", elem_id="run", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=80)
+            missing = html(elem_id="missing")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             first = page.first_view()
             outdated = html(elem_id="outdated")

@@ -243,7 +243,7 @@ class Handlers:
     def describe(self, path: str | None, scale: int) -> Iterator[str]:
         """A line about the picture that was just chosen. Then what a comparison of it shows at once is made ready."""
         if not path:
-            yield '<div class="fg-info">PNG, JPEG, WebP, TIFF, ... up to 16 megapixels and 20 MB.</div>'
+            yield lines.facts(f"PNG, JPEG, WebP, TIFF, ... up to {asked.LIMITS}.", ())
             return
         try:
             pixels, notices, kind = asked.open_picture(path)

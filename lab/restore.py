@@ -10,10 +10,10 @@ from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError, LoadedImage, encode_png
 from fgrn.lr_files import Source, restore, source_of
 from fgrn.memory import memory_errors_as
-from fgrn.methods import METHODS
+from fgrn.methods import METHODS, label
 from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
-from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_scale
+from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale
 from lab.files import Store, shown_name, stem
 from lab.models import Models
 from lab.reader import read_upload
@@ -55,9 +55,9 @@ def describe(lr: LoadedImage) -> str:
     if lr.info is None:
         return f"{width} × {height} {lr.format}. It does not say what made it: name the method and the scale."
     info = lr.info
-    label = METHODS[info.method].label if info.method in METHODS else info.method
     weights = f", weights {info.digest[:8]}" if info.digest else ""
-    return f"{width} × {height} {lr.format}, made by {label} ×{info.scale} from {info.width} × {info.height}{weights}."
+    made = f"made by {label(info.method)} ×{info.scale} from {info.width} × {info.height}{weights}"
+    return f"{width} × {height} {lr.format}, {made}."
 
 
 def check(path: str | None, method: str | None, scale: object) -> tuple[LoadedImage, Source]:
@@ -135,9 +135,8 @@ def _work(source: Source) -> tuple[str, int, str]:
 def _named(method: str | None) -> str | None:
     if method in (None, "", FROM_FILE):
         return None
-    if method not in METHODS:
-        raise RequestError(f"There is no method {method!r}. Choose among {', '.join(METHODS)}.")
-    return method
+    (name,) = check_methods([method])
+    return name
 
 
 def _scale(scale: object) -> int | None:

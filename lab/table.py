@@ -97,7 +97,12 @@ def tips() -> str:
 NOT_MEASURED = "stopped before it was measured"
 PROTOCOL = (
     "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the scale cut from each "
-    "side: -Y on the Y channel, -RGB on all three. Bold is the best of the column."
+    "side: -Y on the Y channel, -RGB on all three. Bold is the best of the column; what is grey is so by "
+    "construction, and does not compete."
+)
+PICTURES = (
+    "HR is the picture itself. Shrunk it is the LR picture, from which alone it is restored. x is what the encoder of "
+    "FGRN makes of it, and what the decoder restores from: a flow makes the LR picture of x, and x recovered of that."
 )
 
 
@@ -107,8 +112,15 @@ def help_text(protocol: str = PROTOCOL) -> str:
         f"<div><dt>{escape(column.title)} {_arrow(column)}</dt><dd>{escape(METRICS[column.key].caveat)}</dd></div>"
         for column in COLUMNS
     )
-    summary = "<summary>What the numbers mean</summary>"
-    return f'<details class="fg-help">{summary}<p>{protocol}</p><dl>{lines}</dl></details>'
+    methods = "".join(
+        f"<div><dt>{escape(method.label)}</dt><dd>{escape(method.summary)}</dd></div>"
+        for method in METHODS.values()
+    )
+    summary = "<summary>What the words and numbers mean</summary>"
+    return (
+        f'<details class="fg-help">{summary}<p>{escape(PICTURES)}</p><dl>{methods}</dl>'
+        f"<p>{escape(protocol)}</p><dl>{lines}</dl></details>"
+    )
 
 
 def plain_rows(run: Run, region: Region | None = None) -> list[dict[str, object]]:

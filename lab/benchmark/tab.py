@@ -9,6 +9,7 @@ import gradio as gr
 from fgrn.methods import METHODS, SCALES
 from fgrn.record import PROTOCOLS
 from lab import progress
+from lab.asked import MAX_PIXELS, MAX_UPLOAD
 from lab.benchmark import archive
 from lab.benchmark.handlers import UPLOAD, UPLOADS, BenchmarkHandlers
 from lab.components import NamedChoices, SentNumber, click_number, clicked, html, pictures
@@ -21,8 +22,9 @@ from lab.ticket import Ticket
 
 PROTOCOL = (
     "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the scale cut from each "
-    "side: -Y on the Y channel, -RGB on all three. A picture counts as soon as every method has done it. "
-    "Bold is the best of the column. What was measured beforehand has no times: it was not measured side by side."
+    "side: -Y on the Y channel, -RGB on all three. A picture counts as soon as every method has done it. Bold is the "
+    "best of the column; what is so by construction does not compete. What was measured beforehand has no times: it was "
+    "not measured side by side."
 )
 HELP = (
     "NIQE and PIQE judge the LR picture and take some seconds each. The ZIP of a run that is made here repeats it: "
@@ -137,7 +139,8 @@ def _empty() -> str:
     return (
         '<div class="fg-empty"><p><b>Upload pictures, or a ZIP of them</b>, nested folders included. Every picture '
         "goes through every method; a row appears as soon as it is measured, then mean and spread.</p>"
-        f"<p>At most {archive.MAX_PICTURES} pictures of 16 megapixels; each file or ZIP up to 20 MB. "
+        f"<p>At most {archive.MAX_PICTURES} pictures of {MAX_PIXELS // 1_000_000} megapixels; "
+        f"each file or ZIP up to {MAX_UPLOAD} MB. "
         "The figures can be downloaded as CSV and JSON, "
         "and as a ZIP that repeats the run from the command line.</p></div>"
     )

@@ -149,7 +149,8 @@ def canvas(of: Study, lr: str, problem: str = "") -> Page:
         f'{lines.problem(problem) if problem else ""}<div class="fg-brush" '
         f'style="--ratio:{width / height:.4f}">'
         f'<img src="{page.address(lr)}" alt="LR picture, to paint on" draggable="false">'
-        f'<canvas width="{width}" height="{height}"></canvas></div>'
+        f'<canvas width="{width}" height="{height}" role="img" aria-label="What is painted"></canvas></div>'
+        '<p class="fg-info">Draw on it with a mouse, a pen or a finger.</p>'
     )
     return page
 

@@ -26,7 +26,7 @@ from fgrn.metrics import psnr_y
 from fgrn.pipeline import RescaleError, Rescaler, Result, rescale
 from fgrn.pixels import Levels, Pixels
 from fgrn.record import sha256
-from lab.asked import NO_MEMORY, RequestError, check_scale, open_picture
+from lab.asked import NO_MEMORY, RequestError, check_names, check_scale, open_picture
 from lab.files import Store, stem
 from lab.latent import views
 from lab.latent.views import Exactness, View
@@ -132,12 +132,11 @@ def check_method(method: str | None) -> str:
         raise RequestError(
             "No method has weights at this scale. Choose the other scale, or put weights in place."
         )
-    if method not in METHODS:
-        raise RequestError(f"There is no method {method!r}. Choose among {', '.join(STUDIED)}.")
-    if method not in STUDIED:
+    if method in METHODS and method not in STUDIED:
         label = METHODS[method].label
         raise RequestError(f"{label} has no x of its own: its x is its LR picture. Choose {STUDIED[0]!r}.")
-    return method
+    (name,) = check_names([method], STUDIED, "method", "")
+    return name
 
 
 def doing(models: Models, method: str, scale: int, pixels: int) -> str:

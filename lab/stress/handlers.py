@@ -210,8 +210,10 @@ def _ended(run: StressRun | RateRun | None, problem: str, plots: int = 0) -> tup
     drawn = Drawn(plots=(SKIP,) * plots)
     if run:
         said = f"{lines.STOPPED} after {run.progress.done} of {run.progress.total} steps"
-        run = _inactive(run, said) if run.progress.active else run
-        drawn = Drawn(run, progress.line(run.progress, run.notices), "", _words(run), drawn.plots)
+        words: tuple[str, ...] = ()
+        if run.progress.active:
+            run, words = _inactive(run, said), (f"{said}.",)
+        drawn = Drawn(run, progress.line(run.progress, run.notices), "", _words(run, *words), drawn.plots)
     if problem:
         drawn = drawn._replace(status=lines.failed(lines.BROKEN_OFF.format(problem)))
     return drawn.values()

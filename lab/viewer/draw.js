@@ -1,4 +1,5 @@
-// Drawing into a canvas: only what is seen, with nearest neighbour, on the pixel grid of the device.
+// Drawing into a canvas: only what is seen, on the pixel grid of the device. From 100 % on every pixel is a square;
+// below, several share one of the device, which shows their mean: one of them alone would show patterns of its own.
 
 /** Empties a canvas. Around the pictures it is transparent, and shows the grey of the page. */
 function clearCanvas(context) {
@@ -11,6 +12,8 @@ function clearCanvas(context) {
 function drawPicture(context, bitmap, place, frame) {
   const part = visiblePixels(bitmap, place, frame);
   if (!part) return;
+  context.imageSmoothingEnabled = place.step < 1;
+  context.imageSmoothingQuality = "high";
   const [left, top] = [place.left + part.x * place.step, place.top + part.y * place.step];
   context.drawImage(
     bitmap, part.x, part.y, part.width, part.height, left, top, part.width * place.step, part.height * place.step,
@@ -30,7 +33,8 @@ class ErrorDrawing {
     if (!part) return;
     const left = place.left + part.x * place.step;
     const top = place.top + part.y * place.step;
-    // Enlarged: one value per picture pixel, enlarged afterwards. Reduced: one per device pixel.
+    // Enlarged: one value per picture pixel, enlarged afterwards. Reduced: one per device pixel, of one of its pixels,
+    // since in a mean errors of both signs would be gone.
     const scale = Math.min(1, place.step);
     const width = Math.max(1, Math.round(part.width * scale));
     const height = Math.max(1, Math.round(part.height * scale));
@@ -43,6 +47,7 @@ class ErrorDrawing {
       this.canvas.height = Math.max(this.canvas.height, height);
     }
     this.context.putImageData(out, 0, 0);
+    context.imageSmoothingEnabled = false;
     context.drawImage(
       this.canvas, 0, 0, width, height, left, top, part.width * place.step, part.height * place.step,
     );

@@ -52,6 +52,7 @@ class Viewer {
     this.pictures.keep(new Set(value.pictures.flatMap((picture) => (picture.file ? [picture.file.url] : []))));
     const fresh = old.source === value.source ? {} : { box: null, point: null, ...(sameShape ? {} : { fit: true }) };
     this.set({ value, ...fresh });
+    if (old.source !== value.source) this.say(""); // of another picture
   }
 
   setError(changes) {
@@ -139,7 +140,11 @@ class Viewer {
     if (target.closest(".vw-readings") && event.key.startsWith("Arrow") && !event.shiftKey) return; // they scroll it
     if (target.closest("button, a") && (event.key === " " || event.key === "Enter")) return;
     if (target.closest(".vw-divider") && this.dividerKey(event)) return event.preventDefault();
-    if (pressKey(this, event)) event.preventDefault();
+    const before = { ...this.state };
+    if (!pressKey(this, event)) return;
+    event.preventDefault();
+    const said = changeInWords(before, this.state);
+    if (said) this.say(said);
   }
 
   dividerKey(event) {

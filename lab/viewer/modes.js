@@ -82,11 +82,14 @@ function tables(shown) {
   const methods = [...new Set(others.map((picture) => picture.method))];
   const kinds = [...new Set(others.map((picture) => picture.kind))];
   const first = leading.length ? 2 : 1;
-  const place = (along, across) => (picture) =>
-    leading.includes(picture) ? [1, leading.indexOf(picture) + 1] : [along(picture) + first, across(picture) + 1];
   const method = (picture) => methods.indexOf(picture.method);
   const kind = (picture) => kinds.indexOf(picture.kind);
-  return [shown.map(place(method, kind)), shown.map(place(kind, method))];
+  const below = leading.map((_, i) => i + 1);
+  const beside = []; // where each method has a row, x in that of its own
+  for (const picture of leading) beside.push(Math.max(method(picture) + 1, (beside.at(-1) ?? 0) + 1));
+  const place = (along, across, rows) => (picture) =>
+    leading.includes(picture) ? [1, rows[leading.indexOf(picture)]] : [along(picture) + first, across(picture) + 1];
+  return [shown.map(place(method, kind, below)), shown.map(place(kind, method, beside))];
 }
 
 /**
@@ -131,6 +134,27 @@ function paneList(state) {
 
 function errorLabel(state, picture) {
   return state.error.signed ? `${picture.label} − HR` : `|${picture.label} − HR|`;
+}
+
+/** What a key has changed, for those who do not see it; "" for what is said elsewhere. */
+function changeInWords(before, after) {
+  const words = [];
+  const turned = after.mode !== before.mode;
+  if (turned) words.push(after.mode);
+  const labels = (state) => {
+    if (state.mode === "flip") return flipPicture(state)?.label ?? "";
+    return state.mode === "slider" ? pairOf(state).map((picture) => picture?.label).join(", right of the divider ") : "";
+  };
+  if (labels(after) && labels(after) !== labels(before)) words.push(labels(after));
+  const { signed, plane, gain } = after.error;
+  if (after.mode === "error" && (turned || after.error !== before.error))
+    words.push(signed ? "signed" : "absolute", plane === "y" ? "Y" : "RGB", `gain ${gain}`);
+  if (after.tool !== before.tool) words.push(after.tool === "region" ? "draw a region" : "move the pictures");
+  if (after.own !== before.own) words.push(after.own ? "LR and x at their own size" : "LR and x as large as HR");
+  if (after.loupe !== before.loupe) words.push(after.loupe ? "loupe on" : "loupe off");
+  if (after.fit && !before.fit) words.push("fit");
+  else if (after.view.zoom !== before.view.zoom) words.push(`zoom ${zoomText(after.view.zoom)} %`);
+  return words.join(", ");
 }
 
 /** What the file of an error map is called. */
