@@ -32,6 +32,7 @@ T = TypeVar("T")
 NIQE_PARAMETERS = Path(__file__).resolve().parent.parent / "assets" / "metrics" / "niqe_modelparameters.mat"
 NIQE_MIN_SIDE = 192  # two 96x96 blocks each way: with one block the score is a constant whatever the picture
 PIQE_BLOCK = 16
+WORSE_BLOCK, WORSE_LEVELS = 16, 2  # pixels, grey levels
 
 _Y_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
 _Y_OFFSET = 16.0
@@ -128,6 +129,26 @@ def piqe(image: Pixels) -> Score:
     if _is_constant(image):
         return Score(None, "the picture has one colour only")
     return _blind(_pyiqa_piqe, image)
+
+
+def worse_share(reference: Pixels, picture: Pixels, other: Pixels) -> float:
+    """In how much of a picture it is clearly worse than another: a share from 0 to 1 of uint8 pictures (H, W, 3).
+
+    Of the blocks of WORSE_BLOCK pixels a side, those whose root mean square error of RGB is larger by WORSE_LEVELS.
+    """
+    height, width = (side // WORSE_BLOCK for side in reference.shape[:2])
+    if not height or not width:
+        return 0.0
+    worse = 0
+    for top in range(0, height * WORSE_BLOCK, WORSE_BLOCK):  # a row of blocks at a time: little memory
+        rows = slice(top, top + WORSE_BLOCK), slice(width * WORSE_BLOCK)
+        expected = reference[rows].astype(np.int32)
+        ours, theirs = (
+            np.sqrt(((found[rows] - expected) ** 2).reshape(WORSE_BLOCK, width, -1).mean((0, 2)))
+            for found in (picture, other)
+        )
+        worse += int((ours > theirs + WORSE_LEVELS).sum())
+    return float(worse / (height * width))
 
 
 def _check(image: npt.NDArray[Any]) -> None:

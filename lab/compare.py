@@ -19,7 +19,7 @@ from fgrn.comparison import Scores, blind, costs, fidelity
 from fgrn.images import ImageError, encode_png, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.metrics import NIQE_MIN_SIDE
+from fgrn.metrics import NIQE_MIN_SIDE, worse_share
 from fgrn.pipeline import RescaleError, Result, rescale
 from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
@@ -66,6 +66,7 @@ class Outcome:
     files: Files | None = None
     digest: str = ""
     scores: Scores = field(default_factory=dict)
+    worse: float = 0.0  # the share of the picture that bicubic would have restored clearly better
 
     @property
     def label(self) -> str:
@@ -162,6 +163,10 @@ def compute(
     waiting = [outcome for outcome in run.outcomes if outcome.state is State.WAITING]
     ordered = sorted(waiting, key=lambda outcome: METHODS[outcome.method].slow)
     for index, outcome in enumerate(ordered):
+        if (
+            METHODS[outcome.method].slow and count <= AT_ONCE
+        ):  # who waits for it can read the others' meanwhile
+            *_, run = run, *measure_fidelity(models, run)
         left = models.pace.left(((later.method, run.scale) for later in ordered[index:]), count)
         number = len(run.outcomes) - len(waiting) + index + 1
         status = f"Computing {outcome.label} ({number} of {len(run.outcomes)}){left}"
@@ -211,14 +216,23 @@ def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
 
 
 def measure_fidelity(models: Models, run: Run) -> Iterator[Run]:
-    """Fill in PSNR and SSIM of the methods that are done; raises as `measure`."""
-    hr = _read(run.hr)
-    bicubic_lr = models.get("bicubic", run.scale).downscale(hr)
-    for outcome in run.done:
+    """Fill in PSNR and SSIM of the methods that are done and have none yet; raises as `measure`."""
+    missing = [outcome for outcome in run.done if "psnr_y" not in outcome.scores]
+    if not missing:
+        return
+    hr, bicubic = _read(run.hr), models.get("bicubic", run.scale)
+    bicubic_lr = bicubic.downscale(hr)
+    plain = bicubic.upscale(bicubic_lr, run.size)
+    for outcome in missing:
         lr, reconstruction = _pixels(outcome, "lr"), _pixels(outcome, "reconstruction")
         # PSNR has a value for all that `open_picture` lets in.
         numbers = fidelity(hr, reconstruction, lr, bicubic_lr, run.scale, "too small for SSIM")
-        run = _scored(run, outcome.method, numbers, run.status)
+        measured = replace(
+            outcome,
+            scores={**outcome.scores, **numbers},
+            worse=worse_share(hr, reconstruction, plain) if METHODS[outcome.method].trained else 0.0,
+        )
+        run = run.with_outcome(measured, run.status)
         yield run
 
 

@@ -154,10 +154,12 @@ class Handlers:
     def measure_stopped(self, ticket: Ticket, shown: Shown) -> Drawn:
         """PSNR and SSIM of what was there when Stop was pressed."""
         stopped = shown.run
-        if stopped is None or stopped.active or all("psnr_y" in outcome.scores for outcome in stopped.done):
+        if stopped is None or stopped.active:
             return Drawn()
         with shown_errors():
-            *_, run = compare.measure_fidelity(self.models, stopped)
+            *_, run = stopped, *compare.measure_fidelity(self.models, stopped)
+        if run is stopped:
+            return Drawn()
         return self.draw(run, ticket, shown) if shown.run is stopped else Drawn()
 
     def measure_region(self, shown: Shown, event: gr.EventData) -> Any:

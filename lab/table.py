@@ -94,6 +94,7 @@ def tips() -> str:
     )
 
 
+WORSE = 0.005  # from this share of a picture on it is said that a method fails there
 NOT_MEASURED = "stopped before it was measured"
 PROTOCOL = (
     "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the scale cut from each "
@@ -208,7 +209,7 @@ def marked(key: str, html: str, best: bool, more: str = "") -> str:
 
 
 def _notes(run: Run) -> str:
-    """Why a number is n/a, in visible text: a tooltip is out of reach on a touch screen."""
+    """Why a number is n/a, in visible text: a tooltip is out of reach on a touch screen; and where a method fails."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for outcome in run.outcomes:
         for column in COLUMNS:
@@ -221,4 +222,10 @@ def _notes(run: Run) -> str:
     for (title, reason), labels in reasons.items():
         who = "" if len(labels) == len(run.outcomes) else f" ({', '.join(labels)})"
         lines.append(f"{title} n/a{who}: {reason}.")
+    lines += [
+        f"In {100 * outcome.worse:.{0 if outcome.worse >= 0.1 else 1}f} % of the picture {outcome.label} is worse than "
+        "bicubic: it knows photographs best."
+        for outcome in run.outcomes
+        if outcome.worse >= WORSE
+    ]
     return f'<p class="fg-notes">{escape(" ".join(lines))}</p>' if lines else '<p class="fg-notes"></p>'

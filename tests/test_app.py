@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -77,7 +78,11 @@ def test_pictures_come_one_method_after_the_other_and_numbers_after_them(store: 
         ["bicubic", "fgrn"],
         ["bicubic", "irn", "fgrn"],
     ], "IRN keeps nobody waiting"
-    assert not any("psnr_y" in o.scores for o in runs[-1].outcomes)
+    assert ["psnr_y" in outcome.scores for outcome in runs[0].outcomes] == [False] * 3, "pictures come first"
+    before_irn = next(run for run in runs if run.outcomes[1].state is State.RUNNING)
+    assert ["psnr_y" in outcome.scores for outcome in before_irn.outcomes] == [True, False, True], (
+        "IRN is slow"
+    )
     measured = list(compare.measure(models, store, runs[-1]))
     first_blind = next(i for i, run in enumerate(measured) if "niqe" in run.outcomes[0].scores)
     assert all("psnr_y" in o.scores for o in measured[first_blind].outcomes), "fast metrics come first"
@@ -732,6 +737,26 @@ def test_the_best_value_follows_the_arrow() -> None:
     html = table.render(made_up_run())
     assert '<td data-key="psnr_y" class="fg-best"><strong>33.00</strong>' in html
     assert '<td data-key="seconds_up" class="fg-best"><strong>1.00</strong>' in html
+
+
+def test_it_is_said_where_a_method_fails() -> None:
+    first, second = made_up_run().outcomes
+    for worse, said in (
+        (0.004, ""),
+        (0.006, "In 0.6 % of the picture FGRN"),
+        (0.131, "In 13 % of the picture FGRN"),
+    ):
+        html = table.render(made_up_run(outcomes=(first, replace(second, worse=worse))))
+        assert ("worse than bicubic" in html) == bool(said) and said in html
+
+
+def test_a_drawn_chart_is_one_of_those(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FGRN_WEIGHTS")
+    models = Models()
+    for name, fails in (("chart", True), ("coffee", False)):
+        run = last(compare.compare(models, store, str(examples.EXAMPLES[name]), 4, ["bicubic", "fgrn"]))
+        *_, run = compare.measure_fidelity(models, run)
+        assert [outcome.worse > table.WORSE for outcome in run.outcomes] == [False, fails], name
 
 
 def test_equal_values_are_not_best() -> None:

@@ -244,3 +244,28 @@ def test_without_pyiqa_the_blind_metrics_are_not_available(monkeypatch: pytest.M
         score = metric(smooth(256, 256))
         assert score.value is None
         assert "pyiqa cannot be used" in score.reason
+
+
+def test_where_a_picture_is_worse_than_another() -> None:
+    rng = np.random.default_rng(0)
+    hr = rng.integers(0, 256, (50, 70, 3), np.uint8)  # 3 x 4 whole blocks
+    other = np.clip(hr + rng.integers(-1, 2, hr.shape), 0, 255).astype(np.uint8)
+    picture = hr.copy()
+    picture[16:32, 32:64] ^= 64  # two blocks
+    picture[48:] = picture[:, 64:] = 0  # in no whole block
+    assert metrics.worse_share(hr, picture, other) == 2 / 12
+    assert metrics.worse_share(hr, other, picture) == 0, "a level more is not clearly worse"
+    assert metrics.worse_share(hr, hr, hr) == metrics.worse_share(hr[:15], picture[:15], hr[:15]) == 0
+    noise = rng.normal(0, 6, hr.shape) * rng.uniform(0, 1, (50, 70, 1))
+    noisy = np.clip(hr + noise * np.linspace(0, 1, 70)[:, None], 0, 255).astype(np.uint8)
+    expected = [
+        _rms(hr, noisy, row, column) > _rms(hr, other, row, column) + 2
+        for row in range(3)
+        for column in range(4)
+    ]
+    assert 0 < np.mean(expected) < 1 and metrics.worse_share(hr, noisy, other) == np.mean(expected)
+
+
+def _rms(reference: np.ndarray, picture: np.ndarray, row: int, column: int) -> float:
+    block = slice(16 * row, 16 * row + 16), slice(16 * column, 16 * column + 16)
+    return float(np.sqrt(((picture[block].astype(float) - reference[block]) ** 2).mean()))

@@ -23,8 +23,8 @@ from lab.ticket import Ticket
 PROTOCOL = (
     "8-bit pictures throughout. PSNR and SSIM of the restored picture, with as many pixels as the scale cut from each "
     "side: -Y on the Y channel, -RGB on all three. A picture counts as soon as every method has done it. Bold is the "
-    "best of the column; what is so by construction does not compete. What was measured beforehand has no times: it was "
-    "not measured side by side."
+    "best of the column; what is so by construction does not compete. What was measured beforehand has no times: "
+    "it was not measured side by side."
 )
 HELP = (
     "NIQE and PIQE judge the LR picture and take some seconds each. The ZIP of a run that is made here repeats it: "
