@@ -207,5 +207,5 @@ class Reporter:
     @contextmanager
     def progress(self, total: int, unit: str) -> Iterator[Callable[[], object]]:
         """A progress bar for more than one step; yields the function that counts one."""
-        with tqdm(total=total, unit=unit, file=sys.stderr, disable=self.quiet or total < 2) as bar:
+        with tqdm(total=total, unit=unit, file=sys.stderr, disable=self.quiet or total < 2 or None) as bar:
             yield bar.update

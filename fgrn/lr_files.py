@@ -42,9 +42,10 @@ def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = No
     notices, info, method = notices_of(lr), lr.info, method and restored_by(method)
     if info is None:
         if method is None or scale is None:
+            missing = [name for name, value in (("method", method), ("scale", scale)) if value is None]
             raise RescaleError(
                 "This file does not say which method and scale made it (it is not an LR PNG of this program, or its "
-                "text chunk was removed): name the method and the scale."
+                f"text chunk was removed): name the {' and the '.join(missing)}."
             )
         return Source(method, scale, None, notices)
     if (method or info.method) != info.method or (scale or info.scale) != info.scale:

@@ -637,6 +637,67 @@ def test_a_double_click_zooms_to_the_place_and_back(view: Viewer) -> None:
     assert view.state("view") == fitted
 
 
+def test_below_100_percent_pixels_are_averaged(browser: Browser) -> None:
+    """One of them in place of several would show patterns that the picture does not have."""
+    lines = np.zeros((400, 1200, 3), np.uint8)
+    lines[:, ::2] = 255
+    outcomes = (Outcome("bicubic", State.RUNNING),)
+    page, _ = open_component(browser, made_up(outcomes, {"hr": lines}, (400, 1200)), 400, 700)
+    view = Viewer(page, {"hr": lines})
+    view.mode("flip")
+    expect(page.locator(ROOT)).to_have_attribute("data-loaded", "yes")
+    assert view.state("view")["zoom"] < 0.5
+    shown = view.canvas().rgb[view.canvas().pixels[..., 3] == 255]
+    assert 90 < shown.mean() < 165 and shown.std() < 40
+    view.press("z")
+    shown = view.canvas().rgb[view.canvas().pixels[..., 3] == 255]
+    assert set(np.unique(shown)) == {0, 255}, "from 100 % on they are squares"
+    page.close()
+
+
+def test_keys_are_told_to_those_who_do_not_see(view: Viewer) -> None:
+    live = view.page.locator("#viewer .vw-live")
+    for key, said in (
+        ("f", "flip, HR"),
+        ("2", "Bicubic restored"),
+        ("s", "slider, Bicubic restored, right of the divider FGRN restored"),
+        ("e", "error, signed, Y, gain 8"),
+        (".", "signed, Y, gain 16"),
+        ("m", "absolute, Y, gain 16"),
+        ("y", "absolute, RGB, gain 16"),
+        ("r", "draw a region"),
+        ("Escape", "move the pictures"),
+        ("a", "LR and x at their own size"),
+        ("l", "loupe off"),
+        ("z", "zoom 100 %"),
+        ("0", "fit"),
+        ("g", "grid"),
+    ):
+        view.press(key)
+        expect(live).to_have_text(said)
+
+
+def test_x_stands_beside_its_method_in_rows_too(call: Callable[..., Any]) -> None:
+    shown = [
+        {"kind": kind, "method": method}
+        for kind, method in (
+            ("hr", ""),
+            ("restored", "bicubic"),
+            ("restored", "irn"),
+            ("restored", "fgrn"),
+            ("x", "fgrn"),
+            ("lr", "bicubic"),
+            ("lr", "irn"),
+            ("lr", "fgrn"),
+        )
+    ]
+    columns, rows = call("tables", shown)
+    assert columns == [[1, 1], [2, 1], [3, 1], [4, 1], [1, 2], [2, 2], [3, 2], [4, 2]]
+    assert rows == [[1, 1], [2, 1], [2, 2], [2, 3], [1, 3], [3, 1], [3, 2], [3, 3]]
+    alone = [picture for picture in shown if picture["method"] in ("", "fgrn")]
+    assert call("tables", alone)[1] == [[1, 1], [2, 1], [1, 2], [3, 1]], "HR is above it"
+
+
 def test_what_cannot_be_dragged_stays_fitted(view: Viewer) -> None:
     fit = view.page.locator("#viewer [data-zoom=fit]")
     x, y = view.centre(1)

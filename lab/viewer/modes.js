@@ -153,7 +153,7 @@ function changeInWords(before, after) {
   if (after.own !== before.own) words.push(after.own ? "LR and x at their own size" : "LR and x as large as HR");
   if (after.loupe !== before.loupe) words.push(after.loupe ? "loupe on" : "loupe off");
   if (after.fit && !before.fit) words.push("fit");
-  else if (after.view.zoom !== before.view.zoom) words.push(`zoom ${zoomText(after.view.zoom)} %`);
+  else if (after.fit !== before.fit || after.view.zoom !== before.view.zoom) words.push(`zoom ${zoomText(after.view.zoom)} %`);
   return words.join(", ");
 }
 
