@@ -127,7 +127,7 @@ def _add_api(page: Handlers) -> None:
         rows, notices = gr.JSON(label="Rows"), gr.JSON(label="Notices")
         png, pngs = gr.File(label="PNG"), gr.File(label="PNGs", file_count="multiple")
     gr.on([], endpoints.methods, None, rows, api_name="methods", queue=False)
-    gr.on([], endpoints.downscale, [image, method, scale], png, api_name="downscale", **NETWORK)
+    gr.on([], endpoints.downscale, [image, method, scale], [png, notices], api_name="downscale", **NETWORK)
     gr.on(
         [], endpoints.restore, [lr, named, named_scale, other], [png, notices], api_name="restore", **NETWORK
     )

@@ -41,11 +41,14 @@ class Api:
             for status in self.models.status(scale)
         ]
 
-    def downscale(self, image: str | None, method: str, scale: float) -> str:
-        """Shrink a picture. Returns the LR PNG, whose text chunk says how to restore it."""
+    def downscale(self, image: str | None, method: str, scale: float) -> tuple[str, list[str]]:
+        """Shrink a picture.
+
+        Returns the LR PNG, whose text chunk says how to restore it, and notices about what was changed on reading.
+        """
         with shown_errors():
             number, (name,) = check_scale(scale), check_methods([method])
-            pixels, _, _ = open_picture(image)
+            pixels, notices, _ = open_picture(image)
             try:
                 rescaler = self.models.get(name, number)
             except CheckpointError as error:
@@ -55,7 +58,7 @@ class Api:
             with memory_errors_as(RequestError, NO_MEMORY), self.models.running(work, height * width):
                 lr = rescaler.downscale(pixels)
             png = encode_png(lr, rescaler.info((height, width)))
-            return self.store.save(png, f"{stem(image or '')}_{name}_x{number}_lr.png")
+            return self.store.save(png, f"{stem(image or '')}_{name}_x{number}_lr.png"), list(notices)
 
     def restore(
         self, lr: str | None, method: str | None, scale: float | None, other_weights: bool

@@ -894,7 +894,8 @@ def test_methods_are_listed_with_reasons(client: Client) -> None:
 
 @pytest.mark.parametrize("method", ["bicubic", "irn", "fgrn"])
 def test_the_lr_png_received_is_bit_exact(method: str, client: Client, picture: str) -> None:
-    received = client.predict(handle_file(picture), method, 4, api_name="/downscale")
+    received, notices = client.predict(handle_file(picture), method, 4, api_name="/downscale")
+    assert notices == []
     expected = fgrn.rescale(fgrn.load(method, 4), picture)
     assert Path(received).read_bytes() == expected.lr_png
     restored, notices = client.predict(handle_file(received), api_name="/restore")
@@ -916,6 +917,13 @@ def test_compare_streams_pictures_first(client: Client, picture: str) -> None:
     assert by_name["my_photo_1_fgrn_x4_lr.png"] == fgrn.rescale(fgrn.load("fgrn", 4), picture).lr_png
     assert rows[0]["lr_psnr_y"] == "inf" and rows[1]["not_available"] == {"niqe": NO_SCORE.reason}
     json.dumps(rows, allow_nan=False)
+
+
+def test_the_api_says_what_was_changed_on_reading(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "print.tif"
+    Image.new("CMYK", (40, 40), (10, 20, 30, 40)).save(path)
+    _, notices = client.predict(handle_file(str(path)), "bicubic", 4, api_name="/downscale")
+    assert any("CMYK" in notice for notice in notices)
 
 
 def test_the_api_measures_a_region(client: Client, picture: str) -> None:
@@ -947,7 +955,7 @@ def test_the_api_refuses_unknown_methods_and_missing_weights(client: Client, pic
         with pytest.raises(AppError, match=f"Scale {scale!r} is not supported"):
             client.predict(handle_file(picture), "bicubic", scale, api_name="/downscale")
     files = [
-        client.predict(handle_file(picture), "bicubic", scale, api_name="/downscale")
+        client.predict(handle_file(picture), "bicubic", scale, api_name="/downscale")[0]
         for scale in (4, 4.0, "4")
     ]
     assert len({Path(file).read_bytes() for file in files}) == 1

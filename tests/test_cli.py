@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -112,7 +113,7 @@ def test_folder_keeps_its_structure(folder: Path, tmp_path: Path, capfd: pytest.
     captured = capfd.readouterr()
     assert files_of(small) == {"a.png", "trip/day.1/b.v2.png", "trip/c.png"}
     assert captured.out == ""
-    assert "3/3" in captured.err and "picture" in captured.err  # the progress bar
+    assert "3/3" not in captured.err, "a progress bar is for a terminal"
     assert "3 of 3 pictures written" in captured.err
     assert run("upscale", small, "-o", back) == 0
     assert files_of(back) == files_of(small)
@@ -383,12 +384,31 @@ def test_a_folder_of_several_methods_is_restored_as_far_as_weights_go(
 # --- restoring ----------------------------------------------------------------------------------------------------
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_progress_bar(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert run("downscale", folder, "-o", tmp_path / "small", "--method", "bicubic") == 0
+    assert "3/3" in terminal.getvalue() and "picture" in terminal.getvalue()
+
+
 def test_plain_png_needs_method_and_scale(
     photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain, back = save(photo(20, 24), tmp_path / "plain.png"), tmp_path / "back.png"
-    assert run("upscale", plain, "-o", back, "--method", "fgrn") == 1
-    assert "name the method and the scale" in capsys.readouterr().err
+    for options, missing in (
+        ([], "method and the scale."),
+        (["--method", "fgrn"], "scale."),
+        (["--scale", "2"], "method."),
+    ):
+        assert run("upscale", plain, "-o", back, *options) == 1
+        assert f"name the {missing}" in capsys.readouterr().err
     assert run("upscale", plain, "-o", back, "--method", "fgrn", "--scale", "4") == 0
     assert read_image(back).pixels.shape == (80, 96, 3)
 

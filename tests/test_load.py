@@ -91,7 +91,7 @@ def test_a_killed_server_starts_again_at_the_same_place(tmp_path: Path, picture:
     weights, port = make_tiny_weights(tmp_path / "weights"), servers.free_port()
     first = servers.start(tmp_path, weights, port, GRADIO_TEMP_DIR="")
     client = Client(first.address, verbose=False, download_files=str(tmp_path / "received"))
-    before = Path(client.predict(handle_file(str(picture)), "fgrn", 4, api_name="/downscale")).read_bytes()
+    before = Path(client.predict(handle_file(str(picture)), "fgrn", 4, api_name="/downscale")[0]).read_bytes()
     children = first.children()
     first.process.kill()
     first.process.wait(20)
@@ -102,7 +102,9 @@ def test_a_killed_server_starts_again_at_the_same_place(tmp_path: Path, picture:
     second = servers.start(tmp_path, weights, port, GRADIO_TEMP_DIR="")
     try:
         client = Client(second.address, verbose=False, download_files=str(tmp_path / "received2"))
-        after = Path(client.predict(handle_file(str(picture)), "fgrn", 4, api_name="/downscale")).read_bytes()
+        after = Path(
+            client.predict(handle_file(str(picture)), "fgrn", 4, api_name="/downscale")[0]
+        ).read_bytes()
         assert after == before
         for kind in ("example", "files"):
             left = list((tmp_path / "temporary").glob(f"fgrn-{kind}-*"))

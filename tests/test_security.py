@@ -112,7 +112,7 @@ def test_results_are_named_without_what_the_visitor_chose(
 ) -> None:
     path = tmp_path / EVIL_NAME
     path.write_bytes(picture.read_bytes())
-    result = Path(client.predict(handle_file(str(path)), "bicubic", 4, api_name="/downscale"))
+    result = Path(client.predict(handle_file(str(path)), "bicubic", 4, api_name="/downscale")[0])
     assert result.name == "img_src_x_onerror_window_evil_1_bicubic_x4_lr.png"
 
 

@@ -68,7 +68,7 @@ class Asker:
             case "bytes":
                 client.call("bytes", picture, 4, ["bicubic"])
             case _:
-                [small] = client.call("downscale", picture, "fgrn", 4)
+                small, _ = client.call("downscale", picture, "fgrn", 4)
                 if kind == "restore":
                     lr = client.upload(client.download(small), f"{seed}_lr.png")
                     client.download(client.call("restore", lr, "", 0, False)[0])
