@@ -710,6 +710,17 @@ def test_other_weights_are_refused_unless_allowed(
     )
 
 
+def test_a_file_that_names_no_weights_needs_no_leave_for_others(
+    tmp_path: Path, store: Store, picture: str
+) -> None:
+    path, restored = tmp_path / "plain.png", []
+    path.write_bytes(encode_png(fgrn.load("fgrn", 4).downscale(picture)))  # without a note
+    for other_weights in (False, True):
+        done = restore.run(Models(), store, str(path), "fgrn", "4", other_weights)
+        restored.append(Path(done.path).read_bytes())
+    assert restored[0] == restored[1]
+
+
 def test_a_lr_file_whose_picture_would_be_too_large_is_refused(tmp_path: Path, store: Store) -> None:
     path = tmp_path / "wide.png"
     Image.new("RGB", (2000, 1500)).save(path)

@@ -198,6 +198,18 @@ def test_transparent_grey_of_few_bits(bits: int, samples: bytes) -> None:
     one_notice(loaded, "white")
 
 
+def test_12_bit_samples_are_scaled_by_their_own_peak() -> None:
+    samples = [0, 4095, 2048, 16]
+    pairs = zip(samples[::2], samples[1::2], strict=True)
+    data = b"".join(((a << 12) | b).to_bytes(3, "big") for a, b in pairs)
+    tags = {256: 4, 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    loaded = read_image(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory)
+    assert loaded.pixels[0, :, 0].tolist() == [0, 255, 128, 1]
+    one_notice(loaded, "reduced to 8")
+
+
 def test_32_bit_samples_are_refused_with_advice() -> None:
     for dtype in (np.float32, np.int32):
         with pytest.raises(ImageError, match="32-bit.*8 or 16 bits"):

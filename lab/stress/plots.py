@@ -45,7 +45,9 @@ def damage_figure(run: StressRun, kind: str) -> go.Figure:
         hovermode="x unified",
         yaxis_title="PSNR-Y, dB",
     )
-    figure.update_xaxes(charts.titled_axis(), title=KINDS[kind].axis, range=[least - margin, most + margin])
+    figure.update_xaxes(
+        charts.titled_axis(), title_text=KINDS[kind].axis, range=[least - margin, most + margin]
+    )
     figure.update_yaxes(charts.titled_axis())
     return figure
 
@@ -73,7 +75,7 @@ def rate_figure(run: RateRun) -> go.Figure:
     figure.update_xaxes(
         charts.titled_axis(),
         type="log",
-        title="bits per pixel of the picture",
+        title_text="bits per pixel of the picture",
         tickvals=list(_BITS),
         ticktext=texts,
     )
