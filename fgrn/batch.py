@@ -206,6 +206,7 @@ class Reporter:
 
     @contextmanager
     def progress(self, total: int, unit: str) -> Iterator[Callable[[], object]]:
-        """A progress bar for more than one step; yields the function that counts one."""
-        with tqdm(total=total, unit=unit, file=sys.stderr, disable=self.quiet or total < 2 or None) as bar:
+        """A progress bar on a terminal, for more than one step; yields the function that counts one."""
+        needless = self.quiet or total < 2 or None  # None: unless stderr is a terminal
+        with tqdm(total=total, unit=unit, file=sys.stderr, disable=needless) as bar:
             yield bar.update

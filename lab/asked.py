@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError
@@ -19,6 +20,9 @@ MAX_UPLOAD = 20
 LIMITS = f"{MAX_PIXELS // 1_000_000} megapixels and {MAX_UPLOAD} MB"
 """Both in words."""
 NO_MEMORY = "There is not enough memory for this picture. Use a smaller one, or another method."
+
+
+CLEANED_UP = "The pictures of this run were cleaned up. Run it again."
 
 
 class RequestError(ValueError):
@@ -44,6 +48,19 @@ def open_picture(path: str | None, what: str = "a picture") -> tuple[Pixels, tup
             "Choose a larger picture."
         )
     return loaded.pixels, loaded.notices, loaded.format
+
+
+@contextmanager
+def files_needed() -> Iterator[None]:
+    """Within it files of a run are read: they are kept for a day.
+
+    Raises:
+        RequestError: if they are gone.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ImageError is a ValueError
+        raise RequestError(CLEANED_UP) from error
 
 
 def check_scale(scale: object) -> int:

@@ -16,20 +16,19 @@ from pathlib import Path
 from fgrn import record
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import Scores, blind, costs, fidelity
-from fgrn.images import ImageError, encode_png, read_image
+from fgrn.images import encode_png, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import NIQE_MIN_SIDE, worse_share
 from fgrn.pipeline import RescaleError, Result, rescale
 from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
-from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
+from lab.asked import NO_MEMORY, check_methods, check_scale, files_needed, open_picture
 from lab.files import Store, shown_name, stem
 from lab.lines import FINISHED, STOPPED
 from lab.models import Interrupted, Models
 
 AT_ONCE = 1_000_000  # pixels: up to here bicubic waits for no network
-CLEANED_UP = "The pictures of this comparison were cleaned up. Run it again."
 
 
 class State(Enum):
@@ -158,15 +157,13 @@ def compute(
     Raises:
         RequestError: if the file of the original is gone (it is kept for a day).
     """
-    hr = _read(run.hr)
+    hr = read(run.hr)
     count = run.size[0] * run.size[1]
     waiting = [outcome for outcome in run.outcomes if outcome.state is State.WAITING]
     ordered = sorted(waiting, key=lambda outcome: METHODS[outcome.method].slow)
     for index, outcome in enumerate(ordered):
-        if (
-            METHODS[outcome.method].slow and count <= AT_ONCE
-        ):  # who waits for it can read the others' meanwhile
-            *_, run = run, *measure_fidelity(models, run)
+        if METHODS[outcome.method].slow and count <= AT_ONCE:
+            *_, run = run, *measure_fidelity(models, run)  # to be read while the slow one is waited for
         left = models.pace.left(((later.method, run.scale) for later in ordered[index:]), count)
         number = len(run.outcomes) - len(waiting) + index + 1
         status = f"Computing {outcome.label} ({number} of {len(run.outcomes)}){left}"
@@ -201,7 +198,7 @@ def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
         run = measured
         yield run
     for index, outcome in enumerate(run.done):
-        lr = _pixels(outcome, "lr")
+        lr = read_picture(outcome, "lr")
         count = lr.shape[0] * lr.shape[1]
         kind = ("blind", min(lr.shape[:2]) >= NIQE_MIN_SIDE)
         left = models.pace.left([kind] * (len(run.done) - index), count)
@@ -220,11 +217,11 @@ def measure_fidelity(models: Models, run: Run) -> Iterator[Run]:
     missing = [outcome for outcome in run.done if "psnr_y" not in outcome.scores]
     if not missing:
         return
-    hr, bicubic = _read(run.hr), models.get("bicubic", run.scale)
+    hr, bicubic = read(run.hr), models.get("bicubic", run.scale)
     bicubic_lr = bicubic.downscale(hr)
     plain = bicubic.upscale(bicubic_lr, run.size)
     for outcome in missing:
-        lr, reconstruction = _pixels(outcome, "lr"), _pixels(outcome, "reconstruction")
+        lr, reconstruction = read_picture(outcome, "lr"), read_picture(outcome, "reconstruction")
         # PSNR has a value for all that `open_picture` lets in.
         numbers = fidelity(hr, reconstruction, lr, bicubic_lr, run.scale, "too small for SSIM")
         measured = replace(
@@ -300,15 +297,19 @@ def _save(store: Store, name: str, result: Result) -> Files:
     return Files(x, lr, recovered, save(result.reconstruction, "restored"))
 
 
-def _pixels(outcome: Outcome, kind: str) -> Pixels:
-    return _read(getattr(outcome.files, kind))
+def read_picture(outcome: Outcome, kind: str) -> Pixels:
+    """A picture of a method that is done, by its field of `Files`; raises as `read`."""
+    return read(getattr(outcome.files, kind))
 
 
-def _read(path: str) -> Pixels:
-    try:
+def read(path: str) -> Pixels:
+    """A picture of a run.
+
+    Raises:
+        RequestError: if its file is gone (it is kept for a day).
+    """
+    with files_needed():
         return read_image(path).pixels
-    except ImageError as error:
-        raise RequestError(CLEANED_UP) from error
 
 
 def _scored(run: Run, method: str, numbers: Scores, status: str) -> Run:

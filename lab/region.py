@@ -8,11 +8,10 @@ from typing import Any
 
 from fgrn import metrics
 from fgrn.comparison import Scores, as_score
-from fgrn.images import ImageError, read_image
 from fgrn.pixels import Pixels
 from fgrn.scores import Score
 from lab.asked import RequestError
-from lab.compare import CLEANED_UP, Run
+from lab.compare import Run, read, read_picture
 
 KEYS = ("psnr_y", "ssim_y", "psnr_rgb")
 SSIM_SIDE = 11  # the window of SSIM
@@ -85,16 +84,11 @@ def measure(run: Run, region: Region) -> Region:
     """
     scores = dict(region.of(run))
     missing = [outcome for outcome in run.done if outcome.method not in scores]
-    if not missing and region.token == run.token:
-        return region
-    try:
-        hr = region.box.crop(read_image(run.hr).pixels) if missing else None
+    if missing:
+        hr = region.box.crop(read(run.hr))
         for outcome in missing:
-            if outcome.files and hr is not None:
-                picture = read_image(outcome.files.reconstruction).pixels
-                scores[outcome.method] = _scores(hr, region.box.crop(picture))
-    except ImageError as error:
-        raise RequestError(CLEANED_UP) from error
+            picture = region.box.crop(read_picture(outcome, "reconstruction"))
+            scores[outcome.method] = _scores(hr, picture)
     return replace(region, scores=scores, token=run.token)
 
 

@@ -26,7 +26,7 @@ from fgrn.metrics import psnr_y
 from fgrn.pipeline import RescaleError, Rescaler, Result, rescale
 from fgrn.pixels import Levels, Pixels
 from fgrn.record import sha256
-from lab.asked import NO_MEMORY, RequestError, check_names, check_scale, open_picture
+from lab.asked import NO_MEMORY, RequestError, check_names, check_scale, files_needed, open_picture
 from lab.files import Store, stem
 from lab.latent import views
 from lab.latent.views import Exactness, View
@@ -58,7 +58,6 @@ class Curves:
     spectra: dict[str, NDArray[np.float64]]
 
 
-CLEANED_UP = "The pictures of this run were cleaned up. Run it again."
 PICTURES = {"x": "x", "lr": "LR", "bicubic": "bicubic"}
 
 
@@ -103,12 +102,12 @@ class Study:
         Raises:
             RequestError: if the files were cleaned up.
         """
-        with _files_needed():
+        with files_needed():
             return read_image(self.files[key]).pixels
 
     def levels(self, path: str) -> Levels:
         """The levels of a step, or of x before rounding; raises as `pixels`."""
-        with _files_needed():
+        with files_needed():
             array: Levels = np.load(path)
             return array
 
@@ -289,11 +288,3 @@ def networks(models: Models, method: str, scale: int) -> Iterator[Rescaler]:
             yield models.get(method, scale)
     except (CheckpointError, RescaleError) as error:
         raise RequestError(str(error)) from error
-
-
-@contextmanager
-def _files_needed() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:  # ImageError is a ValueError
-        raise RequestError(CLEANED_UP) from error
