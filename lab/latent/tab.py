@@ -201,7 +201,7 @@ def _change_section(
         tab.on_change, [ticket, study], [note, back, given], trigger_mode="multiple", **shown_waiting(note)
     )
     for looks in (kind.input, levels.input, sigma.input, seed.input, brush.change, ran.then):
-        looks(tab.change_outdated, [kind, levels, sigma, seed, painting, given], old, **FAST)
+        looks(tab.change_outdated, [kind, levels, sigma, seed, painting, given], old, **CHECK)
     stop.click(Ticket.stop, [ticket, click], note, js=clicked(stop), queue=False, **QUIET)
     return Change(brush, note, back, given, old)
 
