@@ -31,6 +31,7 @@ from fgrn.batch import Reporter
 from fgrn.comparison import plain_number
 from fgrn.images import encode_png, read_image
 from fgrn.lr_info import LRInfo
+from fgrn.methods import METHODS
 from fgrn.repeat import repeat
 from fgrn.scores import METRICS, Score
 from lab import cards, compare, examples, handlers, lines, region, restore, startup, table
@@ -768,6 +769,12 @@ def test_a_drawn_chart_is_one_of_those(store: Store, monkeypatch: pytest.MonkeyP
         run = last(compare.compare(models, store, str(examples.EXAMPLES[name]), 4, ["bicubic", "fgrn"]))
         *_, run = compare.measure_fidelity(models, run)
         assert [outcome.worse > table.WORSE for outcome in run.outcomes] == [False, fails], name
+
+
+def test_the_help_explains_methods_pictures_and_numbers() -> None:
+    text = table.help_text()
+    words = (word for method in METHODS.values() for word in (method.label, escape(method.summary)))
+    assert all(word in text for word in (*words, "HR is the picture", "x recovered", "PSNR-RGB"))
 
 
 def test_equal_values_are_not_best() -> None:

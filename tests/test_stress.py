@@ -413,6 +413,7 @@ def test_figures_of_a_run_that_was_stopped_are_a_file() -> None:
     damaged = replace(stress_run([26.0] * 9, [math.inf] * 4), name='a "b"', progress=Progress("", 13, 18))
     run, status, words, others = tab.stop(damaged, Ticket())
     assert not run.progress.active and "Stopped after 13 of 18 steps" in status and others is SKIP
+    assert "Stopped after 13 of 18 steps." in words, "the status may become that of the other kind of run"
     name, rows = linked(words)
     assert name == "stress_of_a &quot;b&quot;_at_x4.csv" and len(rows) == 13
     figures = {"method": "fgrn", "damage": "jpeg", "psnr_y": "inf", "ssim_y": "0.9"}
