@@ -470,6 +470,18 @@ def test_all_readings_are_in_sight_on_a_wide_screen(view: Viewer) -> None:
     assert view.page.locator("#viewer .vw-readings").evaluate(hidden) == [0, 0]
 
 
+@pytest.mark.parametrize(("width", "height"), [(844, 390), (700, 500), (450, 1024)])
+def test_there_is_room_for_the_pictures_on_small_screens(view: Viewer, width: int, height: int) -> None:
+    view.page.set_viewport_size({"width": width, "height": height})
+    view.mode("flip")  # it has the highest toolbar
+    stage, loupe = view.page.locator("#viewer .vw-stage"), view.page.locator("#viewer .vw-loupe")
+    rows = stage.bounding_box(), loupe.bounding_box()
+    assert rows[0] and rows[0]["height"] >= 280 and rows[1] and rows[1]["height"] < 100
+    view.page.locator(ROOT).evaluate("viewer => viewer.classList.add('vw-full')")
+    full = loupe.bounding_box()
+    assert full and full["y"] + full["height"] <= height, "the loupe is in sight"
+
+
 def test_on_a_narrow_screen_the_readings_are_scrolled_by_their_own_arrow_keys(view: Viewer) -> None:
     view.page.set_viewport_size({"width": 390, "height": 844})
     view.press("z", "Shift+ArrowRight")
