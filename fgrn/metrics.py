@@ -134,8 +134,11 @@ def piqe(image: Pixels) -> Score:
 def worse_share(reference: Pixels, picture: Pixels, other: Pixels) -> float:
     """In how much of a picture it is clearly worse than another: a share from 0 to 1 of uint8 pictures (H, W, 3).
 
-    Of the blocks of WORSE_BLOCK pixels a side, those whose root mean square error of RGB is larger by WORSE_LEVELS.
+    Of the whole blocks of WORSE_BLOCK pixels a side, those whose root mean square error of RGB is larger by
+    WORSE_LEVELS; 0 if there is none. Raises ValueError as `psnr_y`.
     """
+    for found in (picture, other):
+        _cropped(reference, found, 0)  # checks them
     height, width = (side // WORSE_BLOCK for side in reference.shape[:2])
     if not height or not width:
         return 0.0

@@ -170,7 +170,9 @@ class Handlers:
             return SKIP  # drawn over another picture, or another box came first
         with shown_errors():
             measured = None if sent is None else region.measure(run, Region(region.read_box(sent, run)))
-        run = shown.run or run  # there may be a newer snapshot by now
+            run = shown.run or run  # there may be a newer snapshot by now, or another run of the picture
+            if measured and source == run.source.sha256:
+                measured = region.measure(run, measured)
         if source != run.source.sha256 or not shown.choose(measured, asked):
             return SKIP
         return table.render(run, shown.region)

@@ -332,6 +332,25 @@ def test_the_region_that_was_asked_for_last_counts(
     assert page.measure_region(shown, gr.EventData(None, first)) == gr.skip(), "it comes late"
 
 
+def test_a_region_that_another_run_overtakes_has_the_numbers_of_that_run(
+    picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, shown = handlers.Handlers(), Shown()
+    ticket, *_ = page.begin(picture, 4, ["bicubic"], Ticket(), shown)
+    assert shown.run
+    sent = {"source": shown.run.source.sha256, "box": [0, 0, 40, 30]}
+    measure = region.measure
+
+    def overtaken(run: Run, of: region.Region) -> region.Region:
+        monkeypatch.setattr(region, "measure", measure)
+        page.begin(picture, 2, ["bicubic"], ticket, shown)
+        return measure(run, of)
+
+    monkeypatch.setattr(region, "measure", overtaken)
+    table_now = page.measure_region(shown, gr.EventData(None, sent))
+    assert "×2" in table_now and "fg-wait" not in table_now.split('data-key="psnr_y"')[1].split("</td>")[0]
+
+
 def test_what_fails_in_mid_run_does_not_look_as_if_it_went_on(
     picture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from fgrn.methods import load_card
 from fgrn.pipeline import load, rescale
 from training import on_graphics
 from training.graphics import KINDS, LUMA, NUMBERS, drawn
+from training.report import RESULTS
 
 SIDE = 24
 MANY = 200
@@ -107,3 +109,13 @@ def test_what_cannot_be_measured_on_graphics_is_named(
         with pytest.raises(SystemExit):
             on_graphics.main(options)
         assert words in capsys.readouterr().err
+
+
+def test_the_kept_figures_are_of_the_shipped_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FGRN_WEIGHTS", raising=False)
+    kept = json.loads((RESULTS / "graphics.json").read_text(encoding="utf-8"))
+    for row in kept["rows"]:
+        card = load_card(row["method"], row["scale"])
+        assert row["sha256"] == (card.sha256 if card else ""), (
+            f"{row['method']} x{row['scale']}: measure again"
+        )

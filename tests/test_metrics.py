@@ -256,6 +256,8 @@ def test_where_a_picture_is_worse_than_another() -> None:
     assert metrics.worse_share(hr, picture, other) == 2 / 12
     assert metrics.worse_share(hr, other, picture) == 0, "a level more is not clearly worse"
     assert metrics.worse_share(hr, hr, hr) == metrics.worse_share(hr[:15], picture[:15], hr[:15]) == 0
+    with pytest.raises(ValueError, match="different sizes"):
+        metrics.worse_share(hr, picture, other[:-1])
     noise = rng.normal(0, 6, hr.shape) * rng.uniform(0, 1, (50, 70, 1))
     noisy = np.clip(hr + noise * np.linspace(0, 1, 70)[:, None], 0, 255).astype(np.uint8)
     expected = [
