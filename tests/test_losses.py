@@ -164,6 +164,17 @@ def test_error_can_be_the_root_mean_square_of_each_patch() -> None:
     assert torch.isclose(loss, (roots[0] + roots[1]) / 2 + 2 * (roots[2] + roots[3]) / 2)
 
 
+def test_irn_too_can_have_a_luma_of_its_own() -> None:
+    hr, net = picture(), IRN(IRNConfig(2, blocks=2, growth=4))
+    error = net.inverse(quantise(net(hr)[0]), torch.zeros(*net(hr)[1].shape)) - hr
+    luma = 0.299 * error[:, 0] + 0.587 * error[:, 1] + 0.114 * error[:, 2]
+    without, weighted = (IRNObjective(net, luma_weight=weight)(hr)[0] for weight in (0.0, 2.0))
+    assert torch.isclose(weighted - without, 2 * (luma.square() + 1e-6).sqrt().mean(), rtol=1e-4)
+    recipe = replace(RECIPES["irn_x2"], luma_weight=2.0)
+    objective = recipe.objective(net, recipe.stages[0])
+    assert isinstance(objective, IRNObjective) and objective.luma_weight == 2.0
+
+
 def test_root_of_no_error_has_a_gradient() -> None:
     error = torch.zeros(1, 3, 4, 4, requires_grad=True)
     size_of(error, "rms").backward()

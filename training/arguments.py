@@ -22,7 +22,7 @@ OVERRIDES: dict[str, tuple[str, dict[str, Any]]] = {
     "overshoot_weight": ("weight of what F(x) goes beyond the grey levels beside L_guide", _WEIGHT),
     "bicubic_weight": ("weight of |x - bicubic| beside equation 7", _WEIGHT),
     "chroma_weight": ("weight of the squared colour of x - bicubic beside equation 7", _WEIGHT),
-    "luma_weight": ("weight of the error of luma beside equation 7", _WEIGHT),
+    "luma_weight": ("weight of the error of luma beside equation 7, or beside IRN's losses", _WEIGHT),
     "error": (
         "how equation 7 measures the error: l1, or each patch's root mean square",
         {"choices": ERRORS},

@@ -203,18 +203,27 @@ class RoundTripObjective(nn.Module):
         }
 
 
+def charbonnier(error: Tensor) -> Tensor:
+    """IRN's measure of an error of any shape: a mean of what L1 is, smooth at 0."""
+    return (error.square() + CHARBONNIER_EPSILON).sqrt().mean()
+
+
 class IRNObjective(nn.Module):
     """IRN's published losses (section 3.3 there): Charbonnier on HR, L2 on LR, sum of z^2.
 
     On the way up z = 0 (the paper's z_0, section 4.5), or with `sampled` a draw from N(0, 1), as published.
     Published per-image sums have the weights 1, scale^2 and 1; as means over HR, LR and HR values they are 1, 1, 1.
-    With `coarse` only the couplings of the last level, at LR resolution, are computed and trained.
+    With `coarse` only the couplings of the last level, at LR resolution, are computed and trained. With
+    `luma_weight` > 0 the error of luma is added, as in `RescalingObjective`, which is not in the papers.
     """
 
-    def __init__(self, net: IRN, *, coarse: bool = False, sampled: bool = False) -> None:
+    def __init__(
+        self, net: IRN, *, coarse: bool = False, sampled: bool = False, luma_weight: float = 0.0
+    ) -> None:
         super().__init__()
         self.net = _coarse_view(net) if coarse else net
         self.sampled = sampled
+        self.luma_weight = luma_weight
         self.trained = nn.ModuleList([self.net.levels])
 
     def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
@@ -222,7 +231,10 @@ class IRNObjective(nn.Module):
         drawn = torch.randn_like(z) if self.sampled else torch.zeros_like(z)
         restored = self.net.inverse(quantise(lr), drawn)
         guidance = bicubic_guidance(hr, self.net.scale)
-        reconstruction = ((restored - hr).square() + CHARBONNIER_EPSILON).sqrt().mean()
+        error = restored - hr
+        reconstruction = charbonnier(error)
+        if self.luma_weight:
+            reconstruction = reconstruction + self.luma_weight * charbonnier(luma(error))
         fidelity = (lr - guidance).square().mean()
         latent = z.square().sum() / hr.numel()
         figures = {"hr_mse": mean_squared_error(restored, hr), "lr_mse": mean_squared_error(lr, guidance)}

@@ -52,7 +52,7 @@ class Recipe:
     overshoot_weight: float = 0.0  # of what F(x) goes beyond [0, 1] beside L_guide, in stages for F alone
     bicubic_weight: float = 0.0  # of L1 between x and y_bic beside equation 7: DU_bic, or a little of it
     chroma_weight: float = 0.0  # of the squared colour of x - y_bic beside equation 7
-    luma_weight: float = 0.0  # of the error of luma beside equation 7
+    luma_weight: float = 0.0  # of the error of luma beside equation 7, or beside IRN's
     error: ErrorName = "l1"  # how equation 7 measures it
     sampled_latent: bool = False  # IRN: z ~ N(0, 1) on the way up instead of z = 0
     warm_up_steps: int = 100
@@ -66,7 +66,8 @@ class Recipe:
         if any(stage.patch % self.config.scale for stage in self.stages):
             raise ValueError(f"patches must be multiples of the scale {self.config.scale}: {self.stages}")
         if all(stage.objective != "rescaling" for stage in self.stages):
-            for name in ("bicubic", "chroma", "luma"):
+            of_irn = isinstance(self.config, IRNConfig)  # whose objective can weigh luma too
+            for name in ("bicubic", "chroma") if of_irn else ("bicubic", "chroma", "luma"):
                 if weight := getattr(self, f"{name}_weight"):
                     raise ValueError(f"a {name} weight of {weight} has no effect: no stage is for G_d alone")
             if self.error != "l1":
@@ -79,7 +80,8 @@ class Recipe:
     def objective(self, net: FGRN | IRN, stage: Stage) -> Objective:
         """The objective of a stage on `net`."""
         if isinstance(net, IRN):
-            return IRNObjective(net, coarse=stage.objective == "irn-coarse", sampled=self.sampled_latent)
+            coarse = stage.objective == "irn-coarse"
+            return IRNObjective(net, coarse=coarse, sampled=self.sampled_latent, luma_weight=self.luma_weight)
         match stage.objective:
             case "flow":
                 return FlowObjective(net, self.gamma, self.exactness, self.overshoot_weight)
