@@ -17,17 +17,16 @@ from PIL import Image
 from fgrn import __version__, comparison
 from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan, try_writing, writing
 from fgrn.checkpoint import CheckpointError
-from fgrn.comparison import Scores
 from fgrn.devices import usable_device
+from fgrn.figures import by_method, left_out, means
 from fgrn.files import write_atomic, write_json
 from fgrn.images import ImageError, encode_png, read_image
 from fgrn.lr_files import restore, source_of
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, OtherMethodError
 from fgrn.pipeline import RescaleError, Rescaler, device_of, load
-from fgrn.record import by_method
 from fgrn.repeat import repeat
-from fgrn.scores import METRICS
+from fgrn.scores import METRICS, Scores, plain
 
 DEFAULT_METHODS = ("bicubic", "irn", "fgrn")
 NO_MEMORY = "there is not enough memory for this picture. Use a smaller one, or --device cpu."
@@ -205,10 +204,10 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
                 size = f"{width} x {height} -> {lr_width} x {lr_height}, x{arguments.scale}"
                 reporter.result(f"{path} ({size})\n{comparison.table(rows, shown)}\n")
     columns = by_method(figures, list(rescalers)) if figures else {}
-    means = comparison.means(columns)
+    averages = means(columns)
     if len(figures) > 1:
-        notes = "".join(f"left out of the mean: {line}\n" for line in comparison.left_out(columns))
-        reporter.result(f"mean of {len(figures)} pictures\n{comparison.table(means, shown)}\n{notes}")
+        notes = "".join(f"left out of the mean: {line}\n" for line in left_out(columns))
+        reporter.result(f"mean of {len(figures)} pictures\n{comparison.table(averages, shown)}\n{notes}")
     if arguments.json:
         content = {
             "version": __version__,
@@ -216,8 +215,8 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
             "device": str(device_of(rescalers.values())),
             "seed": arguments.seed,
             "weights": {name: rescaler.digest for name, rescaler in rescalers.items()},
-            "images": {path: comparison.plain(rows) for path, rows in figures.items()},
-            "mean": comparison.plain(means),
+            "images": {path: plain(rows) for path, rows in figures.items()},
+            "mean": plain(averages),
         }
         with writing(Path(arguments.json)):
             write_json(Path(arguments.json), content)

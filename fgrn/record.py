@@ -6,30 +6,25 @@ The page writes such a ZIP, `python -m fgrn repeat` reads it. A ZIP comes from a
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
-import math
 import platform
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from fgrn import __version__, comparison
-from fgrn.comparison import Scores
+from fgrn import __version__
+from fgrn.figures import Figures, Notices, figures_csv, figures_json
 from fgrn.methods import METHODS, SCALES
 from fgrn.pixels import Pixels, crop_to_multiple
 from fgrn.refine import computes_in_bf16
-from fgrn.scores import METRICS, Score
 
 RECORD_FORMAT = 1
 PROTOCOLS = {
@@ -37,15 +32,6 @@ PROTOCOLS = {
     "whole": "Whole pictures, padded as in Compare",
 }
 """What happens to a picture whose sides are no multiple of the scale."""
-
-TIMINGS = ("seconds_down", "seconds_up")
-"""Figures that differ from one run to the next."""
-
-Figures = dict[str, dict[str, Scores]]
-"""Scores by the name of the picture and the method."""
-
-Notices = Mapping[str, Sequence[str]]
-"""What was changed on reading, by the name of the picture."""
 
 PACKAGES = ("torch", "gradio", "numpy", "pillow", "pyiqa")
 RUN, FIGURES, TABLE = "run.json", "figures.json", "figures.csv"
@@ -148,57 +134,6 @@ def machine(device: torch.device) -> dict[str, str]:
     }
 
 
-def spreads(columns: comparison.Columns) -> dict[str, Scores]:
-    """The standard deviation (n - 1) of every figure by method, over the values of `comparison.counted`."""
-    return {
-        method: {key: _spread(values) for key, values in figures.items()}
-        for method, figures in comparison.counted(columns).items()
-    }
-
-
-def _spread(values: Sequence[float]) -> Score:
-    if len(values) < 2:
-        return Score(None, "needs two pictures")
-    if not all(map(math.isfinite, values)):
-        return Score(None, "equal in all pictures")
-    return Score(float(np.std(values, ddof=1)))
-
-
-def by_method(figures: Figures, methods: Sequence[str]) -> dict[str, list[Scores]]:
-    """The scores of every method over the pictures that all methods have done: means over others say nothing."""
-    complete = [rows for rows in figures.values() if all(method in rows for method in methods)]
-    return {method: [rows[method] for rows in complete] for method in methods}
-
-
-def figures_json(
-    figures: Figures, methods: Sequence[str], skipped: dict[str, str], notices: Notices | None = None
-) -> dict[str, Any]:
-    """All figures as plain values, in the shape of `python -m fgrn compare --json`."""
-    columns = by_method(figures, methods)
-    return {
-        "images": {name: comparison.plain(rows) for name, rows in figures.items()},
-        "mean": comparison.plain(comparison.means(columns)),
-        "spread": comparison.plain(spreads(columns)),
-        "skipped": skipped,
-        "notices": {name: list(said) for name, said in (notices or {}).items()},
-    }
-
-
-def figures_csv(figures: Figures) -> str:
-    """A line for every picture and method, in full precision: "inf" for equal pictures, empty where there is none."""
-    text = io.StringIO()
-    present = {key for rows in figures.values() for scores in rows.values() for key in scores}
-    keys = [key for key in METRICS if key in present]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "method", *keys])
-    for name, rows in figures.items():
-        # A spreadsheet would take such a name for a formula.
-        shown = f"'{name}" if name[:1] in "=+-@\t\r" else name
-        for method, values in comparison.plain(rows).items():
-            writer.writerow([shown, method, *(values.get(key) for key in keys)])
-    return text.getvalue()
-
-
 def as_json(record: Record) -> dict[str, Any]:
     """A record as the content of run.json."""
     return {"format": RECORD_FORMAT, **asdict(record)}
@@ -256,7 +191,7 @@ def pack(record: Record, figures: Figures, skipped: dict[str, str], notices: Not
 
 
 def unpack(path: Path) -> tuple[Record, dict[str, Any]]:
-    """Read the ZIP of a run: its record, and the figures of every picture as `figures_json` has them.
+    """Read the ZIP of a run: its record, and the figures of every picture as `fgrn.figures.figures_json` has them.
 
     Raises:
         RecordError: if it is no such ZIP.

@@ -10,12 +10,13 @@ import torch
 
 from fgrn import comparison, record
 from fgrn.batch import FAILED, Reporter, UsageError, find_pictures
-from fgrn.comparison import Plain
+from fgrn.figures import TIMINGS
 from fgrn.images import ImageError, read_bytes, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import RescaleError, Rescaler, device_of
-from fgrn.record import TIMINGS, Input, Record, RecordError
+from fgrn.record import Input, Record, RecordError
+from fgrn.scores import Plain, plain
 
 SHOWN = 20  # differences that are printed
 
@@ -54,7 +55,7 @@ def repeat(archive: Path, inputs: Sequence[str], get: Get, reporter: Reporter) -
             except (ImageError, RescaleError) as error:
                 reporter.fail(f"{path}: {error}")
                 continue
-            found, count = compare(name, figures[name], comparison.plain(rows))
+            found, count = compare(name, figures[name], plain(rows))
             differences += found
             compared, repeated = compared + count, repeated + 1
     if repeated:

@@ -14,6 +14,13 @@ class Score:
     reason: str = ""
 
 
+Scores = dict[str, Score]
+"""Figures of one picture through one method, by the keys of `METRICS`; `x_exact` in percent."""
+
+Plain = float | str | None
+"""A figure for programs: a number, "inf" of equal pictures, or None where there is none."""
+
+
 @dataclass(frozen=True)
 class MetricHelp:
     """One row of help: `better` is "higher", "lower" or "" (no direction); `caveat` says when the metric lies.
@@ -118,3 +125,24 @@ def format_score(score: float | Score | None, digits: int = 2) -> str:
     if score is None or math.isnan(score):
         return "n/a"
     return "∞" if math.isinf(score) else f"{score:.{digits}f}"
+
+
+def plain(rows: dict[str, Scores]) -> dict[str, dict[str, Plain]]:
+    """Scores as plain values, for JSON. `x_exact` is a share, as in training.evaluate."""
+    return {
+        name: {key: plain_number(in_plain_units(key, score)) for key, score in row.items()}
+        for name, row in rows.items()
+    }
+
+
+def plain_number(value: float | None) -> Plain:
+    """A figure for JSON, which has neither infinity nor nan: "inf" and "-inf", and null where there is none."""
+    if value is None or math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)
+
+
+def in_plain_units(key: str, score: Score | None) -> float | None:
+    """The value of a score as programs get it: `x_exact` is a share there."""
+    value = score.value if score else None
+    return value if value is None or key != "x_exact" else 0.01 * value

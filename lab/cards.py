@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from fgrn.methods import METHODS
-from lab.compare import Outcome, Run, State
 from lab.page import Page
+from lab.snapshot import Outcome, Run, State
 
 
 def files(run: Run) -> Page:

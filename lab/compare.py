@@ -1,117 +1,33 @@
 """A comparison as a stream of snapshots: pictures first, then the numbers.
 
 `opened` makes the first snapshot, `compute` runs the networks, `measure` the metrics; each yields the whole `Run` again
-after every step, so that the page only ever draws the latest snapshot. Snapshots hold paths, not arrays: a visitor who
-leaves the page open keeps no memory busy.
+after every step, so that the page only ever draws the latest snapshot.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 
 from fgrn import record
 from fgrn.checkpoint import CheckpointError
-from fgrn.comparison import Scores, blind, costs, fidelity
-from fgrn.images import encode_png, read_image
+from fgrn.comparison import blind, costs, fidelity
+from fgrn.images import encode_png
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import NIQE_MIN_SIDE, worse_share
 from fgrn.pipeline import RescaleError, Result, rescale
 from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
-from lab.asked import NO_MEMORY, check_methods, check_scale, files_needed, open_picture
+from fgrn.scores import Scores
+from lab.asked import NO_MEMORY, check_methods, check_scale, open_picture
 from lab.files import Store, shown_name, stem
-from lab.lines import FINISHED, STOPPED
+from lab.lines import FINISHED
 from lab.models import Interrupted, Models
+from lab.snapshot import Files, Outcome, Run, State, read, read_picture
 
 AT_ONCE = 1_000_000  # pixels: up to here bicubic waits for no network
-
-
-class State(Enum):
-    """Where a method of a run stands."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True)
-class Files:
-    """Paths of a method's PNGs. `x` and `x_recovered` are the same file as `lr` for a method without a flow."""
-
-    x: str
-    lr: str
-    x_recovered: str
-    reconstruction: str
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        return self.x, self.lr, self.x_recovered, self.reconstruction
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One method in a run. `scores` has the keys of `fgrn.scores.METRICS`; a missing key is still to come."""
-
-    method: str
-    state: State = State.WAITING
-    reason: str = ""
-    files: Files | None = None
-    digest: str = ""
-    scores: Scores = field(default_factory=dict)
-    worse: float = 0.0  # the share of the picture that bicubic would have restored clearly better
-
-    @property
-    def label(self) -> str:
-        return METHODS[self.method].label
-
-
-def _token() -> str:
-    return secrets.token_hex(8)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A snapshot of a comparison."""
-
-    name: str
-    scale: int
-    size: tuple[int, int]  # of the original: height, width
-    hr: str  # path of the original as a PNG
-    notices: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
-    status: str
-    source: Input  # the file of the original, as it came
-    record: str = ""  # path of the ZIP that repeats the run, once it is measured
-    active: bool = True
-    token: str = field(default_factory=_token)  # the same in all snapshots of a run
-
-    @property
-    def done(self) -> list[Outcome]:
-        """The methods whose pictures are there."""
-        return [outcome for outcome in self.outcomes if outcome.files]
-
-    @property
-    def complete(self) -> bool:
-        """Whether no network is to run any more."""
-        return not any(outcome.state in (State.WAITING, State.RUNNING) for outcome in self.outcomes)
-
-    def with_outcome(self, outcome: Outcome, status: str) -> Run:
-        """This run with one method's outcome replaced."""
-        outcomes = tuple(outcome if o.method == outcome.method else o for o in self.outcomes)
-        return replace(self, outcomes=outcomes, status=status)
-
-    def by(self, methods: Sequence[str]) -> Run:
-        """Another run of the same picture at the same scale; methods that are done here are done there."""
-        done = {outcome.method: outcome for outcome in self.done}
-        outcomes = tuple(done.get(method, Outcome(method)) for method in methods)
-        return replace(self, outcomes=outcomes, token=_token())
 
 
 def opened(models: Models, store: Store, path: str | None, scale: object, methods: Sequence[str]) -> Run:
@@ -233,18 +149,6 @@ def measure_fidelity(models: Models, run: Run) -> Iterator[Run]:
         yield run
 
 
-_STOPPED = {State.WAITING: "Stopped before it ran.", State.RUNNING: "Stopped while it ran."}
-
-
-def stopped(run: Run) -> Run:
-    """The run as it is shown after Stop: what is there stays, what is missing says so."""
-    outcomes = tuple(
-        replace(o, state=State.STOPPED, reason=_STOPPED[o.state]) if o.state in _STOPPED else o
-        for o in run.outcomes
-    )
-    return replace(run, outcomes=outcomes, status=STOPPED, active=False)
-
-
 def _record(models: Models, store: Store, run: Run) -> str:
     """Save the ZIP that repeats the run, of the methods that have their pictures; "" if none has."""
     if not run.done:
@@ -295,21 +199,6 @@ def _save(store: Store, name: str, result: Result) -> Files:
     x = lr if same else save(result.x, "latent")
     recovered = x if exact else save(result.x_recovered, "latent_recovered")
     return Files(x, lr, recovered, save(result.reconstruction, "restored"))
-
-
-def read_picture(outcome: Outcome, kind: str) -> Pixels:
-    """A picture of a method that is done, by its field of `Files`; raises as `read`."""
-    return read(getattr(outcome.files, kind))
-
-
-def read(path: str) -> Pixels:
-    """A picture of a run.
-
-    Raises:
-        RequestError: if its file is gone (it is kept for a day).
-    """
-    with files_needed():
-        return read_image(path).pixels
 
 
 def _scored(run: Run, method: str, numbers: Scores, status: str) -> Run:

@@ -18,7 +18,7 @@ from fgrn.pixels import Pixels
 from lab import asked, cards, compare, example_cache, lines, links, reader, region, table, viewer
 from lab.ahead import Ahead
 from lab.at_once import AtOnce
-from lab.compare import AT_ONCE, Run
+from lab.compare import AT_ONCE
 from lab.components import NamedChoices, explained, inert, picture_value, shown_errors
 from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE
 from lab.files import DAY, Store, holds, private_folder, readable_size
@@ -26,6 +26,7 @@ from lab.models import Models
 from lab.queues import in_own_threads
 from lab.region import Region
 from lab.shown import Drawn, Shown
+from lab.snapshot import Run
 from lab.startup import Showcases
 from lab.ticket import SKIP, Ticket
 
@@ -205,7 +206,7 @@ class Handlers:
     def _stopped(self, run: Run, ticket: Ticket, shown: Shown) -> Drawn:
         """`draw` for a run that goes no further; it may have been drawn so, and measured since."""
         known = shown.run
-        ended = known if known and known.token == run.token and not known.active else compare.stopped(run)
+        ended = known if known and known.token == run.token and not known.active else run.stopped()
         return self.draw(ended, ticket, shown)
 
     def choices(self, scale: int, chosen: Sequence[str] | None) -> tuple[Any, str]:

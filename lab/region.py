@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fgrn import metrics
-from fgrn.comparison import Scores, as_score
+from fgrn.comparison import as_score
 from fgrn.pixels import Pixels
-from fgrn.scores import Score
+from fgrn.scores import Score, Scores
 from lab.asked import RequestError
-from lab.compare import Run, read, read_picture
+from lab.snapshot import Run, read, read_picture
 
 KEYS = ("psnr_y", "ssim_y", "psnr_rgb")
 SSIM_SIDE = 11  # the window of SSIM

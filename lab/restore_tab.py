@@ -13,7 +13,7 @@ from fgrn.lr_files import notices_of
 from fgrn.methods import METHODS, RESTORING, SCALES
 from lab import cards, lines, restore
 from lab.asked import RequestError
-from lab.compare import AT_ONCE, State
+from lab.compare import AT_ONCE
 from lab.components import (
     click_number,
     clicked,
@@ -28,6 +28,7 @@ from lab.files import shown_name
 from lab.handlers import Handlers
 from lab.queues import CHECK, QUIET, shown_waiting
 from lab.shown import Shown
+from lab.snapshot import State
 from lab.ticket import SKIP, STOPPED, Ticket
 
 Request = tuple[str | None, str, str, bool]

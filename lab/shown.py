@@ -6,8 +6,8 @@ import threading
 from typing import Any, NamedTuple
 
 from lab import region
-from lab.compare import Run
 from lab.region import Region
+from lab.snapshot import Run
 from lab.ticket import SKIP, Ticket
 
 _LOCK = threading.Lock()  # one for all: Gradio copies what a State begins with

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
-from fgrn.comparison import Scores, in_plain_units, plain_number
 from fgrn.methods import METHODS
-from fgrn.scores import METRICS, format_score
-from lab.compare import Outcome, Run, State
+from fgrn.scores import METRICS, Scores, format_score, in_plain_units, plain_number
 from lab.files import readable_size
 from lab.region import KEYS, Region
+from lab.snapshot import Outcome, Run, State
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import pytest
 from fgrn.images import encode_png
 from lab import ahead, compare
 from lab.ahead import Ahead
-from lab.compare import Run
 from lab.examples import EXAMPLES
 from lab.files import Store
 from lab.handlers import Handlers
 from lab.models import Models
 from lab.shown import Shown
+from lab.snapshot import Run
 from lab.ticket import Ticket
 from tests.conftest import Photo
 

@@ -28,20 +28,19 @@ import app
 import fgrn
 from fgrn import metrics, record
 from fgrn.batch import Reporter
-from fgrn.comparison import plain_number
 from fgrn.images import encode_png, read_image
 from fgrn.lr_info import LRInfo
 from fgrn.methods import METHODS
 from fgrn.repeat import repeat
-from fgrn.scores import METRICS, Score
+from fgrn.scores import METRICS, Score, plain_number
 from lab import cards, compare, examples, handlers, lines, region, restore, startup, table
 from lab.asked import RequestError
 from lab.at_once import complain
-from lab.compare import Outcome, Run, State
 from lab.files import Store, readable_size, stem
 from lab.models import Models
 from lab.restore_tab import RestoreTab
 from lab.shown import Drawn, Shown
+from lab.snapshot import Outcome, Run, State
 from lab.ticket import Ticket
 from tests.conftest import Photo, make_tiny_weights
 
@@ -104,7 +103,7 @@ def test_a_run_can_be_repeated_from_its_zip(store: Store, picture: str, tmp_path
     assert reporter.code == 0, "every digit is the same"
     unfinished = last(compare.compare(models, store, picture, 4, ["bicubic"]))
     assert not unfinished.record and "When it is measured" in cards.files(unfinished).html
-    assert "Not measured" in cards.files(compare.stopped(unfinished)).html
+    assert "Not measured" in cards.files(unfinished.stopped()).html
 
 
 def test_the_zip_names_the_device_of_the_networks(store: Store, picture: str) -> None:
@@ -231,7 +230,7 @@ def test_names_of_files_keep_letters_of_any_script() -> None:
 
 def test_stop_keeps_what_is_there(store: Store, picture: str) -> None:
     runs = compare.compare(Models(), store, picture, 4, ["bicubic", "irn", "fgrn"])
-    run = compare.stopped(next(runs))
+    run = next(runs).stopped()
     assert [o.state for o in run.outcomes] == [State.DONE, State.STOPPED, State.STOPPED]
     assert not run.active and [o.method for o in run.done] == ["bicubic"]
     assert "fg-wait" not in table.render(run), "nothing may look as if it were still to come"
@@ -456,7 +455,7 @@ def test_only_what_has_changed_is_drawn_again(picture: str) -> None:
 
 def test_stop_tells_what_ran_from_what_did_not(picture: str, store: Store) -> None:
     runs = compare.compare(Models(), store, picture, 4, ["bicubic", "irn", "fgrn"])
-    stopped = compare.stopped(next(runs))
+    stopped = next(runs).stopped()
     reasons = {outcome.method: outcome.reason for outcome in stopped.outcomes}
     assert reasons == {"bicubic": "", "irn": "Stopped before it ran.", "fgrn": "Stopped while it ran."}
     shown = table.render(stopped)

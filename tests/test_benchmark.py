@@ -23,9 +23,10 @@ from PIL import Image
 
 import fgrn
 from fgrn import comparison, record
+from fgrn.figures import TIMINGS, figures_csv, means, spreads
 from fgrn.images import ImageError, encode_png
 from fgrn.record import Input, RecordError, Settings
-from fgrn.scores import Score
+from fgrn.scores import Score, plain
 from lab import charts, compare
 from lab.asked import RequestError
 from lab.benchmark import archive, kept, plots, runs, table
@@ -290,7 +291,7 @@ def test_the_paper_protocol_cuts_to_a_multiple_of_the_scale(folder: Path) -> Non
     cut = fgrn.read_image(folder / "b.png").pixels[:48, :48]
     result = fgrn.rescale(fgrn.load("fgrn", 4), cut)
     expected = comparison.measure(result, fgrn.load("bicubic", 4).downscale(cut))
-    for key in set(expected) - set(record.TIMINGS):
+    for key in set(expected) - set(TIMINGS):
         assert bench.figures["b.png"]["fgrn"][key] == expected[key]
 
 
@@ -323,8 +324,8 @@ def test_mean_and_spread_are_those_of_numpy(folder: Path) -> None:
 
 
 def test_one_picture_has_no_spread() -> None:
-    assert record.spreads({"fgrn": [{"psnr_y": Score(30.0)}]})["fgrn"]["psnr_y"].value is None
-    assert record.spreads({"fgrn": []}) == {"fgrn": {}}
+    assert spreads({"fgrn": [{"psnr_y": Score(30.0)}]})["fgrn"]["psnr_y"].value is None
+    assert spreads({"fgrn": []}) == {"fgrn": {}}
 
 
 def test_means_of_all_methods_are_over_the_same_pictures() -> None:
@@ -337,16 +338,16 @@ def test_means_of_all_methods_are_over_the_same_pictures() -> None:
             {"psnr_y": Score(29.0), "lr_psnr_y": Score(40.0)},
         ],
     }
-    means = comparison.means(columns)
-    assert [means[m]["psnr_y"].value for m in columns] == [20.0, 29.0]
-    assert [means[m]["lr_psnr_y"].value for m in columns] == [math.inf, 40.0]
-    assert all(score.value is None for row in record.spreads(columns).values() for score in row.values())
+    mean = means(columns)
+    assert [mean[m]["psnr_y"].value for m in columns] == [20.0, 29.0]
+    assert [mean[m]["lr_psnr_y"].value for m in columns] == [math.inf, 40.0]
+    assert all(score.value is None for row in spreads(columns).values() for score in row.values())
     apart = {
         "bicubic": [{"piqe": none}, {"piqe": Score(1.0)}],
         "fgrn": [{"piqe": Score(2.0)}, {"piqe": none}],
     }
-    assert [row["piqe"].value for row in comparison.means(apart).values()] == [None, None]
-    assert comparison.means({"fgrn": [{"piqe": none}]})["fgrn"]["piqe"].value is None
+    assert [row["piqe"].value for row in means(apart).values()] == [None, None]
+    assert means({"fgrn": [{"piqe": none}]})["fgrn"]["piqe"].value is None
 
 
 def test_broken_pictures_are_named_and_the_others_measured(folder: Path) -> None:
@@ -478,8 +479,8 @@ def test_figures_of_the_shipped_weights_are_there_beforehand(
     for name, measured in content["datasets"].items():
         bench = kept.load(name, scale)
         assert bench and set(bench.settings.methods) == set(measured) and not bench.progress.active
-        for method, means in bench.means.items():
-            for key, score in means.items():
+        for method, row in bench.means.items():
+            for key, score in row.items():
                 mean = measured[method]["mean"][key]
                 if mean is not None:
                     share = 100 if key == "x_exact" else 1
@@ -507,7 +508,7 @@ def test_the_tab_begins_with_figures_and_a_run_takes_their_place(
     assert benchmarks.first(4, bench, ticket) == (SKIP, SKIP, *Drawn()), "it is there already"
     assert "×2" in benchmarks.show_kept("Urban100", 2, bench, None, ticket)[3]
     assert benchmarks.outdated(bench, "", None, 2, [], "whole", True) == "", "they are of no request"
-    ticket, _, choice, _ = benchmarks.begin(ticket, "", paths(folder), 4, ["bicubic"], "paper", False)
+    ticket, _, choice, _ = benchmarks.begin(ticket, "", paths(folder), 4, ["bicubic"], "paper", False, 0)
     assert choice.value is None
     assert benchmarks.first(4, bench, ticket) == (SKIP, SKIP, *Drawn())
     choice, _, *drawn = benchmarks.show_kept("Set5", 4, bench, None, ticket)
@@ -532,7 +533,7 @@ def test_figures_that_cannot_be_written_are_shown_all_the_same(
     page = Handlers()
     monkeypatch.setattr("lab.files.Store.save", full)
     benchmarks = BenchmarkHandlers(page)
-    ticket, *_ = benchmarks.begin(Ticket(), "", paths(folder), 4, ["bicubic"], "paper", False)
+    ticket, *_ = benchmarks.begin(Ticket(), "", paths(folder), 4, ["bicubic"], "paper", False, 0)
     *_, last = [drawn for drawn in benchmarks.on_run(ticket) if isinstance(drawn.bench, Bench)]
     assert "Finished" in last.status and len(last.bench.done) == 3
     assert "No space left" in last.downloads["html"] and "secret" not in last.downloads["html"]
@@ -544,7 +545,7 @@ def test_a_run_is_called_outdated_by_other_choices(folder: Path, monkeypatch: py
     files, methods = paths(folder), ["bicubic", "fgrn"]
 
     def shown(*request: Any) -> Bench:
-        *_, old = (begun := benchmarks.begin(ticket, *request))
+        *_, old = (begun := benchmarks.begin(ticket, *request, 0))
         assert old == ""
         return [drawn.bench for drawn in benchmarks.on_run(begun[0]) if isinstance(drawn.bench, Bench)][-1]
 
@@ -675,7 +676,7 @@ def test_the_documents_hold_all_figures(folder: Path) -> None:
 
 def test_a_formula_is_no_name_in_the_csv() -> None:
     figures = {"=1+1.png": {"bicubic": {"psnr_y": Score(30.0)}}}
-    assert "'=1+1.png,bicubic,30.0" in record.figures_csv(figures)
+    assert "'=1+1.png,bicubic,30.0" in figures_csv(figures)
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path, folder: Path) -> None:
@@ -684,7 +685,7 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path, folder: Path) -> None:
     path.write_bytes(record.pack(bench.record, bench.complete, bench.skipped))
     found, images = record.unpack(path)
     assert found == bench.record and found.dataset == "Set5"
-    assert images == {name: comparison.plain(rows) for name, rows in bench.figures.items()}
+    assert images == {name: plain(rows) for name, rows in bench.figures.items()}
     assert record.pack(bench.record, bench.complete, bench.skipped) == path.read_bytes()
 
 

@@ -16,10 +16,11 @@ import app
 from fgrn import checkpoint
 from fgrn.images import encode_png, read_image
 from lab import example_cache, examples, handlers, startup
-from lab.compare import Run, State, compare, measure
+from lab.compare import compare, measure
 from lab.files import Store
 from lab.models import Models
 from lab.shown import Shown
+from lab.snapshot import Run, State
 from lab.ticket import Ticket
 from tests.conftest import Photo, make_tiny_weights
 

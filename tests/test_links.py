@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, expect
 
 from fgrn.images import encode_png, read_image
 from lab import handlers, links
-from lab.compare import Run
 from lab.examples import EXAMPLES
 from lab.shown import Shown
+from lab.snapshot import Run
 from lab.ticket import Ticket
 from tests.conftest import Photo, Visitor
 

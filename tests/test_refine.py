@@ -20,9 +20,10 @@ from fgrn.pixels import Pixels
 from fgrn.refine import refine
 from fgrn.resize import bicubic_upscale
 from lab import restore
-from lab.compare import State, compare
+from lab.compare import compare
 from lab.files import Store
 from lab.models import Models
+from lab.snapshot import State
 from tests.conftest import ROOT
 from tests.test_cli import run
 from tests.test_pipeline import CPU, perturbed, picture, rescaler_of

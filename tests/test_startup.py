@@ -15,9 +15,9 @@ import torch
 from fgrn.images import encode_png
 from lab import startup
 from lab.asked import RequestError
-from lab.compare import Run, State
 from lab.files import Store
 from lab.models import Models
+from lab.snapshot import Run, State
 from lab.startup import Showcase, Showcases
 from tests.conftest import Photo
 

@@ -26,10 +26,10 @@ from fgrn.metrics import luma
 from fgrn.record import Input
 from lab import compare, region, table, viewer
 from lab.asked import RequestError
-from lab.compare import Files, Outcome, Run, State
 from lab.files import Store
 from lab.models import Models
 from lab.region import Box, Region
+from lab.snapshot import Files, Outcome, Run, State
 from tests.conftest import Photo, Visitor, canvas_pixels
 
 pytestmark = pytest.mark.browser

@@ -19,9 +19,9 @@ import fgrn
 from fgrn import inside
 from fgrn.images import encode_png
 from lab import compare, zero_gpu
-from lab.compare import State
 from lab.files import Store
 from lab.models import Models
+from lab.snapshot import Run, State
 from tests.conftest import Photo
 
 
@@ -77,7 +77,7 @@ def test_a_comparison_borrows_every_step_and_gives_the_same_pictures(
     path = tmp_path / "photo.png"
     path.write_bytes(encode_png(photo(50, 41)))
 
-    def run(models: Models) -> compare.Run:
+    def run(models: Models) -> Run:
         runs = compare.compare(models, Store(tmp_path / "files"), str(path), 4, ["bicubic", "irn", "fgrn"])
         return list(runs)[-1]
 

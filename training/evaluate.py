@@ -39,13 +39,13 @@ from tqdm import tqdm
 
 from fgrn import comparison, metrics
 from fgrn.batch import UsageError
-from fgrn.comparison import Plain, Scores
+from fgrn.figures import means
 from fgrn.images import ImageError, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES, load_card
 from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, Result, device_of, load, rescale
 from fgrn.pixels import Pixels, crop_to_multiple
-from fgrn.scores import METRICS, Score
+from fgrn.scores import METRICS, Plain, Score, Scores, plain
 from training.data import list_images
 from training.environment import environment
 from training.options import ONE_OR_MORE, THREADS, add_figures, write_figures
@@ -260,16 +260,16 @@ def _seconds_per_megapixel(rows: list[Scores]) -> Score:
 def _summaries(scores: dict[str, dict[str, Scores]], variants: Sequence[str]) -> dict[str, Any]:
     """The figures of every rescaler on one set for the JSON, from those of every image; no means if there is none."""
     columns = {variant: [rows[variant] for rows in scores.values()] for variant in variants}
-    means = comparison.means(columns)
+    averages = means(columns)
     for variant, rows in columns.items():
         if rows:
-            means[variant]["seconds_per_megapixel"] = _seconds_per_megapixel(rows)
+            averages[variant]["seconds_per_megapixel"] = _seconds_per_megapixel(rows)
     return {
         variant: {
             "mean": mean,
-            "images": comparison.plain({name: rows[variant] for name, rows in scores.items()}),
+            "images": plain({name: rows[variant] for name, rows in scores.items()}),
         }
-        for variant, mean in comparison.plain(means).items()
+        for variant, mean in plain(averages).items()
     }
 
 

@@ -31,6 +31,28 @@ LINK_BOX = '<div class="fg-links">{}</div>'
 LINKS = {"csv": "CSV", "json": "JSON", "zip": "ZIP with run.json"}
 
 
+class Request(NamedTuple):
+    """The values of the components that say what is measured, in the order in which Gradio sends them."""
+
+    dataset: str
+    files: Sequence[str] | None
+    scale: Any
+    methods: Sequence[str]
+    protocol: str
+    no_reference: bool
+
+    def checked(self) -> tuple[Settings, Collected]:
+        """How it is measured, and the pictures.
+
+        Raises:
+            RequestError: for anything that cannot be asked for.
+        """
+        settings = runs.check_settings(self.scale, self.methods, self.protocol, self.no_reference)
+        if self.dataset == UPLOAD:
+            return settings, archive.collect(self.files or [])
+        return settings, archive.collect_set(self.dataset)
+
+
 class Drawn(NamedTuple):
     """New values of the components of a run."""
 
@@ -72,43 +94,36 @@ class BenchmarkHandlers:
         choice = gr.Radio(choices=choices, value=chosen if found else None, visible=bool(choices))
         return choice, own, *(self.draw(found) if found else Drawn())
 
-    def begin(
-        self,
-        ticket: Ticket,
-        dataset: str,
-        files: Sequence[str] | None,
-        scale: int,
-        methods: Sequence[str],
-        protocol: str,
-        no_reference: bool,
-        click: float = 0,
-    ) -> tuple[Ticket, str, Any, str]:
-        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket."""
-        request = dataset, files, scale, methods, protocol, no_reference
+    def begin(self, ticket: Ticket, *values: Any) -> tuple[Ticket, str, Any, str]:
+        """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket.
+
+        `values` are those of a `Request`, then the number of the click.
+        """
+        *chosen, click = values
+        request = Request(*chosen)
         with ticket.apply(click) as new:
-            _checked(*request)
+            request.checked()
             granted = new.grant(*request)
         if granted is not new:
             return granted, granted.in_place_of_newer, SKIP, SKIP
         return granted, progress.line(Progress("Waiting for its turn")), gr.Radio(value=None), ""
 
-    def outdated(
-        self,
-        bench: Bench | None,
-        dataset: str,
-        files: Sequence[str] | None,
-        scale: int,
-        methods: Sequence[str],
-        protocol: str,
-        no_reference: bool,
-    ) -> str:
-        """Whether the run that is shown is of another request than the controls now say."""
+    def outdated(self, bench: Bench | None, *values: Any) -> str:
+        """Whether the run that is shown is of another `Request` than the controls now say."""
         if bench is None or bench.kept:
             return ""
-        of, count = bench.settings, len(bench.names)
-        shown = bench.dataset, set(bench.uploads), of.scale, set(of.methods), of.protocol, of.no_reference
-        uploads = set(files or ()) if dataset == UPLOAD else set()
-        if shown == (dataset, uploads, scale, set(methods), protocol, no_reference):
+        of, count, chosen = bench.settings, len(bench.names), Request(*values)
+        uploads = chosen.files or () if chosen.dataset == UPLOAD else ()
+        chosen = chosen._replace(files=sorted(uploads), methods=sorted(chosen.methods))
+        shown = (
+            bench.dataset,
+            sorted(bench.uploads),
+            of.scale,
+            sorted(of.methods),
+            of.protocol,
+            of.no_reference,
+        )
+        if shown == chosen:
             return ""
         what = bench.dataset or f"{count} picture{'' if count == 1 else 's'}"
         return outdated(f"Still shown: {what} at ×{of.scale}. Press Run for what is chosen now.")
@@ -130,9 +145,9 @@ class BenchmarkHandlers:
         work = partial(self._benchmark, stop=ticket.stopped)
         yield from ticket.serve(work, show, ended)
 
-    def _benchmark(self, dataset: str, *request: Any, stop: Callable[[], bool]) -> Iterator[Bench]:
-        settings, collected = _checked(dataset, *request)
-        yield from runs.benchmark(self.page.models, settings, collected, dataset, stop)
+    def _benchmark(self, *values: Any, stop: Callable[[], bool]) -> Iterator[Bench]:
+        request = Request(*values)
+        yield from runs.benchmark(self.page.models, *request.checked(), request.dataset, stop)
 
     def draw(self, bench: Bench, *, whole: bool = True) -> Drawn:
         """The components for a snapshot; the summary and the plot only if `whole`."""
@@ -207,23 +222,9 @@ class BenchmarkHandlers:
         with shown_errors():
             number = check_scale(scale)
             names = methods or self.page.models.usual(number)
-            settings, collected = _checked(dataset or UPLOAD, files, number, names, protocol, no_reference)
-            for bench in runs.benchmark(self.page.models, settings, collected, dataset or ""):
+            request = Request(dataset or UPLOAD, files, number, names, protocol, no_reference)
+            for bench in runs.benchmark(self.page.models, *request.checked(), request.dataset):
                 if not (bench.progress.active or bench.done):
                     raise RequestError(". ".join(f"{name}: {why}" for name, why in bench.skipped.items()))
                 paths = [] if bench.progress.active else self.downloads(bench).files
                 yield runs.plain_rows(bench), runs.plain_summary(bench), paths
-
-
-def _checked(
-    dataset: str,
-    files: Sequence[str] | None,
-    scale: object,
-    methods: Sequence[str],
-    protocol: str,
-    no_reference: bool,
-) -> tuple[Settings, Collected]:
-    """What the components of a request say, in the order in which Gradio sends them."""
-    settings = runs.check_settings(scale, methods, protocol, no_reference)
-    collected = archive.collect_set(dataset) if dataset != UPLOAD else archive.collect(files or [])
-    return settings, collected

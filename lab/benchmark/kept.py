@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fgrn.checkpoint import Card
-from fgrn.comparison import TOO_SMALL, Plain, Scores
+from fgrn.comparison import TOO_SMALL
 from fgrn.methods import cards
 from fgrn.record import Settings
-from fgrn.scores import METRICS, Score
+from fgrn.scores import METRICS, Plain, Score, Scores
 from lab.benchmark.runs import BLIND, TIMES, Bench
 from lab.progress import Progress
 
@@ -66,7 +66,7 @@ def _where(content: dict[str, Any], dataset: str, methods: tuple[str, ...]) -> s
 
 
 def _scores(row: dict[str, Plain]) -> Scores:
-    """The inverse of `comparison.plain`, without times: methods were measured on different days, and beside others."""
+    """The inverse of `fgrn.scores.plain`, without times: methods were measured on different days, and beside others."""
     scores = {}
     for key in (key for key in METRICS if key not in TIMES):
         value = row.get(key)

@@ -13,13 +13,14 @@ from functools import cache
 from pathlib import Path
 
 from fgrn import comparison, record
-from fgrn.comparison import Scores
+from fgrn.figures import Figures, by_method, figures_csv, figures_json, means, spreads
 from fgrn.images import ImageError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, rescale
 from fgrn.pixels import Pixels
-from fgrn.record import PROTOCOLS, Figures, Input, Record, Settings
+from fgrn.record import PROTOCOLS, Input, Record, Settings
+from fgrn.scores import Scores, plain
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
 from lab.benchmark.archive import Collected, Source
 from lab.lines import FINISHED, STOPPED
@@ -63,12 +64,12 @@ class Bench:
     @property
     def means(self) -> dict[str, Scores]:
         """The mean of every figure by method; nothing before the first picture is done."""
-        return comparison.means(record.by_method(self.complete, self.settings.methods))
+        return means(by_method(self.complete, self.settings.methods))
 
     @property
     def spreads(self) -> dict[str, Scores]:
         """The standard deviation (n - 1) of every figure by method."""
-        return record.spreads(record.by_method(self.complete, self.settings.methods))
+        return spreads(by_method(self.complete, self.settings.methods))
 
     @property
     def record(self) -> Record:
@@ -167,9 +168,9 @@ def documents(bench: Bench) -> dict[str, bytes]:
     """
     if not bench.done:
         return {}
-    content = record.figures_json(bench.complete, bench.settings.methods, bench.skipped, bench.notices)
+    content = figures_json(bench.complete, bench.settings.methods, bench.skipped, bench.notices)
     files = {
-        "csv": record.figures_csv(bench.complete).encode(),
+        "csv": figures_csv(bench.complete).encode(),
         "json": (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(),
     }
     if bench.kept:
@@ -189,7 +190,7 @@ def plain_rows(bench: Bench) -> list[dict[str, object]]:
     return [
         {"image": name, "method": method, "scale": bench.settings.scale, **values}
         for name, rows in bench.figures.items()
-        for method, values in comparison.plain(rows).items()
+        for method, values in plain(rows).items()
     ]
 
 
@@ -199,8 +200,8 @@ def plain_summary(bench: Bench) -> dict[str, object]:
     paper = {name: paper_row(bench.dataset, bench.settings.scale, name) for name in methods}
     return {
         "pictures": len(bench.done),
-        "mean": comparison.plain(bench.means),
-        "spread": comparison.plain(bench.spreads),
+        "mean": plain(bench.means),
+        "spread": plain(bench.spreads),
         "paper": {name: row for name, row in paper.items() if row},
         "skipped": bench.skipped,
         "notices": {name: list(said) for name, said in bench.notices.items()},

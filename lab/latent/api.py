@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fgrn.comparison import plain_number
+from fgrn.scores import plain_number
 from lab.components import shown_errors
 from lab.files import Store
 from lab.latent import changes

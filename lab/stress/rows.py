@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from fgrn.comparison import plain_number
+from fgrn.scores import plain_number
 from lab.stress.runs import Point, RatePoint, RateRun, StressRun
 
 Row = dict[str, object]

@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from fgrn.methods import METHODS
-from lab.compare import Outcome, Run, State
+from lab.snapshot import Outcome, Run, State
 
 FOLDER = Path(__file__).resolve().parent
 SCRIPTS = (
