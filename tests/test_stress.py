@@ -7,6 +7,7 @@ import csv
 import io
 import math
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -223,6 +224,43 @@ def test_the_time_left_counts_damage_and_metrics(hr: np.ndarray, monkeypatch: py
     snapshots = list(runs.stress(Models(), hr, 4, ["bicubic"], ["jpeg"]))
     progress = snapshots[-2].progress  # before the last step
     assert progress.total - progress.done == 1 and (progress.left or 0) >= 0.09
+
+
+def test_the_time_left_knows_nothing_of_waiting_for_other_networks(
+    hr: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's network ends a second after each of ours has begun to wait for it."""
+    models, counted = Models(), dict[str, float]()
+    models.get("bicubic", 4)
+    count = Clock.count
+
+    def noted(clock: Clock, kind: str, seconds: float) -> None:
+        counted[kind] = seconds
+        count(clock, kind, seconds)
+
+    monkeypatch.setattr(Clock, "count", noted)
+    for stream in (
+        runs.stress(models, hr, 4, ["bicubic"], ["jpeg"]),
+        runs.rate_distortion(models, hr, 4, ["bicubic"]),
+    ):
+        counted.clear()
+        next(stream)  # the network comes next
+        held, given = threading.Event(), threading.Event()
+
+        def hold(held: threading.Event = held, given: threading.Event = given) -> None:
+            with models.alone():
+                held.set()
+                given.wait(60)
+
+        other = threading.Thread(target=hold)
+        other.start()
+        held.wait(60)
+        threading.Timer(1, given.set).start()
+        start = time.perf_counter()
+        next(stream)
+        taken = time.perf_counter() - start
+        assert counted and max(counted.values()) < taken - 0.5
+        other.join()
 
 
 @pytest.mark.parametrize("after", [1, 4, 9])
