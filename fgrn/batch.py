@@ -66,6 +66,7 @@ def find_pictures(inputs: Sequence[str], reporter: Reporter, *, outside: Path | 
     def add(file: Path, name: Path) -> None:
         pictures.setdefault((os.path.realpath(file), name), Picture(file, name))
 
+    _check_named("input", *inputs)
     for text in inputs:
         path = Path(text)
         if not os.path.isdir(path):  # Path.is_dir raises where a folder above cannot be searched
@@ -118,6 +119,8 @@ def plan(inputs: Sequence[str], output: str, reporter: Reporter, *, force: bool 
     Raises:
         UsageError: if `output` does not fit the inputs.
     """
+    _check_named("input", *inputs)
+    _check_named("output", output)
     target = Path(output)
     into_folder = os.path.isdir(target) or output.endswith(os.sep)
     if len(inputs) > 1 or os.path.isdir(inputs[0]):
@@ -141,6 +144,14 @@ def plan(inputs: Sequence[str], output: str, reporter: Reporter, *, force: bool 
             problem = f"{path} is an input and would be overwritten: choose another name, or pass --force."
         jobs.append(Job(item.source, path, problem))
     return jobs
+
+
+def _check_named(what: str, *names: str) -> None:
+    """An empty name would mean the folder one is in, and comes from a variable that is not set."""
+    if not all(names):
+        raise UsageError(
+            f"The name of an {what} is empty: name a file or a folder, . for the one you are in."
+        )
 
 
 @contextmanager

@@ -5,80 +5,30 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from PIL import Image
 
 from fgrn import __version__, comparison
-from fgrn.batch import UNUSABLE, Job, Reporter, UsageError, find_pictures, plan, try_writing, writing
+from fgrn.batch import Job, Reporter, UsageError, find_pictures, plan, try_writing, writing
 from fgrn.checkpoint import CheckpointError
 from fgrn.devices import usable_device
+from fgrn.failures import failures_named
 from fgrn.figures import by_method, left_out, means
 from fgrn.files import write_atomic, write_json
-from fgrn.images import ImageError, encode_png, read_image
+from fgrn.images import encode_png, read_image
 from fgrn.lr_files import restore, source_of
-from fgrn.memory import memory_errors_as
-from fgrn.methods import METHODS, OtherMethodError
-from fgrn.pipeline import RescaleError, Rescaler, device_of, load
+from fgrn.methods import METHODS
+from fgrn.pipeline import RescaleError, Rescaler, device_of
 from fgrn.repeat import repeat
+from fgrn.rescalers import Rescalers
 from fgrn.scores import METRICS, Scores, plain
 
 DEFAULT_METHODS = ("bicubic", "irn", "fgrn")
-NO_MEMORY = "there is not enough memory for this picture. Use a smaller one, or --device cpu."
 
 Write = Callable[[Job, Reporter], bytes]
-
-
-@dataclass
-class Rescalers:
-    """Rescalers for the options of a command line, each loaded once.
-
-    `weights` are those of one method. With `others_own` the others have their own; without, they are refused.
-    """
-
-    weights: str | None
-    device: torch.device
-    seed: int | None = None  # for IRN
-    others_own: bool = False
-    weights_used: bool = False
-    _loaded: dict[tuple[str, int], Rescaler] = field(default_factory=dict)
-
-    def get(self, method: str, scale: int) -> Rescaler:
-        """The rescaler of a method.
-
-        Raises:
-            CheckpointError: if its weights cannot be used.
-            RescaleError: for a scale that is not supported (a LR file may say anything).
-        """
-        key = (method, scale)
-        if key not in self._loaded:
-            try:
-                self._loaded[key] = self._load(method, scale)
-            except CheckpointError:
-                raise
-            except ValueError as error:
-                raise RescaleError(str(error)) from error
-        return self._loaded[key]
-
-    def _load(self, method: str, scale: int) -> Rescaler:
-        own = partial(
-            load, method, scale, device=self.device, latent_seed=self.seed if method == "irn" else None
-        )
-        if self.weights is None or not METHODS[method].trained:
-            return own()
-        try:
-            rescaler = own(weights=self.weights)
-        except OtherMethodError:
-            if not self.others_own:
-                raise
-            return own()
-        self.weights_used = True
-        return rescaler
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -143,7 +93,7 @@ def _write_all(jobs: list[Job], make: Write, reporter: Reporter) -> None:
     written = 0
     with reporter.progress(len(jobs), "picture") as advance:
         for job in jobs:
-            with _failures_named(job.source, reporter, job.target):
+            with failures_named(job.source, reporter, job.target):
                 if job.problem:
                     raise RescaleError(job.problem)
                 data = make(job, reporter)
@@ -153,25 +103,6 @@ def _write_all(jobs: list[Job], make: Write, reporter: Reporter) -> None:
             advance()
     if len(jobs) > 1:
         reporter.note(f"{written} of {len(jobs)} pictures written.")
-
-
-@contextmanager
-def _failures_named(source: Path, reporter: Reporter, target: Path | None = None) -> Iterator[None]:
-    """Report an expected failure on one picture, which is to be written to `target`, and go on."""
-    try:
-        with memory_errors_as(RescaleError, NO_MEMORY):
-            yield
-    except CheckpointError as error:
-        reporter.fail(f"{source}: {error}", UNUSABLE)
-    except (ImageError, RescaleError) as error:
-        reporter.fail(f"{source}: {error}")
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        what = error.filename or "the result"
-        if target and Path(what) not in target.parents:  # the temporary file, which is gone
-            what = target
-        reporter.fail(f"{source}: {what} cannot be written: {error.strerror or error}")
 
 
 def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
@@ -190,17 +121,14 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     figures: dict[str, dict[str, Scores]] = {}
     with reporter.progress(len(pictures) * len(rescalers), "run") as advance:
         for path in pictures:
-            with _failures_named(path, reporter):
+            with failures_named(path, reporter):
                 image = read_image(path)
                 for notice in image.notices:
                     reporter.note(f"{path}: {notice}")
-                bicubic_lr = load("bicubic", arguments.scale, device="cpu").downscale(image)
-                rows = comparison.measure_all(
-                    rescalers, image, bicubic_lr, advance, no_reference=arguments.no_reference
-                )
+                rows = comparison.measure_all(rescalers, image, advance, no_reference=arguments.no_reference)
                 figures[str(path)] = rows
                 height, width = image.pixels.shape[:2]
-                lr_height, lr_width = bicubic_lr.shape[:2]
+                lr_height, lr_width = (-(-side // arguments.scale) for side in (height, width))
                 size = f"{width} x {height} -> {lr_width} x {lr_height}, x{arguments.scale}"
                 reporter.result(f"{path} ({size})\n{comparison.table(rows, shown)}\n")
     columns = by_method(figures, list(rescalers)) if figures else {}
@@ -225,7 +153,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
 def repeat_run(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Repeat a run of the page, Compare or Benchmark, from its ZIP, and say whether the figures are equal."""
     rescalers = Rescalers(arguments.weights, _device(arguments.device), others_own=True)
-    repeat(Path(arguments.archive), arguments.inputs, rescalers.get, reporter)
+    repeat(Path(arguments.archive), arguments.inputs, rescalers, reporter)
 
 
 def _compared(arguments: argparse.Namespace, reporter: Reporter) -> dict[str, Rescaler]:
@@ -243,12 +171,10 @@ def _compared(arguments: argparse.Namespace, reporter: Reporter) -> dict[str, Re
             if arguments.methods:
                 raise
             reporter.note(f"{METHODS[name].label} is left out: {error}")
-    if arguments.weights and not rescalers.weights_used:
-        labels = ", ".join(METHODS[name].label for name in chosen)
-        raise UsageError(
-            f"{arguments.weights}: these are weights of another method or scale than x{arguments.scale} of {labels}. "
-            "Name their method in --methods, and their --scale."
-        )
+    labels = ", ".join(METHODS[name].label for name in chosen)
+    rescalers.check_used(
+        f"x{arguments.scale} of {labels}", "Name their method in --methods, and their --scale."
+    )
     if arguments.seed is not None and "irn" not in chosen:
         reporter.note("--seed has no effect, only IRN draws z at random.")
     return chosen

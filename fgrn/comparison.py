@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from fgrn import metrics
 from fgrn.methods import METHODS
-from fgrn.pipeline import ImageLike, Rescaler, Result, rescale
+from fgrn.pipeline import ImageLike, Rescaler, Result, load, rescale
 from fgrn.pixels import Pixels
 from fgrn.scores import METRICS, Score, Scores, format_score
 
@@ -23,17 +23,18 @@ def measure(result: Result, bicubic_lr: Pixels, *, no_reference: bool = False) -
 def measure_all(
     rescalers: Mapping[str, Rescaler],
     image: ImageLike,
-    bicubic_lr: Pixels,
     advance: Callable[[], object],
     *,
     no_reference: bool = False,
 ) -> dict[str, Scores]:
-    """The figures of one picture through every method; `advance` is called after each.
+    """The figures of one picture through every method, all of one scale; `advance` is called after each.
 
     Raises:
         fgrn.pipeline.RescaleError: if a side is below 16 pixels.
     """
     rows: dict[str, Scores] = {}
+    bicubic = load("bicubic", next(iter(rescalers.values())).scale, device="cpu")
+    bicubic_lr = bicubic.downscale(image)
     for name, rescaler in rescalers.items():
         rows[name] = measure(rescale(rescaler, image), bicubic_lr, no_reference=no_reference)
         advance()

@@ -20,15 +20,19 @@ def write_atomic(path: Path, data: bytes) -> None:
 def write_together(files: Mapping[Path, bytes]) -> None:
     """Write files that belong together: each as `write_atomic`, and none takes its place before all are on the disk.
 
-    Raises OSError; then all are as they were, unless one of them could not even be renamed.
+    A link stays, and what it leads to is written. Raises OSError, also for what is no ordinary file, a device or a pipe
+    say; then all are as they were, unless one of them could not even be renamed.
     """
+    contents = {Path(os.path.realpath(path)): data for path, data in files.items()}
+    for path in contents:
+        _check_ordinary(path)
     # In the same folder: os.replace cannot cross file systems.
-    temporaries = {path: path.parent / f".{secrets.token_hex(8)}.tmp" for path in files}
+    temporaries = {path: path.parent / f".{secrets.token_hex(8)}.tmp" for path in contents}
     try:  # from before the files are there: Ctrl-C may come at any moment
         for path, temporary in temporaries.items():
             # Not mkstemp: its files are 0600 whatever the umask says.
             with temporary.open("xb") as stream:
-                stream.write(files[path])
+                stream.write(contents[path])
                 stream.flush()
                 os.fsync(stream.fileno())
         for path, temporary in temporaries.items():
@@ -44,11 +48,18 @@ def ensure_writable(path: Path) -> None:
 
     Raises OSError if the file could not be written.
     """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    path = Path(os.path.realpath(path))
+    _check_ordinary(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path.parent):
         pass
+
+
+def _check_ordinary(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:

@@ -208,7 +208,7 @@ def unpack(path: Path) -> tuple[Record, dict[str, Any]]:
     if not isinstance(images, dict) or set(images) != {entry.name for entry in record.inputs}:
         raise RecordError(f"{path}: {FIGURES} does not hold the pictures of {RUN}. Download the ZIP again.")
     for rows in images.values():
-        if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+        if not isinstance(rows, dict) or not all(map(_is_row, rows.values())):
             raise RecordError(f"{path}: {FIGURES} is damaged. Download the ZIP again.")
     return record, images
 
@@ -246,6 +246,15 @@ def _keys(content: Any, expected: set[str], what: str) -> None:
 def _texts(content: Any, what: str) -> None:
     if not isinstance(content, dict) or not all(map(_printable, [*content, *content.values()])):
         raise ValueError(f"{what} must hold texts that can be printed")
+
+
+def _is_row(row: Any) -> bool:
+    """Whether it is a row of `fgrn.figures.figures_json`."""
+    if not isinstance(row, dict) or not all(map(_printable, row)):
+        return False
+    return all(
+        value is None or type(value) in (int, float) or value in ("inf", "-inf") for value in row.values()
+    )
 
 
 def _printable(value: object) -> bool:

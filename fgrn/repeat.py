@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,19 @@ import torch
 
 from fgrn import comparison, record
 from fgrn.batch import FAILED, Reporter, UsageError, find_pictures
+from fgrn.failures import failures_named
 from fgrn.figures import TIMINGS
 from fgrn.images import ImageError, read_bytes, read_image
-from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import RescaleError, Rescaler, device_of
+from fgrn.pipeline import Rescaler, device_of
 from fgrn.record import Input, Record, RecordError
+from fgrn.rescalers import Rescalers
 from fgrn.scores import Plain, plain
 
 SHOWN = 20  # differences that are printed
 
-Get = Callable[[str, int], Rescaler]
 
-
-def repeat(archive: Path, inputs: Sequence[str], get: Get, reporter: Reporter) -> None:
+def repeat(archive: Path, inputs: Sequence[str], rescalers: Rescalers, reporter: Reporter) -> None:
     """Measure the pictures of a recorded run once more and say whether the figures are equal, all digits of them.
 
     Pictures are found by their SHA-256, whatever they are called now. The timings are not compared.
@@ -37,30 +36,23 @@ def repeat(archive: Path, inputs: Sequence[str], get: Get, reporter: Reporter) -
     except RecordError as error:
         raise UsageError(str(error)) from error
     settings = done.settings
-    rescalers = {method: get(method, settings.scale) for method in settings.methods}
-    check_weights(done, rescalers)
-    bicubic = get("bicubic", settings.scale)
-    _tell_versions(done, device_of(rescalers.values()), reporter)
+    chosen = {method: rescalers.get(method, settings.scale) for method in settings.methods}
+    rescalers.check_used("the run is of", "Leave them out, or name a ZIP that was made with them.")
+    check_weights(done, chosen)
+    _tell_versions(done, device_of(chosen.values()), reporter)
     files = locate(done.inputs, inputs, reporter)
-    differences, compared, repeated = [], 0, 0
-    with reporter.progress(len(files) * len(rescalers), "run") as advance:
+    different, compared, repeated = list[str](), 0, 0
+    with reporter.progress(len(files) * len(chosen), "run") as advance:
         for name, path in files.items():
-            try:
-                with memory_errors_as(RescaleError, "there is not enough memory for this picture"):
-                    hr = settings.prepare(read_image(path).pixels)
-                    bicubic_lr = bicubic.downscale(hr)
-                    rows = comparison.measure_all(
-                        rescalers, hr, bicubic_lr, advance, no_reference=settings.no_reference
-                    )
-            except (ImageError, RescaleError) as error:
-                reporter.fail(f"{path}: {error}")
-                continue
-            found, count = compare(name, figures[name], plain(rows))
-            differences += found
-            compared, repeated = compared + count, repeated + 1
+            with failures_named(path, reporter):
+                hr = settings.prepare(read_image(path).pixels)
+                rows = comparison.measure_all(chosen, hr, advance, no_reference=settings.no_reference)
+                found, count = differences(name, figures[name], plain(rows))
+                different += found
+                compared, repeated = compared + count, repeated + 1
     if repeated:
-        reporter.result(_verdict(differences, compared, repeated, len(done.inputs)))
-    if differences:
+        reporter.result(_verdict(different, compared, repeated, len(done.inputs)))
+    if different:
         reporter.code = max(reporter.code, FAILED)
 
 
@@ -110,7 +102,7 @@ def locate(wanted: Sequence[Input], inputs: Sequence[str], reporter: Reporter) -
     return found
 
 
-def compare(
+def differences(
     name: str, then: dict[str, dict[str, Any]], now: dict[str, dict[str, Plain]]
 ) -> tuple[list[str], int]:
     """A line for every figure of one picture that differs, and how many figures were compared.

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from anyio import CapacityLimiter, to_thread
 
-from lab.components import Refusal, no_stub_files, shown_errors
+from lab.components import Refusal, shown_errors
 
 AT_MOST = 4  # at a time: each may hold whole pictures
 
@@ -53,19 +53,3 @@ def complain(refusal: str) -> None:
     """Show why a handler has refused."""
     _, _, text = refusal.partition(" ")
     raise Refusal(text)
-
-
-with no_stub_files():
-
-    class LenientSlider(gr.Slider):
-        """A slider that takes the nearest value it has; an emptied field is 0 for it, as in the browser.
-
-        gr.Slider would raise an error while a number is being typed; outside of the queue nobody would see why.
-        """
-
-        is_template = True  # for the browser it is a slider
-
-        def preprocess(self, payload: float | None) -> float:
-            """A number from `minimum` to `maximum`."""
-            nearest: float = min(max(payload or 0, self.minimum), self.maximum)
-            return super().preprocess(nearest)

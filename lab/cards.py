@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 from fgrn.methods import METHODS
+from lab.models import Status
 from lab.page import Page
 from lab.snapshot import Outcome, Run, State
 
@@ -31,12 +33,13 @@ def restored(lr: str, picture: str, title: str, lr_size: tuple[int, int], size: 
     return page
 
 
-def missing(reasons: list[tuple[str, str]]) -> str:
+def missing(statuses: Iterable[Status]) -> str:
     """The methods that cannot be chosen, each with the reason."""
     rows = "".join(
-        f'<li><span class="fg-box" aria-hidden="true"></span><div><b>{escape(label)}</b> <span>not available</span>'
-        f"<small>{escape(reason)}</small></div></li>"
-        for label, reason in reasons
+        f'<li><span class="fg-box" aria-hidden="true"></span><div><b>{escape(status.label)}</b> '
+        f"<span>not available</span><small>{escape(status.reason)}</small></div></li>"
+        for status in statuses
+        if status.reason
     )
     return f'<ul class="fg-missing" aria-label="Methods that are not available">{rows}</ul>' if rows else ""
 

@@ -84,6 +84,19 @@ with no_stub_files():
             """What was sent. Handlers check it."""
             return payload
 
+    class LenientSlider(gr.Slider):
+        """A slider that takes the nearest value it has; an emptied field is 0 for it, as in the browser.
+
+        gr.Slider would raise an error while a number is being typed; outside of the queue nobody would see why.
+        """
+
+        is_template = True  # for the browser it is a slider
+
+        def preprocess(self, payload: float | None) -> float:
+            """A number from `minimum` to `maximum`."""
+            nearest: float = min(max(payload or 0, self.minimum), self.maximum)
+            return super().preprocess(nearest)
+
 
 def upload(**options: Any) -> UploadedImage:
     """An input for a picture file; `lab.reader` reads it."""

@@ -117,7 +117,7 @@ class Handlers:
     def measure(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The metrics of a comparison whose networks are done."""
         run = shown.run
-        if shown.ticket is not ticket or run is None or not run.active or not run.complete:
+        if shown.ticket is not ticket or run is None or not run.active or not run.computed:
             yield SKIP
             return
         example = self.showcases.showing(run)
@@ -217,9 +217,7 @@ class Handlers:
         ticked = [name for name in names if name in (FIRST_METHODS if chosen is None else chosen)]
         if chosen and not ticked:  # none of them exists at this scale
             ticked = [name for name in names if name in FIRST_METHODS]
-        return NamedChoices(choices=usable, value=ticked), cards.missing(
-            [(s.label, s.reason) for s in statuses if s.reason]
-        )
+        return NamedChoices(choices=usable, value=ticked), cards.missing(statuses)
 
     def rechoose(
         self, scale: int, chosen: Sequence[str], hidden: Sequence[str]

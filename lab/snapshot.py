@@ -89,7 +89,7 @@ class Run:
         return [outcome for outcome in self.outcomes if outcome.files]
 
     @property
-    def complete(self) -> bool:
+    def computed(self) -> bool:
         """Whether no network is to run any more."""
         return not any(outcome.state in (State.WAITING, State.RUNNING) for outcome in self.outcomes)
 

@@ -106,7 +106,7 @@ class Showcase:
                 self._watchers -= 1
                 self._left = self._watchers == 0 and stop()
 
-    def complete(self) -> bool:
+    def finish(self) -> bool:
         """Begin, and wait until it is done (True) or broken off."""
         self.start()
         with self._changed:
@@ -117,7 +117,7 @@ class Showcase:
         """As `watch`, up to the first snapshot with every picture."""
         for run in self.watch(stop):
             yield run
-            if run.complete:
+            if run.computed:
                 return
 
     @property
@@ -181,14 +181,12 @@ class Showcase:
         """The snapshots of a run, which is then kept."""
         available = self._models.available(self._scale)
         methods = [method for method in self._methods if method in available]
-        computed = None
+        last = None
         picture = str(self._picture)
-        for computed in compare(
-            self._models, self._store, picture, self._scale, methods, stop=self._abandoned
-        ):
-            yield computed
-        run = computed
-        for run in measure(self._models, self._store, computed) if computed and computed.complete else ():
+        for last in compare(self._models, self._store, picture, self._scale, methods, stop=self._abandoned):
+            yield last
+        run = last
+        for run in measure(self._models, self._store, last) if last and last.computed else ():
             yield run
             if run.active and self._abandoned():
                 return
@@ -231,10 +229,10 @@ class Showcases:
 
         def work() -> None:
             for example, scale in requests:
-                done = self.of(example, scale).complete()
+                done = self.of(example, scale).finish()
                 while not done:
                     time.sleep(IDLE_SECONDS / 4)
-                    done = self._models.idle(IDLE_SECONDS) and self.of(example, scale).complete()
+                    done = self._models.idle(IDLE_SECONDS) and self.of(example, scale).finish()
 
         threading.Thread(target=work, name="examples", daemon=True).start()
 

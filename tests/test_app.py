@@ -20,6 +20,7 @@ import gradio as gr
 import httpx
 import numpy as np
 import pytest
+import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -32,12 +33,13 @@ from fgrn.images import encode_png, read_image
 from fgrn.lr_info import LRInfo
 from fgrn.methods import METHODS
 from fgrn.repeat import repeat
+from fgrn.rescalers import Rescalers
 from fgrn.scores import METRICS, Score, plain_number
 from lab import cards, compare, examples, handlers, lines, region, restore, startup, table
 from lab.asked import RequestError
 from lab.at_once import complain
 from lab.files import Store, readable_size, stem
-from lab.models import Models
+from lab.models import Models, Status
 from lab.restore_tab import RestoreTab
 from lab.shown import Drawn, Shown
 from lab.snapshot import Outcome, Run, State
@@ -99,7 +101,7 @@ def test_a_run_can_be_repeated_from_its_zip(store: Store, picture: str, tmp_path
     assert done.settings == record.Settings(4, ("bicubic", "fgrn"), "whole", no_reference=True)
     assert done.inputs[0].sha256 == record.sha256(Path(picture).read_bytes())
     reporter = Reporter(quiet=True)
-    repeat(Path(run.record), [picture], models.get, reporter)
+    repeat(Path(run.record), [picture], Rescalers(None, torch.device("cpu")), reporter)
     assert reporter.code == 0, "every digit is the same"
     unfinished = last(compare.compare(models, store, picture, 4, ["bicubic"]))
     assert not unfinished.record and "When it is measured" in cards.files(unfinished).html
@@ -435,7 +437,7 @@ def test_bicubic_waits_for_no_network(picture: str) -> None:
     assert "Stopped" in measured.status and page.measure_stopped(ticket, shown) == Drawn()
     ticket, *_ = page.begin(picture, 4, ["bicubic", "fgrn"], ticket, shown)
     list(page.on_run(ticket, shown))
-    assert shown.run.complete and shown.run.token != begun and len(shown.run.done) == 2
+    assert shown.run.computed and shown.run.token != begun and len(shown.run.done) == 2
 
 
 def test_only_what_has_changed_is_drawn_again(picture: str) -> None:
@@ -813,7 +815,7 @@ def test_names_and_notices_are_escaped() -> None:
     drawn += (
         lines.problem(evil)
         + lines.facts(evil, (evil,))
-        + cards.missing([(evil, evil)])
+        + cards.missing([Status("irn", evil, "", evil, "")])
         + cards.badge(evil, {})
     )
     assert evil not in drawn and drawn.count("&lt;img src=x") == 11

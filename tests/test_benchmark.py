@@ -272,6 +272,18 @@ def test_sets_are_those_that_the_server_names(
             archive.collect_set(name)
 
 
+def test_sets_of_one_name_are_told_apart(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Set5", "Set14"):
+        (tmp_path / name / "HR").mkdir(parents=True)
+        (tmp_path / name / "HR" / f"{name}.png").write_bytes((folder / "a.png").read_bytes())
+    tops = [tmp_path / "Set5" / "HR", tmp_path / "Set14" / "HR", tmp_path / "Set5", folder]
+    monkeypatch.setenv("FGRN_BENCH", os.pathsep.join(map(str, tops)))
+    assert list(archive.named_sets()) == ["Set5/HR", "Set14/HR", "pictures"]
+    assert [source.name for source in archive.collect_set("Set14/HR").sources] == ["Set14.png"]
+
+
 # Measuring
 
 
@@ -682,11 +694,11 @@ def test_a_formula_is_no_name_in_the_csv() -> None:
 def test_a_record_comes_back_as_it_was(tmp_path: Path, folder: Path) -> None:
     bench = measured(archive.collect(paths(folder)), dataset="Set5")
     path = tmp_path / "run.zip"
-    path.write_bytes(record.pack(bench.record, bench.complete, bench.skipped))
+    path.write_bytes(record.pack(bench.record, bench.counted, bench.skipped))
     found, images = record.unpack(path)
     assert found == bench.record and found.dataset == "Set5"
     assert images == {name: plain(rows) for name, rows in bench.figures.items()}
-    assert record.pack(bench.record, bench.complete, bench.skipped) == path.read_bytes()
+    assert record.pack(bench.record, bench.counted, bench.skipped) == path.read_bytes()
 
 
 def sound_run() -> dict[str, Any]:

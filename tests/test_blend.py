@@ -124,4 +124,4 @@ def test_weights_are_there_although_the_figures_cannot_be_written(
 def test_a_share_far_beyond_both_is_refused(share: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         blend.main(["a", "--flow-of", "b", "--data", "c", "--share", share, "--out", "d"])
-    assert "no share from 0 to 3" in capsys.readouterr().err
+    assert "is not a number from 0 to 3" in capsys.readouterr().err

@@ -296,7 +296,36 @@ def test_output_that_cannot_be_written_is_named(
     target = tmp_path / "out" / "photo.png"
     target.mkdir(parents=True)
     assert run("downscale", picture, "-o", tmp_path / "out", "--method", "bicubic") == 1
-    assert f"{target} cannot be written: Is a directory" in capsys.readouterr().err
+    assert f"{target} cannot be written: it is a folder" in capsys.readouterr().err
+
+
+def test_a_link_stays_and_what_is_no_ordinary_file_is_left_alone(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "there").mkdir()
+    link, target, pipe = tmp_path / "link.png", tmp_path / "there" / "target.png", tmp_path / "pipe.png"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert run("downscale", picture, "-o", link, "--method", "bicubic") == 0
+    assert link.is_symlink() and read_image(target).info is not None
+    os.mkfifo(pipe)
+    assert run("downscale", picture, "-o", pipe, "--method", "bicubic") == 1
+    assert run("compare", picture, "--methods", "bicubic", "--json", pipe) == 2
+    errors = capsys.readouterr().err
+    assert errors.count(f"{pipe} cannot be written: it is no ordinary file") == 2 and pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["link.png", "photo.png", "pipe.png"]
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`"$PHOTO"` of a variable that is not set."""
+    monkeypatch.chdir(picture.parent)
+    assert run("downscale", "", "-o", tmp_path / "out") == 2
+    assert run("compare", "", "--methods", "bicubic") == 2
+    assert capsys.readouterr().err.count("The name of an input is empty") == 2
+    assert run("downscale", picture, "-o", "", "--method", "bicubic") == 2
+    assert "The name of an output is empty" in capsys.readouterr().err
 
 
 # --- weights ------------------------------------------------------------------------------------------------------
@@ -862,6 +891,13 @@ def test_weights_of_one_method_of_the_run_can_be_named(
 ) -> None:
     assert run("repeat", recorded, folder, "--weights", use_tiny_weights / "fgrn_x4.safetensors") == 0
     assert capsys.readouterr().out.startswith("Equal: 3 of 3 pictures")
+
+
+def test_weights_of_no_method_of_the_run_are_refused(
+    recorded: Path, folder: Path, use_tiny_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("repeat", recorded, folder, "--weights", use_tiny_weights / "du_bic_x4.safetensors") == 2
+    assert "weights of another method or scale than the run is of" in capsys.readouterr().err
 
 
 def test_other_weights_are_refused(

@@ -385,17 +385,17 @@ def test_an_answer_is_not_held_back_for_a_newer_one_that_fails() -> None:
 
     def slow() -> Seen:
         with pytest.raises(RequestError):
-            looks.answer(("pair", "path"), failing)
+            looks.answer(failing)
         return Seen(pair=1, path=2)
 
-    assert looks.answer(("pair", "path"), slow) == Seen(pair=1, path=2)
+    assert looks.answer(slow) == Seen(pair=1, path=2)
 
     def failing_late() -> Seen:
-        assert looks.answer(("pair",), lambda: Seen(pair=3)) == Seen(pair=3), "nothing newer is there yet"
+        assert looks.answer(lambda: Seen(pair=3)) == Seen(pair=3), "nothing newer is there yet"
         raise RequestError("cleaned up")
 
     with pytest.raises(RequestError):
-        looks.answer(("pair",), failing_late)
+        looks.answer(failing_late)
 
 
 def test_without_a_flow_there_is_no_path_to_see(tmp_path: Path, picture: str) -> None:

@@ -100,7 +100,7 @@ def test_examples_run_once_for_all(examples: dict[str, Path], tmp_path: Path) ->
 
     usual = ["bicubic", "irn", "fgrn"]
     first, second = pictures(usual), pictures(usual)
-    assert first.complete and first.token == second.token and first.name == "coffee"
+    assert first.computed and first.token == second.token and first.name == "coffee"
     assert pictures(["bicubic"]).token != first.token, "other methods are another run"
     _, addressed, *_ = page.begin(str(copy), 4, usual, Ticket(), Shown())
     assert addressed == "example=coffee&scale=4&methods=bicubic,irn,fgrn"

@@ -637,4 +637,8 @@ def test_figures_of_other_weights_are_left_out(
     assert "Not measured: irn_x2." in card
     table = tables(card)["x4"]
     assert "**FGRN**" in table and "**Bicubic**" in table and "**IRN**" not in table
+    assert "**FGRN refined**" not in table
+    results["weights"]["fgrn_refined"]["sha256"] = weights[0].card.sha256  # the same weights, other figures
+    (tmp_path / "benchmark_x4.json").write_text(json.dumps(results))
+    assert "**FGRN refined**" in tables(model_card("some/weights", weights))["x4"]
     assert not [name for name in tables(card)["x4 2"] if name.startswith("IRN")]

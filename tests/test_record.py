@@ -80,3 +80,23 @@ def test_what_comes_back_is_what_was_packed(tmp_path: Path) -> None:
         content = json.loads(archive.read(record.FIGURES))
     assert content["skipped"] == {"b.png": "no picture"}
     assert content["notices"] == {"a.png": ["Turned upright."]}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"psnr_y": "\\u001b[2J"}',
+        '{"\\u001b[31mkey": 1}',
+        '{"psnr_y": [30]}',
+        '{"psnr_y": true}',
+        '{"psnr_y": "30"}',
+    ],
+)
+def test_figures_that_are_none_are_refused(row: str, tmp_path: Path) -> None:
+    """A terminal would obey what is printed of them."""
+    path = tmp_path / "run.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(record.RUN, json.dumps(record.as_json(RUN)))
+        archive.writestr(record.FIGURES, f'{{"images": {{"a.png": {{"bicubic": {row}}}}}}}')
+    with pytest.raises(RecordError, match="is damaged"):
+        record.unpack(path)

@@ -84,7 +84,7 @@ def test_what_a_visitor_broke_off_is_computed_in_the_background_all_the_same(
     break_off(showcase)
     slow()
     until(lambda: not workers())
-    assert showcase.complete() and len(list(showcase.watch())[-1].done) == 3
+    assert showcase.finish() and len(list(showcase.watch())[-1].done) == 3
 
 
 def test_an_example_is_begun_for_the_visitor_who_watches_first(showcase: Showcase) -> None:
@@ -176,14 +176,14 @@ def test_an_example_that_fails_in_the_middle_is_not_shown_again(
     runs = showcase.watch()
     with pytest.raises(RequestError, match="could not be computed"):
         list(runs)
-    assert list(showcase.watch_pictures())[-1].complete, "the pictures are there"
+    assert list(showcase.watch_pictures())[-1].computed, "the pictures are there"
     until(lambda: not workers())
     assert not showcase.sound
 
 
 def test_what_nobody_watches_gives_way_to_a_visitor(showcase: Showcase, slow: Callable[[], None]) -> None:
     done: list[bool] = []
-    background = threading.Thread(target=lambda: done.append(showcase.complete()))
+    background = threading.Thread(target=lambda: done.append(showcase.finish()))
     background.start()
     models = showcase._models
 
@@ -199,7 +199,7 @@ def test_what_nobody_watches_gives_way_to_a_visitor(showcase: Showcase, slow: Ca
     visitor.join(20)
     background.join(20)
     assert done == [False], "broken off"
-    assert showcase.complete(), "begun again"
+    assert showcase.finish(), "begun again"
     assert not models.wanted and len(list(showcase.watch())[-1].done) == 3
 
 

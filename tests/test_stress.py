@@ -31,7 +31,7 @@ from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE
 from lab.files import Store
 from lab.models import Models
 from lab.progress import Clock, Progress, line
-from lab.stress import damage, kept, plots, runs, verdicts
+from lab.stress import damage, kept, plots, runs, uploads, verdicts
 from lab.stress.api import StressApi
 from lab.stress.damage import CODECS, KINDS, DamageError
 from lab.stress.handlers import StressHandlers, _draw_stress
@@ -303,10 +303,10 @@ def test_a_format_that_pillow_lacks_is_left_out_and_named(
 
 def test_requests_that_cannot_be_served() -> None:
     with pytest.raises(RequestError, match="no damage 'rain'"):
-        runs.check_kinds(["rain"])
+        uploads.check_kinds(["rain"])
     with pytest.raises(RequestError, match="No damage is chosen"):
-        runs.check_kinds([])
-    assert runs.check_kinds(["noise", "jpeg", "noise"]) == ["jpeg", "noise"]
+        uploads.check_kinds([])
+    assert uploads.check_kinds(["noise", "jpeg", "noise"]) == ["jpeg", "noise"]
     with pytest.raises(RequestError, match="DU_none has weights for x4 only"):
         next(runs.stress(Models(), np.zeros((32, 32, 3), np.uint8), 2, ["du_none"], ["jpeg"]))
 
@@ -315,9 +315,9 @@ def test_a_picture_too_large_to_be_restored_many_times_is_refused(tmp_path: Path
     path = tmp_path / "large.png"
     Image.new("RGB", (2500, 1700)).save(path)
     with pytest.raises(RequestError, match="2500 x 1700 pixels.*at most 4,000,000"):
-        runs.open_subject(str(path))
+        uploads.open_subject(str(path))
     with pytest.raises(RequestError, match="no picture yet"):
-        runs.open_subject(None)
+        uploads.open_subject(None)
 
 
 def test_too_little_memory_is_said(hr: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,11 +392,24 @@ def test_a_run_that_another_breaks_off_says_so(tmp_path: Path, photo: Photo) -> 
     _, run, _, _, sentences, *_ = tab.begin(path, 4, ["bicubic"], None, Ticket(), half)
     assert not run.progress.active
     assert "Broken off after 13 of 18 steps by another run" in sentences
-    rates = RateRun(4, ("bicubic",), (), progress=Progress("WebP", 3, 55))
+    rates = RateRun(4, ("bicubic",), (), source="0" * 64, progress=Progress("WebP", 3, 55))
     *_, sentences, _ = tab.begin(path, 4, ["bicubic"], ["jpeg"], Ticket(), rates)
     assert "Broken off after 3 of 55 steps by another run" in sentences
     whole = replace(half, progress=Progress("Finished", 18, 18, active=False))
     assert tab.begin(path, 4, ["bicubic"], None, Ticket(), whole)[4] is SKIP
+
+
+def test_what_was_left_out_makes_nothing_outdated(
+    tmp_path: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_png(photo(48, 64)))
+    monkeypatch.setattr(features, "check", lambda name: name != "avif")
+    *_, run = uploads.stress(Models(), str(path), 4, ["bicubic"], ["noise", "avif"])
+    assert run.kinds == ("noise",) and run.notices
+    outdated = partial(StressHandlers(Models()).outdated, run)
+    assert outdated(["noise", "avif"], str(path), 4, ["bicubic"]) == ""
+    assert "Still shown" in outdated(["noise", "blur"], str(path), 4, ["bicubic"])
 
 
 # Sentences
@@ -409,7 +422,7 @@ def stress_run(bicubic: list[float], fgrn_values: list[float]) -> StressRun:
         for name, values in (("bicubic", bicubic), ("fgrn", fgrn_values))
         for amount, value in zip(amounts, values, strict=False)
     ]
-    return StressRun(4, ("bicubic", "fgrn"), ("jpeg",), tuple(points))
+    return StressRun(4, ("bicubic", "fgrn"), ("jpeg",), tuple(points), source="0" * 64)
 
 
 def linked(words: str) -> tuple[str, list[dict[str, str]]]:

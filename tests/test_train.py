@@ -363,7 +363,7 @@ def test_graphics_are_a_share(data: Path, tmp_path: Path, capsys: pytest.Capture
     line = arguments("tiny_fgrn", data, tmp_path, samples=4)
     with pytest.raises(SystemExit):
         train.main([*line, "--graphics", "1.5"])
-    assert "--graphics 1.5 is no share" in capsys.readouterr().err
+    assert "'1.5' is not a number from 0 to 1" in capsys.readouterr().err
     assert train.main([*line, "--graphics", "0.5"]) == 0
     assert "graphics 0.5" in checkpoint.read_card(tmp_path / "tiny_fgrn.json").provenance.notes
 

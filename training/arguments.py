@@ -84,7 +84,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         "--graphics",
-        type=FROM_ZERO,
+        type=number(float, 0, most=1),
         default=0.0,
         metavar="SHARE",
         help="of the patches, to be drawn or recoloured: what photographs lack (default: 0)",
@@ -102,10 +102,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="GiB of pixels in memory (default: 4)",
     )
     add("--track", choices=TRACKERS, help="also log to this local tracker, if it is installed")
-    arguments = parser.parse_args(argv)
-    if arguments.graphics > 1:
-        parser.error(f"--graphics {arguments.graphics:g} is no share: give a number from 0 to 1")
-    return arguments
+    return parser.parse_args(argv)
 
 
 def recipe_of(arguments: argparse.Namespace) -> tuple[Recipe, str]:

@@ -13,7 +13,6 @@ direction.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +23,12 @@ from fgrn import checkpoint
 from fgrn.batch import UsageError, try_writing, writing
 from fgrn.checkpoint import Card
 from fgrn.models import FGRN
-from training.options import add_figures, add_hold_out, write_figures
+from training.options import add_figures, add_hold_out, number, write_figures
 from training.validate import held_out, validate
 
 MOST = 3.0
 """The largest share: so far beyond NEW no network was found to be of use."""
+SHARE = number(float, 0, most=MOST)
 FLOW, RESCALING = ("flow.",), ("downscaler.", "upscaler.")
 """What can be blended: F, or G_d and G_u; beginnings of the names of its weights."""
 
@@ -92,10 +92,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_hold_out(parser)
     parser.add_argument(
-        "--shares", type=_share, nargs="+", default=[0.0, 0.25, 0.5, 1.0], help=f"of NEW, 0 to {MOST:g}"
+        "--shares", type=SHARE, nargs="+", default=[0.0, 0.25, 0.5, 1.0], help=f"of NEW, 0 to {MOST:g}"
     )
     add_figures(parser)
-    parser.add_argument("--share", type=_share, help="the share to write")
+    parser.add_argument("--share", type=SHARE, help="the share to write")
     parser.add_argument("--out", type=Path, help="folder for the weights of --share")
     arguments = parser.parse_args(argv)
     if (arguments.share is None) != (arguments.out is None):
@@ -133,13 +133,6 @@ def main(argv: list[str] | None = None) -> int:
     except UsageError as error:
         parser.error(str(error))
     return 0
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and 0 <= value <= MOST):
-        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to {MOST:g}")
-    return value
 
 
 if __name__ == "__main__":

@@ -75,7 +75,9 @@ def training_files(folders: Sequence[Path]) -> list[Path]:
 def split_validation(files: Sequence[Path], count: int) -> tuple[list[Path], list[Path]]:
     """(training, validation): `count` evenly spaced files are held out, the same ones for the same folder."""
     if count >= len(files):
-        raise ValueError(f"cannot hold out {count} of {len(files)} images")
+        raise ValueError(
+            f"cannot hold out {count} of {len(files)} images: name more folders, or a smaller --hold-out"
+        )
     held_out = {round((i + 0.5) * len(files) / count) for i in range(count)} if count else set()
     training = [path for i, path in enumerate(files) if i not in held_out]
     return training, [path for i, path in enumerate(files) if i in held_out]

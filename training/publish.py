@@ -23,7 +23,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fgrn.checkpoint import Card, CheckpointError, read_card
-from fgrn.methods import METHODS, RESTORING, SCALES, WEIGHTS, load_net, weights_folder, weights_path
+from fgrn.methods import (
+    METHODS,
+    RESTORING,
+    SCALES,
+    WEIGHTS,
+    load_net,
+    restored_by,
+    weights_folder,
+    weights_path,
+)
 from training import report
 from training.markdown import markdown
 from training.quality_tables import lr_table, reconstruction_table
@@ -279,7 +288,11 @@ def _figures(weights: list[Weights]) -> tuple[str, set[str]]:
 def _measured(results: dict[str, Any], weights: list[Weights]) -> dict[str, Any] | None:
     """`results` with the rows of exactly these weights and of bicubic; None if none of these was measured."""
     ours = {entry.method: entry.card.sha256 for entry in weights if entry.scale == results["scale"]}
-    same = {name: entry for name, entry in results["weights"].items() if entry["sha256"] == ours.get(name)}
+    same = {
+        name: entry
+        for name, entry in results["weights"].items()
+        if entry["sha256"] == ours.get(restored_by(name))
+    }
     datasets = {
         dataset: {name: row for name, row in rows.items() if name in same or name not in results["weights"]}
         for dataset, rows in results["datasets"].items()

@@ -15,28 +15,31 @@ import torch
 
 from fgrn import checkpoint
 from fgrn.batch import UsageError
+from fgrn.checkpoint import Card
 from fgrn.models import RescalingNet, build
 from training.options import add_figures, add_hold_out, write_figures
 from training.state import has_state, read_state
 from training.validate import held_out, validate
 
 
-def exact_weights(run: Path) -> RescalingNet:
-    """The averaged weights of a run's last checkpoint, as float32.
+def both_weights(run: Path) -> tuple[RescalingNet, RescalingNet, Card]:
+    """The averaged weights of a run's last checkpoint, in float32 and as they are shipped, and their card.
 
     Raises:
         UsageError: if the folder holds no checkpoint of a run.
     """
-    state = _state(run)
-    net = build(checkpoint.read_card(run / f"{state['identity']['name']}.json").config)
-    net.load_state_dict(state["averaged"])
-    return net.eval()
+    if not has_state(run):
+        raise UsageError(f"{run} is no folder of a training run: name those that --out named")
+    state = read_state(run, torch.device("cpu"))
+    shipped, card = checkpoint.load(run / f"{state['identity']['name']}.safetensors")
+    exact = build(card.config)
+    exact.load_state_dict(state["averaged"])
+    return exact.eval(), shipped, card
 
 
 def cost(run: Path, images: Sequence[torch.Tensor]) -> dict[str, Any]:
     """What the held-out images say of a run: Y-PSNR in dB with both kinds of weights, and their difference."""
-    exact = exact_weights(run)
-    shipped, card = checkpoint.load(run / f"{_state(run)['identity']['name']}.safetensors")
+    exact, shipped, card = both_weights(run)
     before, after = (validate(net, images)["psnr_y_direct"] for net in (exact, shipped))
     return {
         "recipe": card.provenance.recipe,
@@ -45,12 +48,6 @@ def cost(run: Path, images: Sequence[torch.Tensor]) -> dict[str, Any]:
         "psnr_y_float16": after,
         "cost": before - after,
     }
-
-
-def _state(run: Path) -> dict[str, Any]:
-    if not has_state(run):
-        raise UsageError(f"{run} is no folder of a training run: name those that --out named")
-    return read_state(run, torch.device("cpu"))
 
 
 def measured(runs: Sequence[Path], data: Sequence[Path], hold_out: int) -> list[dict[str, Any]]:

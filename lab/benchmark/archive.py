@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -113,14 +114,18 @@ def named_sets() -> dict[str, Path]:
 
     Only these can be asked for, by name.
     """
-    sets: dict[str, Path] = {}
+    found: dict[Path, None] = {}
     for text in filter(None, os.environ.get("FGRN_BENCH", "").split(os.pathsep)):
         top = Path(text)
-        folders = [top] if _pictures(top) else sorted(_paths(top))
-        for folder in folders:
+        for folder in [top] if _pictures(top) else sorted(_paths(top)):
             if _pictures(folder):
-                sets.setdefault(shown_name(folder.resolve().name), folder)
-    return sets
+                found[folder.resolve()] = None
+    called = Counter(folder.name for folder in found)
+    # Set5/HR and Set14/HR are two sets, which their own names do not tell apart.
+    return {
+        shown_name(folder.name if called[folder.name] == 1 else "/".join(folder.parts[-2:])): folder
+        for folder in found
+    }
 
 
 def collect_set(name: str) -> Collected:
@@ -176,7 +181,7 @@ def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
     for index, entry in enumerate(entries):
         inside = PurePosixPath(entry.filename.replace("\\", "/"))
         title = shown_name(str(inside))
-        if entry.is_dir() or inside.suffix.lower() not in SUFFIXES:
+        if entry.filename.endswith("/") or inside.suffix.lower() not in SUFFIXES:
             continue
         if any(part.startswith(".") and part != ".." for part in inside.parts) or "__MACOSX" in inside.parts:
             continue

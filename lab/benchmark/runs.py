@@ -57,19 +57,19 @@ class Bench:
         return bool(self.done) and not self.digests
 
     @property
-    def complete(self) -> Figures:
+    def counted(self) -> Figures:
         """The figures of the pictures that all methods have done."""
         return {name: self.figures[name] for name in self.done}
 
     @property
     def means(self) -> dict[str, Scores]:
         """The mean of every figure by method; nothing before the first picture is done."""
-        return means(by_method(self.complete, self.settings.methods))
+        return means(by_method(self.counted, self.settings.methods))
 
     @property
     def spreads(self) -> dict[str, Scores]:
         """The standard deviation (n - 1) of every figure by method."""
-        return spreads(by_method(self.complete, self.settings.methods))
+        return spreads(by_method(self.counted, self.settings.methods))
 
     @property
     def record(self) -> Record:
@@ -158,7 +158,7 @@ def stopped(bench: Bench) -> Bench:
     text = f"{STOPPED} after {len(bench.done)} of {len(bench.names)} pictures"
     notices = {name: said for name, said in bench.notices.items() if name in bench.done}
     progress = replace(bench.progress, text=text, active=False)
-    return replace(bench, figures=bench.complete, notices=notices, progress=progress)
+    return replace(bench, figures=bench.counted, notices=notices, progress=progress)
 
 
 def documents(bench: Bench) -> dict[str, bytes]:
@@ -168,14 +168,14 @@ def documents(bench: Bench) -> dict[str, bytes]:
     """
     if not bench.done:
         return {}
-    content = figures_json(bench.complete, bench.settings.methods, bench.skipped, bench.notices)
+    content = figures_json(bench.counted, bench.settings.methods, bench.skipped, bench.notices)
     files = {
-        "csv": figures_csv(bench.complete).encode(),
+        "csv": figures_csv(bench.counted).encode(),
         "json": (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(),
     }
     if bench.kept:
         return files
-    return files | {"zip": record.pack(bench.record, bench.complete, bench.skipped, bench.notices)}
+    return files | {"zip": record.pack(bench.record, bench.counted, bench.skipped, bench.notices)}
 
 
 def paper_row(dataset: str, scale: int, method: str) -> dict[str, float]:

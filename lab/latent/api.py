@@ -27,6 +27,7 @@ class LatentApi:
         the restored picture, dB), ranges (smallest and largest level of x before rounding, x, lr and bicubic, for R,
         G and B), and cells: for each cell of F how far it moves R, G and B (root mean square, grey levels), the
         smallest and largest level after it, psnr_to_bicubic (dB of Y) and change_db, what the cell adds to that.
+        Of fgrn_refined, clipped is of the x that the gradient steps begin with, and x is not made unrounded.
 
         The files are PNGs, named after picture, method and scale: x, lr, bicubic, x_recovered and restored.
         """

@@ -70,9 +70,7 @@ class LatentHandlers:
         usable = [(s.label, s.method) for s in statuses if not s.reason]
         names = [name for _, name in usable]
         chosen = method if method in names else next(iter(names), None)
-        return gr.Radio(choices=usable, value=chosen), cards.missing(
-            [(s.label, s.reason) for s in statuses if s.reason]
-        )
+        return gr.Radio(choices=usable, value=chosen), cards.missing(statuses)
 
     def begin(
         self,
@@ -82,13 +80,23 @@ class LatentHandlers:
         ticket: Ticket,
         changing: Ticket,
         click: float = 0,
+        most: float = math.inf,
     ) -> tuple[Ticket, str, str, str]:
         """Check a request; if it is sound, end what still runs for this visitor and hand out a new ticket.
 
         The last values are nothing in place of what `outdated` has said, and of the line about a change of the LR
-        picture.
+        picture. Nothing happens for a picture of more than `most` pixels.
         """
-        return self._begin(path, method, scale, ticket, changing, click)
+        with ticket.apply(click) as new:
+            studies.check_method(method)
+            height, width = asked.open_picture(path)[0].shape[:2]
+            if height * width > most:
+                raise nothing_to_do()
+            granted = new.grant(path, method, scale, height * width)
+        if granted is not new:
+            return granted, granted.in_place_of_newer, SKIP, SKIP
+        changing.stop()
+        return new, lines.status("Waiting for its turn", True), "", ""
 
     def opened(
         self,
@@ -105,32 +113,11 @@ class LatentHandlers:
         if METHODS[method].refines or painting.now.strokes:
             raise nothing_to_do()
         try:
-            return self._begin(path, method, scale, ticket, changing, most=AT_ONCE)
+            return self.begin(path, method, scale, ticket, changing, most=AT_ONCE)
         except Refusal as refusal:
             if isinstance(refusal.__cause__, RequestError):  # Compare has said what is wrong with the picture
                 raise nothing_to_do() from None
             raise
-
-    def _begin(
-        self,
-        path: str | None,
-        method: str | None,
-        scale: int,
-        ticket: Ticket,
-        changing: Ticket,
-        click: float = 0,
-        most: float = math.inf,
-    ) -> tuple[Ticket, str, str, str]:
-        with ticket.apply(click) as new:
-            studies.check_method(method)
-            height, width = asked.open_picture(path)[0].shape[:2]
-            if height * width > most:
-                raise nothing_to_do()
-            granted = new.grant(path, method, scale, height * width)
-        if granted is not new:
-            return granted, granted.in_place_of_newer, SKIP, SKIP
-        changing.stop()
-        return new, lines.status("Waiting for its turn", True), "", ""
 
     def on_run(self, ticket: Ticket) -> Iterator[tuple[Any, str]]:
         """Run the networks once: the new study. `draw` shows it as the controls are by then."""

@@ -36,12 +36,13 @@ class Looks:
         self._count = 0
         self._drawn: dict[str, int] = {}  # by field of Seen: the newest request that has drawn it
 
-    def answer(self, fields: tuple[str, ...], draw: Callable[[], Seen]) -> Seen:
-        """What `draw` makes of these fields, without those that a newer request has drawn already."""
+    def answer(self, draw: Callable[[], Seen]) -> Seen:
+        """What `draw` makes, without what a newer request has drawn already."""
         with _LOCK:
             self._count += 1
             number = self._count
         drawn = draw()
+        fields = [name for name, value in drawn._asdict().items() if value is not SKIP]
         with _LOCK:
             late = [name for name in fields if self._drawn.get(name, 0) > number]
             self._drawn.update({name: number for name in fields if name not in late})
@@ -61,7 +62,6 @@ class LookHandlers:
         if study is None:
             return Seen()
         return looks.answer(
-            ("pair", "path"),
             lambda: Seen(
                 pair=self._pair(study, View(view), channel, gain),
                 path=self._path(study, View(view), channel, gain, cell),
@@ -74,7 +74,7 @@ class LookHandlers:
         """The image after a number of cells."""
         if study is None:
             return Seen()
-        return looks.answer(("path",), lambda: Seen(path=self._path(study, View(view), channel, gain, cell)))
+        return looks.answer(lambda: Seen(path=self._path(study, View(view), channel, gain, cell)))
 
     def show_channel(
         self, study: Study | None, looks: Looks, view: str, channel: str, gain: float, cell: int
@@ -83,7 +83,6 @@ class LookHandlers:
         if study is None:
             return Seen()
         return looks.answer(
-            Seen._fields,
             lambda: Seen(
                 self._pair(study, View(view), channel, gain),
                 self._path(study, View(view), channel, gain, cell),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ def histogram_figure(curves: Curves, channel: str) -> go.Figure:
     figure = _figure("Histogram", "grey level", "share of values, %")
     for key in PICTURES:
         counts = curves.histograms[key][list(CHANNELS[channel])].sum(axis=0)
-        _add(figure, key, np.arange(256), 100 * counts / counts.sum(), "%{y:.3f} %")
+        shares = np.where(counts > 0, 100 * counts / counts.sum(), np.nan)  # the axis has no place for 0
+        _add(figure, key, np.arange(256), shares, "%{y:.3f} %")
     # Logarithmic: the clipped values at both ends would flatten all the others.
     figure.update_yaxes(type="log", dtick=1, exponentformat="none")
     return figure
@@ -42,7 +44,7 @@ def _add(figure: go.Figure, key: str, x: NDArray[Any], y: NDArray[Any], hover: s
     figure.add_trace(
         go.Scatter(
             x=x.tolist(),
-            y=[value if value > 0 or "dB" in hover else None for value in y.tolist()],
+            y=[None if math.isnan(value) else value for value in y.tolist()],
             name=PICTURES[key],
             mode="lines",
             connectgaps=False,

@@ -11,8 +11,8 @@ import gradio as gr
 
 from fgrn.methods import METHODS
 from lab import lines
-from lab.at_once import AtOnce, LenientSlider, complain
-from lab.components import SentNumber, click_number, clicked, html, pictures, upload
+from lab.at_once import AtOnce, complain
+from lab.components import LenientSlider, SentNumber, click_number, clicked, html, pictures, upload
 from lab.examples import FIRST_SCALE
 from lab.handlers import Handlers
 from lab.latent import changes, markup

@@ -9,8 +9,8 @@ from lab import asked
 from lab.components import shown_errors
 from lab.models import Models
 from lab.stress.damage import KINDS
-from lab.stress.handlers import rate, stress
 from lab.stress.rows import Row, rows
+from lab.stress.uploads import rate, stress
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def check(kind: str) -> None:
     if kind in CODECS and not features.check(_MODULES[_FORMATS[kind]]):
         raise DamageError(
             f"{KINDS[kind].label} is left out: the Pillow of this server was built without it. "
-            "Install a Pillow wheel of version 11.3 or newer."
+            "Install Pillow again from its wheel."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from html import escape
@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from fgrn.methods import METHODS
-from fgrn.record import sha256
 from lab import asked, lines, progress
-from lab.files import holds, stem
+from lab.files import holds
 from lab.models import Models
 from lab.page import text_download
 from lab.progress import Progress
-from lab.stress import kept, plots, runs, verdicts
+from lab.stress import kept, plots, runs, uploads, verdicts
 from lab.stress.damage import KINDS
 from lab.stress.rows import as_csv, file_name
 from lab.stress.runs import RateRun, StressRun
@@ -75,13 +74,13 @@ class StressHandlers:
                 asked.open_picture(path)
                 granted = new.grant(path, scale, methods, kind="bytes")
             else:
-                runs.check_kinds(kinds)
-                runs.open_subject(path)
+                uploads.check_kinds(kinds)
+                uploads.open_subject(path)
                 granted = new.grant(path, scale, methods, kinds, kind="stress")
         drawn, rates = Drawn(status=granted.in_place_of_newer, plots=(SKIP,) * len(KINDS)), (SKIP, SKIP)
         if granted is new:
             drawn = drawn._replace(status=progress.line(Progress("Waiting for its turn")))
-            if kept.is_example(run):
+            if run and run.kept:
                 gone = gr.Plot(visible=False)
                 drawn, rates = (
                     drawn._replace(run=None, sentences="", plots=(gone,) * len(KINDS)),
@@ -112,8 +111,8 @@ class StressHandlers:
         def show(run: StressRun) -> tuple[Any, ...]:
             return _draw_stress(run, counts).values()
 
-        work = partial(stress, self.models, stop=ticket.stopped)
-        yield from ticket.serve(work, show, partial(_ended, plots=len(KINDS)), "stress")
+        work = partial(uploads.stress, self.models, stop=ticket.stopped)
+        yield from ticket.serve(work, show, _ended(len(KINDS)), "stress")
 
     def on_bytes(self, ticket: Ticket) -> Iterator[tuple[Any, ...]]:
         """The chart of bytes, a point at a time."""
@@ -121,16 +120,17 @@ class StressHandlers:
         def show(run: RateRun) -> tuple[Any, ...]:
             return _draw_rate(run).values()
 
-        work = partial(rate, self.models, stop=ticket.stopped)
-        yield from ticket.serve(work, show, partial(_ended, plots=1), "bytes")
+        work = partial(uploads.rate, self.models, stop=ticket.stopped)
+        yield from ticket.serve(work, show, _ended(1), "bytes")
 
     def stop(self, run: StressRun | RateRun | None, ticket: Ticket, click: float = 0) -> tuple[Any, ...]:
         """What is drawn stays: run, status, and the words below the plots of either kind of run."""
         said = ticket.stop(click)
         if run is None or not run.progress.active:
             return SKIP, said, SKIP, SKIP
-        done, status, _, words, *_ = _ended(run, "")
-        return done, status, *((words, SKIP) if isinstance(run, StressRun) else (SKIP, words))
+        drawn = _as_ended(run, "")
+        words = drawn.sentences
+        return drawn.run, drawn.status, *((words, SKIP) if isinstance(run, StressRun) else (SKIP, words))
 
     def outdated(
         self,
@@ -141,10 +141,11 @@ class StressHandlers:
         methods: list[str],
     ) -> str:
         """Whether what is shown was made from something else than what is chosen now."""
-        if run is None or kept.is_example(run):
+        if run is None or run.kept:
             return ""
-        shown = run.scale, set(run.methods), set(getattr(run, "kinds", kinds))
-        if holds(path, run.source) and shown == (scale, set(methods), set(kinds)):
+        possible, _ = runs.possible(kinds)  # of what is ticked some may have been left out, with a notice
+        shown = run.scale, set(run.methods), set(getattr(run, "kinds", possible))
+        if holds(path, run.source) and shown == (scale, set(methods), set(possible)):
             return ""
         return lines.outdated(f"Still shown: the run {run.subject}, not what is chosen now.")
 
@@ -160,63 +161,28 @@ class StressHandlers:
         )
 
 
-def stress(
-    models: Models,
-    path: str | None,
-    scale: object,
-    methods: Sequence[str],
-    kinds: Sequence[str],
-    stop: Callable[[], bool] = lambda: False,
-) -> Iterator[StressRun]:
-    """`runs.stress` of an upload.
-
-    Raises:
-    RequestError: for anything that cannot be asked for.
-    """
-    number, names = asked.check_scale(scale), asked.check_methods(methods)
-    chosen = runs.check_kinds(kinds)
-    pixels, (name, source) = runs.open_subject(path), _subject(path)
-    for run in runs.stress(models, pixels, number, names, chosen, stop):
-        yield replace(run, name=name, source=source)
-
-
-def rate(
-    models: Models,
-    path: str | None,
-    scale: object,
-    methods: Sequence[str],
-    stop: Callable[[], bool] = lambda: False,
-) -> Iterator[RateRun]:
-    """`runs.rate_distortion` of an upload; raises as `stress`."""
-    number, names = asked.check_scale(scale), asked.check_methods(methods)
-    (pixels, _, _), (name, source) = asked.open_picture(path), _subject(path)
-    for run in runs.rate_distortion(models, pixels, number, names, stop):
-        yield replace(run, name=name, source=source)
-
-
-def _subject(path: str | None) -> tuple[str, str]:
-    """Name and SHA-256 of the picture that a run is of."""
-    file = Path(path or "")
-    return stem(file.name), sha256(file.read_bytes())
-
-
 def _draw_stress(run: StressRun, shown: dict[str, int]) -> Drawn:
     figures = tuple(_plot(run, kind, shown) for kind in KINDS)
     return Drawn(run, progress.line(run.progress, run.notices), "", _words(run), figures)
 
 
-def _ended(run: StressRun | RateRun | None, problem: str, plots: int = 0) -> tuple[Any, ...]:
+def _ended(plots: int) -> Callable[[StressRun | RateRun | None, str], tuple[Any, ...]]:
+    """`_as_ended` for so many plots, as `Ticket.serve` takes it."""
+    return lambda run, problem: _as_ended(run, problem)._replace(plots=(SKIP,) * plots).values()
+
+
+def _as_ended(run: StressRun | RateRun | None, problem: str) -> Drawn:
     """What does not come to its end, by an error or by Stop: its plots stay, and its figures as a file."""
-    drawn = Drawn(plots=(SKIP,) * plots)
+    drawn = Drawn()
     if run:
         said = f"{lines.STOPPED} after {run.progress.done} of {run.progress.total} steps"
         words: tuple[str, ...] = ()
         if run.progress.active:
             run, words = _inactive(run, said), (f"{said}.",)
-        drawn = Drawn(run, progress.line(run.progress, run.notices), "", _words(run, *words), drawn.plots)
+        drawn = Drawn(run, progress.line(run.progress, run.notices), "", _words(run, *words))
     if problem:
         drawn = drawn._replace(status=lines.failed(lines.BROKEN_OFF.format(problem)))
-    return drawn.values()
+    return drawn
 
 
 def _draw_rate(run: RateRun) -> Drawn:

@@ -44,11 +44,6 @@ def load() -> tuple[StressRun, RateRun] | None:
     return stress, RateRun(FIRST_SCALE, FIRST_METHODS, rates, name=FIRST_EXAMPLE, progress=_DONE)
 
 
-def is_example(run: StressRun | RateRun | None) -> bool:
-    """Whether a run is one of `load`."""
-    return run is not None and run.progress == _DONE
-
-
 def measure() -> dict[str, Any]:
     """The points of both runs, and the weights that they are of."""
     models = Models()

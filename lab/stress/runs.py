@@ -20,7 +20,7 @@ from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
-from lab.asked import NO_MEMORY, RequestError, check_names, open_picture, rescalers
+from lab.asked import NO_MEMORY, RequestError, rescalers
 from lab.lines import FINISHED
 from lab.models import Interrupted, Models
 from lab.progress import STARTING, Clock, Progress
@@ -28,7 +28,6 @@ from lab.stress import damage
 from lab.stress.damage import CODECS, KINDS, DamageError
 
 UNDAMAGED = "none"
-MAX_PIXELS = 4_000_000  # restored some fifty times: less than Compare takes
 HR_QUALITIES = (5, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 100)
 
 
@@ -68,6 +67,11 @@ class Snapshot:
     progress: Progress = STARTING
 
     @property
+    def kept(self) -> bool:
+        """Whether it was measured beforehand: what a visitor runs has a file."""
+        return not self.source
+
+    @property
     def subject(self) -> str:
         """What it is about, in words: Compare may have moved on."""
         return f"of {self.name} at ×{self.scale}"
@@ -96,33 +100,6 @@ class RateRun(Snapshot):
     points: tuple[RatePoint, ...] = ()
 
 
-def open_subject(path: str | None) -> Pixels:
-    """Read the picture of a run.
-
-    Raises:
-        RequestError: if it cannot be used, or is too large to be restored many times.
-    """
-    pixels, _, _ = open_picture(path)
-    height, width = pixels.shape[:2]
-    if height * width > MAX_PIXELS:
-        raise RequestError(
-            f"The picture is {width} x {height} pixels; a stress test restores it many times and takes at most "
-            f"{MAX_PIXELS:,} pixels. Crop it, or choose a smaller one."
-        )
-    return pixels
-
-
-def check_kinds(kinds: object) -> list[str]:
-    """The kinds in the order of KINDS, without repetitions.
-
-    Raises:
-        RequestError: for an unknown kind, or none at all.
-    """
-    return check_names(
-        kinds, KINDS, "damage", "No damage is chosen. Tick at least one kind, JPEG for example."
-    )
-
-
 def stress(
     models: Models,
     pixels: Pixels,
@@ -139,10 +116,10 @@ def stress(
     Raises:
         RequestError: if a method cannot be used, or there is not enough memory.
     """
-    possible, notices = _possible(kinds)
+    doable, notices = possible(kinds)
     loaded = rescalers(models, scale, methods)
-    run = StressRun(scale, tuple(methods), tuple(possible), notices=notices)
-    steps = [(kind, amount, name) for kind in possible for amount in KINDS[kind].amounts for name in methods]
+    run = StressRun(scale, tuple(methods), tuple(doable), notices=notices)
+    steps = [(kind, amount, name) for kind in doable for amount in KINDS[kind].amounts for name in methods]
     clock = Clock([f"down {name}" for name in methods] + [name for *_, name in steps] + list(methods))
     size = (pixels.shape[0], pixels.shape[1])
     small: dict[str, Pixels] = {}
@@ -192,7 +169,7 @@ def rate_distortion(
     Raises:
         RequestError: as `stress`.
     """
-    codecs, notices = _possible(CODECS)
+    codecs, notices = possible(CODECS)
     loaded = rescalers(models, scale, methods)
     run = RateRun(scale, tuple(methods), notices=notices)
     clock = Clock([*methods, *(codec for codec in codecs for _ in HR_QUALITIES)])
@@ -237,17 +214,17 @@ def rate_distortion(
     yield replace(run, progress=replace(clock.progress(FINISHED), active=False))
 
 
-def _possible(kinds: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+def possible(kinds: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     """The kinds that this Pillow can do, and why it cannot do the others."""
-    possible, notices = [], []
+    found, notices = [], []
     for kind in kinds:
         try:
             damage.check(kind)
         except DamageError as error:
             notices.append(str(error))
         else:
-            possible.append(kind)
-    return possible, tuple(notices)
+            found.append(kind)
+    return found, tuple(notices)
 
 
 def _run(models: Models, work: Callable[[], Pixels], stop: Callable[[], bool]) -> tuple[Pixels, float]:

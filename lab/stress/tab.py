@@ -62,27 +62,23 @@ def build(
     drawn_rate = [run, status, empty, rate_sentences, rate]
     request: list[Any] = [image, scale, methods]
     everything = [*drawn, rate_sentences, rate]
-    begun = start.click(
-        tab.begin,
-        [*request, kinds, ticket, run, click],
-        [ticket, *everything],
-        js=clicked(start),
-        concurrency_limit=4,
-        **QUIET,
-    )
-    begun.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
-    options = {"trigger_mode": "multiple", **shown_waiting(status, SERIES)}
-    ran = [begun.success(tab.on_stress, ticket, drawn, **options)]
-    begun = weigh.click(
-        tab.begin,
-        [*request, gr.State(None), ticket, run, click],
-        [ticket, *everything],
-        js=clicked(weigh),
-        concurrency_limit=4,
-        **QUIET,
-    )
-    begun.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
-    ran.append(begun.success(tab.on_bytes, ticket, drawn_rate, **options))
+    ran = []
+    for button, damages, work, shown in (
+        (start, kinds, tab.on_stress, drawn),
+        (weigh, gr.State(None), tab.on_bytes, drawn_rate),
+    ):
+        begun = button.click(
+            tab.begin,
+            [*request, damages, ticket, run, click],
+            [ticket, *everything],
+            js=clicked(button),
+            concurrency_limit=4,
+            **QUIET,
+        )
+        begun.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
+        ran.append(
+            begun.success(work, ticket, shown, trigger_mode="multiple", **shown_waiting(status, SERIES))
+        )
     whole.select(tab.first, [run, ticket], everything, queue=False, **QUIET)
     stopped = [run, status, sentences, rate_sentences]
     ran.append(stop.click(tab.stop, [run, ticket, click], stopped, js=clicked(stop), queue=False, **QUIET))
