@@ -115,6 +115,13 @@ def test_a_time_in_a_name_is_no_place_outside(tmp_path: Path, folder: Path) -> N
     assert [source.name for source in found.sources] == ["12:30.png"] and not found.skipped
 
 
+def test_an_entry_without_a_name_is_no_picture(tmp_path: Path, folder: Path) -> None:
+    """zipfile cuts names at NUL, and asks for the last character of what is left."""
+    path = Path(packed(tmp_path / "a.zip", {"x.png": b"", "b.png": (folder / "b.png").read_bytes()}))
+    path.write_bytes(path.read_bytes().replace(b"x.png", b"\0.png"))
+    assert [source.name for source in archive.collect([str(path)]).sources] == ["b.png"]
+
+
 def test_a_link_in_a_zip_is_no_picture(tmp_path: Path, folder: Path) -> None:
     path = tmp_path / "link.zip"
     with zipfile.ZipFile(path, "w") as target:
