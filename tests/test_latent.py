@@ -624,6 +624,26 @@ def test_the_clamped_view_is_the_file(store: Store, picture: str) -> None:
     assert moved is not None and studies.render_step(store, study, 0, View.CLAMPED, "r", 8)[1] is None
 
 
+def test_the_view_minus_x_shows_what_the_flow_does(store: Store, picture: str) -> None:
+    study = run(store, picture)
+    x, lr = (study.levels(study.steps[k].path) for k in (0, 2))
+    files = studies.render(store, study, ("x", "lr", "bicubic"), View.FROM_X, "rgb", 8)
+    np.testing.assert_array_equal(read_image(files["x"]).pixels, study.pixels("x"))
+    np.testing.assert_array_equal(
+        read_image(files["lr"]).pixels, np.rint(np.clip(128 + 8 * (lr - x), 0, 255))
+    )
+    page = markup.pair(study, files, View.FROM_X, 8).html
+    assert "LR − x" in page and "Bicubic − x" in page and "Grey: the same as x" in page
+    for k, title in ((0, "<b>x</b>"), (1, "After cell 1 − x"), (2, "After cell 2 − x")):
+        shown, moved = studies.render_step(store, study, k, View.FROM_X, "rgb", 8)
+        assert title in markup.path(study, k, shown, moved, View.FROM_X).html
+        levels = study.levels(study.steps[k].path)
+        expected = 128 + 8 * (levels - x) if k else x
+        np.testing.assert_array_equal(read_image(shown).pixels, np.rint(np.clip(expected, 0, 255)))
+    assert study.flow_rms == pytest.approx(float(np.sqrt(np.mean((lr - x) ** 2))), rel=1e-5)
+    assert f"moves the values of x by {study.flow_rms:.1f} grey levels" in markup.summary(study)
+
+
 def test_what_a_cell_changes_has_a_gain_of_its_own(store: Store, picture: str) -> None:
     study = run(store, picture)
     before, after = (study.levels(study.steps[k].path) for k in (1, 2))
@@ -637,8 +657,8 @@ def test_what_a_cell_changes_has_a_gain_of_its_own(store: Store, picture: str) -
         )
         assert np.mean(np.abs(change) * moved.gain > 127) <= 0.01
         assert moved.gain == 32 or np.mean(np.abs(change) * moved.gain * 2 > 127) >= 0.01
-        page = markup.path(study, 2, study.files["lr"], moved)
-        assert f"gain {moved.gain}<" in page.html
+        page = markup.path(study, 2, study.files["lr"], moved, View.CLAMPED)
+        assert f"own gain, {moved.gain}<" in page.html
 
 
 @pytest.mark.parametrize(
@@ -677,7 +697,16 @@ def test_what_comes_back_is_restored_from_the_changed_lr(store: Store, picture: 
         np.testing.assert_array_equal(read_image(back.files["restored"]).pixels, expected)
         assert back.psnr == psnr_y(study.pixels("hr"), expected, 4)
         assert back.changed == np.mean(changed != study.pixels("lr")) > 0
-        assert f"{back.psnr:.2f} dB after" in sentence(study, back)
+        said = sentence(study, back)
+        assert f"{back.psnr:.2f} dB after" in said
+        touched = (changed != study.pixels("lr")).any(axis=2)
+        below = np.kron(touched, np.ones((4, 4), bool))[: study.size[0], : study.size[1]]
+        then, now = (
+            psnr_y(study.pixels("hr")[below][None], whole[below][None], 0)
+            for whole in (study.pixels("restored"), expected)
+        )
+        assert (back.there_before, back.there) == (then, now)
+        assert (f"Where it was changed: {then:.2f} and {now:.2f} dB" in said) == (change.kind == "brush")
 
 
 # Figures
@@ -695,7 +724,7 @@ def test_plots_have_a_line_for_each_picture_and_no_background(store: Store, pict
 
 def test_the_table_has_a_row_for_every_cell(store: Store, picture: str) -> None:
     study = run(store, picture)
-    page = markup.path(study, 2, study.files["x"], studies.Moved(study.files["lr"], 8))
+    page = markup.path(study, 2, study.files["x"], studies.Moved(study.files["lr"], 8), View.CLAMPED)
     assert page.html.count("<tr") == 1 + 3 and "class=fg-current" in page.html
     assert "After cell 2: LR before rounding" in page.html and "l2" not in page.html
 
@@ -708,7 +737,7 @@ def test_figures_that_are_not_finite_are_no_words_of_python(store: Store, tmp_pa
     for psnrs in ((math.inf, math.inf, 30.0), (30.0, 31.5, math.inf)):
         steps = tuple(replace(step, psnr=psnr) for step, psnr in zip(black.steps, psnrs, strict=True))
         study = replace(black, steps=steps)
-        html = markup.path(study, 0, study.files["x"], None).html
+        html = markup.path(study, 0, study.files["x"], None, View.CLAMPED).html
         text = html + markup.summary(study) + markup.summary(replace(study, steps=steps[:1]))
         assert "inf" not in text and "nan" not in text and "n/a" not in text and "∞" in text
         rows = [row.split("<td>")[-1].split("</td>")[0] for row in html.split("<tr")[3:]]
@@ -925,7 +954,7 @@ def test_an_emptied_number_is_no_error_and_another_method_is_called_another(
     expect(page.locator("#latent-status [role=status]")).to_have_text("portrait, DU_none ×4")
     expect(said).to_have_text("")
     expect(page.locator("#latent-flow")).to_be_hidden()
-    expect(page.locator("#latent-results")).not_to_contain_text("F turns x")
+    expect(page.locator("#latent-results")).not_to_contain_text("The path through F")
     visitor.finish()
 
 

@@ -397,7 +397,7 @@ def test_error_maps_follow_the_formula(view: Viewer) -> None:
 def test_error_maps_are_enlarged_with_the_pictures(view: Viewer) -> None:
     view.mode("error")
     view.press("z", "+", "+", "+", "y", ".")
-    assert view.state("error") == {"signed": True, "plane": "rgb", "gain": 16}
+    assert view.state("error") == {"of": "restored", "signed": True, "plane": "rgb", "gain": 16}
     shown = view.canvas(2)
     reference, inside = view.expected("hr", shown)
     picture, _ = view.expected("fgrn:restored", shown)
@@ -415,6 +415,37 @@ def test_reduced_error_maps_are_errors_of_single_pixels(view: Viewer) -> None:
     all_errors = expected_error(view.pictures["hr"], view.pictures["bicubic:restored"], True, "rgb", 1)
     assert len(found) > 100
     assert found <= {tuple(pixel) for pixel in all_errors.reshape(-1, 3).astype(np.uint8)}
+
+
+def test_lr_pictures_and_x_are_compared_with_bicubics(view: Viewer) -> None:
+    view.mode("error")
+    view.press("z", "y", "o")
+    captions = view.page.locator("#viewer .vw-caption b")
+    expect(captions).to_have_text(["FGRN x − bicubic", "IRN LR − bicubic", "FGRN LR − bicubic"])
+    for number, key in enumerate(("fgrn:x", "irn:lr", "fgrn:lr")):
+        shown = view.canvas(number)
+        reference, inside = view.expected("bicubic:lr", shown)
+        picture, _ = view.expected(key, shown)
+        np.testing.assert_array_equal(
+            shown.rgb[inside], expected_error(reference, picture, True, "rgb", 8)[inside]
+        )
+    with view.page.expect_download() as started:
+        view.page.get_by_role("button", name="Download IRN LR − bicubic as PNG").click()
+    expected = expected_error(view.pictures["bicubic:lr"], view.pictures["irn:lr"], True, "rgb", 8)
+    np.testing.assert_array_equal(read_image(started.value.path()).pixels, expected)
+
+
+def test_without_bicubic_there_is_nothing_to_compare_lr_pictures_with(browser: Browser, photo: Photo) -> None:
+    pictures = {"hr": photo(203, 301), "fgrn:lr": photo(51, 76), "fgrn:restored": photo(203, 301, 2)}
+    outcomes = (Outcome("fgrn", State.DONE, files=Files("/x", "/l", "/y", "/r")),)
+    page, _ = open_component(browser, made_up(outcomes, pictures, (203, 301)))
+    page.locator("#viewer .vw-stage").focus()
+    page.keyboard.press("e")
+    page.keyboard.press("o")
+    expect(page.locator("#viewer .vw-note:visible").last).to_have_text(
+        "Compared with bicubic's LR: tick Bicubic and press Run."
+    )
+    page.close()
 
 
 def test_error_maps_can_be_kept_whole_as_they_are_set(view: Viewer) -> None:
@@ -438,7 +469,7 @@ def test_the_loupe_tells_the_values_of_the_png(view: Viewer) -> None:
         view.page.mouse.move(x + dx, y + dy)
         view.drawn()
         text = view.page.locator("#viewer .vw-place").inner_text()
-        column, row = (int(re.findall(rf"{name} (\d+)", text)[0]) for name in "xy")
+        column, row = (int(re.findall(rf"{name} (\d+)", text)[0]) for name in ("column", "row"))
         assert f"LR {column // SCALE}, {row // SCALE}" in text
         shown = view.canvas(0)
         box = view.page.locator(CANVAS).first.bounding_box()
@@ -455,12 +486,12 @@ def test_the_loupe_tells_the_values_of_the_png(view: Viewer) -> None:
 def test_the_loupe_goes_by_keyboard_and_speaks_on_request(view: Viewer) -> None:
     view.press("Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowDown")
     place = view.page.locator("#viewer .vw-place")
-    expect(place).to_contain_text("x 151\ny 102")  # the first puts it in the middle
+    expect(place).to_contain_text("column 151\nrow 102")  # the first puts it in the middle
     live = view.page.locator("#viewer .vw-live")
     expect(live).to_have_text("")
     view.press("v")
     values = " ".join(map(str, view.pictures["hr"][102, 151]))
-    expect(live).to_contain_text(f"Pixel x 151, y 102. HR {values}; Bicubic restored ")
+    expect(live).to_contain_text(f"Column 151, row 102. HR {values}; Bicubic restored ")
     view.press("l")
     expect(view.page.locator("#viewer .vw-loupe")).to_be_hidden()
 
@@ -584,7 +615,7 @@ def test_every_key_of_the_list_does_something(view: Viewer) -> None:
     view.press("0")
     assert view.state("view")["zoom"] < 1
     view.press("e", "m", "y", ".", ".", ".", ".")
-    assert view.state("error") == {"signed": False, "plane": "rgb", "gain": 32}
+    assert view.state("error") == {"of": "restored", "signed": False, "plane": "rgb", "gain": 32}
     view.press(",")
     assert view.state("error")["gain"] == 16
     view.press("r")
@@ -674,6 +705,8 @@ def test_keys_are_told_to_those_who_do_not_see(view: Viewer) -> None:
         ("2", "Bicubic restored"),
         ("s", "slider, Bicubic restored, right of the divider FGRN restored"),
         ("e", "error, signed, Y, gain 8"),
+        ("o", "LR and x, signed, Y, gain 8"),
+        ("o", "restored, signed, Y, gain 8"),
         (".", "signed, Y, gain 16"),
         ("m", "absolute, Y, gain 16"),
         ("y", "absolute, RGB, gain 16"),

@@ -25,9 +25,10 @@ class LatentApi:
         Figures: x_exact (share of the values of x that come back through 8-bit LR), largest_error (grey levels),
         errors (number of values by error: 0, 1, 2, ...), clipped (share outside 0..255 before rounding), psnr_y (of
         the restored picture, dB), ranges (smallest and largest level of x before rounding, x, lr and bicubic, for R,
-        G and B), and cells: for each cell of F how far it moves R, G and B (root mean square, grey levels), the
-        smallest and largest level after it, psnr_to_bicubic (dB of Y) and change_db, what the cell adds to that.
-        Of fgrn_refined, clipped is of the x that the gradient steps begin with, and x is not made unrounded.
+        G and B), flow_rms (by how much F moves x, root mean square, grey levels), and cells: for each cell of F how
+        far it moves R, G and B, the smallest and largest level after it, psnr_to_bicubic (dB of Y),
+        psnr_rgb_to_bicubic, and change_db, what the cell adds to the former. Of fgrn_refined, clipped is of the x
+        that the gradient steps begin with, and x is not made unrounded.
 
         The files are PNGs, named after picture, method and scale: x, lr, bicubic, x_recovered and restored.
         """
@@ -52,8 +53,9 @@ class LatentApi:
         (`strokes`: [{"points": [[x, y], ...], "radius": pixels, "levels": grey levels}, ...] in LR pixels).
 
         Figures: changed (share of the values of LR), lr_rms, x_rms and restored_rms (how far LR, x and the restored
-        picture have moved, grey levels, root mean square), x_largest, psnr_y_before and psnr_y (dB). The files are
-        PNGs: the changed LR picture, the x that comes back from it, and what is restored from that.
+        picture have moved, grey levels, root mean square), x_largest, psnr_y_before and psnr_y (dB), and the same over
+        the pixels whose LR pixel was changed, psnr_y_there_before and psnr_y_there. The files are PNGs: the changed LR
+        picture, the x that comes back from it, and what is restored from that.
         """
         with shown_errors():
             change = changes.checked(kind, levels, sigma, seed, changes.plain_strokes(strokes or []))
@@ -69,6 +71,8 @@ class LatentApi:
             "restored_rms": back.restored_rms,
             "psnr_y_before": plain_number(of.psnr),
             "psnr_y": plain_number(back.psnr),
+            "psnr_y_there_before": plain_number(back.there_before),
+            "psnr_y_there": plain_number(back.there),
         }
         return measured, [back.files[key] for key in ("lr", "x", "restored")]
 
@@ -86,12 +90,15 @@ def figures(of: Study) -> dict[str, object]:
         "psnr_y": plain_number(of.psnr),
         "ranges": {key: [list(pair) for pair in pairs] for key, pairs in of.ranges.items()},
         "x_psnr_to_bicubic": plain_number(steps[0].psnr),
+        "x_psnr_rgb_to_bicubic": plain_number(steps[0].psnr_rgb),
+        "flow_rms": of.flow_rms,
         "cells": [
             {
                 "cell": k,
                 "moved": list(step.moved),
                 "range": [list(pair) for pair in step.extents],
                 "psnr_to_bicubic": plain_number(step.psnr),
+                "psnr_rgb_to_bicubic": plain_number(step.psnr_rgb),
                 "change_db": plain_number(step.psnr - steps[k - 1].psnr),
             }
             for k, step in enumerate(steps)

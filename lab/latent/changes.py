@@ -58,6 +58,10 @@ class Returned:
     x_largest: int
     restored_rms: float
     psnr: float
+    there_before: (
+        float  # PSNR-Y of the restored picture over the pixels whose LR pixel was changed; nan without one
+    )
+    there: float
 
 
 def perturb(
@@ -80,7 +84,9 @@ def perturb(
     with networks(models, of.method, of.scale) as rescaler, models.running(_work(of), count, stop):
         levels = rescaler.from_lr(changed)
         restored = rescaler.decode(levels, of.size)
-    x = rounded(levels)
+    x, hr = rounded(levels), of.pixels("hr")
+    touched = (changed != lr).any(axis=2).repeat(of.scale, axis=0).repeat(of.scale, axis=1)
+    touched = touched[: of.size[0], : of.size[1]]
     pictures = {
         "lr": changed,
         "x": x,
@@ -96,7 +102,9 @@ def perturb(
         x_rms=_rms(x, old_x),
         x_largest=int(np.abs(x.astype(np.int16) - old_x).max()),
         restored_rms=_rms(restored, old),
-        psnr=psnr_y(of.pixels("hr"), restored, of.scale),
+        psnr=psnr_y(hr, restored, of.scale),
+        there_before=psnr_y(hr[touched][None], old[touched][None], 0),
+        there=psnr_y(hr[touched][None], restored[touched][None], 0),
     )
 
 
@@ -188,10 +196,15 @@ def sentence(of: Study, back: Returned) -> str:
     }[change.kind]
     if back.changed == 0:
         return f"{what} changes no value of it, so the same picture comes back."
+    there = (
+        f" Where it was changed: {format_score(back.there_before)} and {format_score(back.there)} dB."
+        if change.kind == "brush"
+        else ""
+    )
     return (
         f"{what} changes x by {back.x_rms:.1f} grey levels (root mean square; at most {back.x_largest}) and the "
         f"restored picture by {back.restored_rms:.1f}. PSNR-Y: {format_score(of.psnr)} dB before, "
-        f"{format_score(back.psnr)} dB after."
+        f"{format_score(back.psnr)} dB after.{there}"
     )
 
 

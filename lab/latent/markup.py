@@ -18,6 +18,12 @@ EMPTY = (
     "shows both side by side, the path from one to the other, what rounding loses on the way back, and what comes "
     "back when the LR picture is changed. Pictures of more than a megapixel wait for Run.</p><p>{why}</p></div>"
 )
+EXPLAINED = (
+    '<details class="fg-help"><summary>What this tab shows</summary><p>FGRN\'s encoder makes a representation x from '
+    "which the picture is restored best; the flow F turns x into the LR picture to look at, and its inverse makes x of "
+    "it again before the decoder restores. The encoder was trained with a small weight on being near bicubic, so x "
+    "looks like a picture already, and F has the rest to do.</p><p>{why}</p></details>"
+)
 BACK = "LR is rounded to 8 bit, so the way back through F can miss values of x by a grey level or more."
 BACK_WITHOUT_FLOW = "Without a flow the LR picture is x itself, rounded, and there is nothing to invert."
 _RGB = ("R", "G", "B")
@@ -31,11 +37,17 @@ def heading(title: str, text: str) -> str:
 
 def summary(of: Study) -> str:
     """What there is to know about x, before one looks at it."""
-    x, lr = of.steps[0], of.steps[-1]
+    x, lr = (
+        f"{format_score(step.psnr)} / {format_score(step.psnr_rgb)} dB"
+        for step in (of.steps[0], of.steps[-1])
+    )
     if of.has_flow:
-        text = f"Against bicubic (PSNR-Y): x {format_score(x.psnr)} dB, LR {format_score(lr.psnr)} dB."
+        text = (
+            f"Against bicubic (PSNR-Y / PSNR-RGB): x {x}, LR {lr}. F moves the values of x by {of.flow_rms:.1f} grey "
+            "levels (root mean square); View: Minus x shows where."
+        )
     else:
-        text = f"{of.title} has no flow: x is the LR picture itself, {format_score(x.psnr)} dB from bicubic."
+        text = f"{of.title} has no flow: x is the LR picture itself, {x} (PSNR-Y / PSNR-RGB) from bicubic."
     clipped = (
         f"{100 * of.clipped:.2f} % of the values that the encoder made lay outside 0 to 255 and were clipped."
     )
@@ -61,18 +73,22 @@ def pair(of: Study, files: dict[str, str], view: View, gain: float) -> Page:
         )
         for key, path in files.items()
     )
-    page.html = _figures(of, figures) + legend(view, gain, "bicubic")
+    page.html = _figures(of, figures) + legend(view, gain, view.reference)
     return page
 
 
-def path(of: Study, k: int, shown: str, moved: Moved | None) -> Page:
-    """l_k, what cell k changed, and the table of all cells."""
+def path(of: Study, k: int, shown: str, moved: Moved | None, view: View) -> Page:
+    """l_k in a view, what cell k changed, and the table of all cells."""
     page = Page()
     last = len(of.steps) - 1
-    name = {0: "x", last: f"After cell {k}: LR before rounding"}.get(k, f"After cell {k}")
+    name = f"After cell {k}" if k else "x"
+    if view.reference and name != view.reference:
+        name = f"{name} − {view.reference}"
+    elif k == last:
+        name = f"{name}: LR before rounding"
     figures = page.picture(shown, name, extents(of.steps[k].extents), "lr", of.lr_size)
     if moved:
-        note = f"grey: nothing; gain {moved.gain}"
+        note = f"grey: nothing; own gain, {moved.gain}"
         figures += page.picture(moved.path, f"Changed by cell {k}", note, "lr", of.lr_size)
     else:
         figures += (
@@ -180,9 +196,8 @@ def extents(ranges: tuple[tuple[float, float], ...] | list[tuple[float, float]])
 
 
 def _title(key: str, view: View) -> str:
-    if key == "bicubic":
-        return "Bicubic"
-    return f"{PICTURES[key]} − bicubic" if view is View.DIFFERENCE else PICTURES[key]
+    name = PICTURES[key] if key != "bicubic" else "Bicubic"
+    return f"{name} − {view.reference}" if view.reference and key != view.reference else name
 
 
 def _figures(of: Study, figures: str) -> str:
@@ -203,7 +218,7 @@ def _cells(steps: tuple[Step, ...], current: int) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in ("image", *_RGB, "dB to bicubic", "change"))
     return (
         '<div class="fg-table-box" tabindex="0"><table class="fg-table fg-small"><caption>How far each cell moves R, G '
-        "and B (root mean square, grey levels), and how close its image is to bicubic</caption>"
+        "and B (root mean square, grey levels), and how close its image is to bicubic (PSNR-Y)</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -22,7 +22,7 @@ from fgrn.checkpoint import CheckpointError
 from fgrn.images import encode_png, read_image
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.metrics import psnr_y
+from fgrn.metrics import psnr_rgb, psnr_y
 from fgrn.pipeline import RescaleError, Rescaler, Result, rescale
 from fgrn.pixels import Levels, Pixels
 from fgrn.record import sha256
@@ -47,6 +47,7 @@ class Step:
     extents: tuple[tuple[float, float], ...]  # smallest and largest level of R, G and B
     moved: tuple[float, ...]  # root of the mean squared change of R, G and B, in grey levels
     psnr: float  # of the image against bicubic, clipped and rounded, in dB of Y
+    psnr_rgb: float  # the same of all colours
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Study:
     unrounded: str  # x before it was clipped and rounded, as levels
     clipped: float  # share of its values outside 0..255
     steps: tuple[Step, ...]  # l_0 ... l_K; l_0 alone for a method without a flow
+    flow_rms: float  # by how much F moves x altogether, in grey levels (root mean square)
     ranges: dict[str, tuple[tuple[float, float], ...]]  # of R, G and B: x_unrounded, x, lr, bicubic
     exact: Exactness
     psnr: float  # of the restored picture
@@ -116,6 +118,10 @@ class Study:
         if key == "bicubic":
             return self.pixels(key)
         return self.levels(self.steps[-1].path if key == "lr" and self.has_flow else self.unrounded)
+
+    def reference(self, view: View) -> NDArray[Any]:
+        """What a view shows differences to: x as it goes into F, else bicubic; raises as `pixels`."""
+        return self.levels(self.steps[0].path) if view is View.FROM_X else self.pixels("bicubic")
 
 
 class Moved(NamedTuple):
@@ -173,13 +179,13 @@ def study(
 def render(
     store: Store, of: Study, keys: Sequence[str], view: View, channel: str, gain: float
 ) -> dict[str, str]:
-    """Paths of the views of "x", "lr", "bicubic"; differences are to bicubic."""
-    bicubic = of.pixels("bicubic")
+    """Paths of the views of "x", "lr", "bicubic"."""
+    reference = of.reference(view)
     found = {}
     for key in keys:
-        plain = key == "bicubic" and view is View.DIFFERENCE  # its own difference would be empty
+        plain = key == view.reference  # its own difference would be empty
         picture = views.view(
-            of.unrounded_levels(key), View.CLAMPED if plain else view, channel, bicubic, gain
+            of.unrounded_levels(key), View.CLAMPED if plain else view, channel, reference, gain
         )
         found[key] = save_view(store, picture, f"{of.prefix}_{key}_{view}_{channel}")
     return found
@@ -193,7 +199,8 @@ def render_step(
     `gain` is that of the view. A change has its own: cells move values by much more than x is from bicubic.
     """
     levels = of.levels(of.steps[k].path)
-    picture = views.view(levels, view, channel, of.pixels("bicubic"), gain)
+    plain = k == 0 and view is View.FROM_X
+    picture = views.view(levels, View.CLAMPED if plain else view, channel, of.reference(view), gain)
     shown = save_view(store, picture, f"{of.prefix}_l{k}_{view}_{channel}")
     if k == 0:
         return shown, None
@@ -238,12 +245,14 @@ def _saved(
     steps = []
     for k, levels in enumerate(path):
         moved = views.root_mean_square(levels, path[max(k - 1, 0)])
+        image = views.clamped(levels)
         steps.append(
             Step(
                 path=_save_levels(store, levels, f"{prefix}_l{k}.npy"),
                 extents=tuple(views.extent(levels)),
                 moved=tuple(float(value) for value in moved),
-                psnr=psnr_y(views.clamped(levels), bicubic, 0),
+                psnr=psnr_y(image, bicubic, 0),
+                psnr_rgb=psnr_rgb(image, bicubic, 0),
             )
         )
     shown = {"x": result.x, "lr": result.lr, "bicubic": bicubic}
@@ -260,6 +269,7 @@ def _saved(
         unrounded=_save_levels(store, unrounded, f"{prefix}_x_unrounded.npy"),
         clipped=clipped,
         steps=tuple(steps),
+        flow_rms=float(np.sqrt(np.mean(views.root_mean_square(path[-1], path[0]) ** 2))),
         ranges={
             "x_unrounded": tuple(views.extent(unrounded)),
             **{key: tuple(views.extent(picture)) for key, picture in shown.items()},

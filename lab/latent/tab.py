@@ -27,7 +27,12 @@ from lab.queues import CHECK, NETWORK, QUIET, shown_waiting
 from lab.ticket import Ticket
 
 BRUSH = Path(__file__).with_name("brush.js")
-VIEWS = [("Clamped", View.CLAMPED), ("Min to max", View.STRETCHED), ("Minus bicubic", View.DIFFERENCE)]
+VIEWS = [
+    ("Clamped", View.CLAMPED),
+    ("Min to max", View.STRETCHED),
+    ("Minus bicubic", View.DIFFERENCE),
+    ("Minus x", View.FROM_X),
+]
 COLOURS = [("RGB", "rgb"), ("R", "r"), ("G", "g"), ("B", "b")]
 FAST: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **QUIET}
 
@@ -99,6 +104,7 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
                 errors = pictures(elem_id="latent-errors")
                 html(markup.heading("Change the LR picture", CHANGE))
                 change = _change_section(tab, fast, study, painting, changing, gain, click)
+                html(markup.EXPLAINED.format(why=WHY_NOT))
 
     seen = [pair, path, histogram, spectrum, errors]
     drawn = [status, empty, results, said, flow, cell, *seen, *change]
@@ -133,12 +139,17 @@ def build(page: Handlers, whole: gr.Tab, image: gr.Image, scale: gr.Radio) -> No
 
 PATH = (
     "F turns x into the LR picture in cells. Each cell changes one colour by what the two others say, then scales and "
-    "shifts those two by what the first has become; from cell to cell the colours take turns."
+    "shifts those two by what the first has become; from cell to cell the colours take turns. The images between need "
+    "not look like anything: what one cell shifts, the next ones take back. View: Minus x shows what all cells so far "
+    "have changed."
 )
 CURVES = (
     "How often each grey level occurs, and how strong fine detail (right) is beside coarse detail (left)."
 )
-CHANGE = "Restoring depends on the lowest bits of the LR picture. Change them and see what comes back."
+CHANGE = (
+    "Part of what restoring needs is in the lowest bits of the LR picture. Change them and see what comes back: noise "
+    "costs more than as much on every value, and ×2 more than ×4."
+)
 
 
 def _change_section(

@@ -31,6 +31,12 @@ class View(StrEnum):
     CLAMPED = "clamped"
     STRETCHED = "stretched"
     DIFFERENCE = "difference"
+    FROM_X = "from_x"
+
+    @property
+    def reference(self) -> str:
+        """The picture that the others are shown minus of; "" where values are shown."""
+        return {View.DIFFERENCE: "bicubic", View.FROM_X: "x"}.get(self, "")
 
 
 def clamped(levels: NDArray[Any]) -> Pixels:
@@ -65,7 +71,7 @@ def automatic_gain(change: NDArray[Any]) -> int:
 def view(levels: NDArray[Any], kind: View, channel: str, reference: NDArray[Any], gain: float) -> Pixels:
     """The picture (H, W, 3) of a view; a single channel, a key of CHANNELS, is shown as grey."""
     chosen = CHANNELS[channel]
-    if kind is View.DIFFERENCE:
+    if kind.reference:
         picture = difference(levels[..., chosen], reference[..., chosen], gain)
     else:
         picture = (stretched if kind is View.STRETCHED else clamped)(levels[..., chosen])

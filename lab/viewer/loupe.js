@@ -25,7 +25,7 @@ function spoken(point, found) {
   const parts = found.map(({ picture, values }) =>
     values ? `${picture.label} ${values.join(" ")}` : `${picture.label} not there`,
   );
-  return `Pixel x ${point.x}, y ${point.y}. ${parts.join("; ")}.`;
+  return `Column ${point.x}, row ${point.y}. ${parts.join("; ")}.`;
 }
 
 /** The strip below the pictures. */
@@ -46,12 +46,14 @@ class Loupe {
     const list = value.run ? loupePictures(state) : [];
     this.arrange(list, value.run);
     this.place.textContent = point
-      ? `x ${point.x}\ny ${point.y}\nLR ${Math.floor(point.x / value.scale)}, ${Math.floor(point.y / value.scale)}`
+      ? `column ${point.x}\nrow ${point.y}\nLR ${Math.floor(point.x / value.scale)}, ${Math.floor(point.y / value.scale)}`
       : "Point at\na pixel";
     if (!point) return;
     const found = readings(state, pictures, this.scratch, list);
-    const reference = found.find((one) => one.picture.kind === "hr")?.values;
-    for (const reading of found) this.show(reading, point, pictures, reference);
+    for (const reading of found) {
+      const reference = found.find((one) => one.picture === referenceOf(value, reading.picture) && one !== reading);
+      this.show(reading, point, pictures, reference?.values);
+    }
   }
 
   arrange(list, run) {
@@ -66,8 +68,7 @@ class Loupe {
     const item = this.items.get(picture.key);
     item.values.textContent = values ? values.map((value) => `${value}`.padStart(3)).join(" ") : "– – –";
     item.element.dataset.values = values ? values.join(" ") : "";
-    const compared = values && reference && picture.kind === "restored";
-    item.difference.textContent = compared
+    item.difference.textContent = values && reference
       ? values.map((value, i) => signedText(value - reference[i]).padStart(3)).join(" ")
       : "";
     const context = item.context;
@@ -84,7 +85,7 @@ function loupeItem(picture) {
   const side = LOUPE_SIDE * Math.max(1, Math.round((5 * (window.devicePixelRatio || 1))));
   const canvas = make("canvas", { width: side, height: side, "aria-hidden": "true" });
   const values = make("span", { class: "vw-values" });
-  const difference = make("span", { class: "vw-values vw-difference", title: "minus HR" });
+  const difference = make("span", { class: "vw-values vw-difference", title: `minus ${picture.factor === 1 ? "HR" : "bicubic"}` });
   const text = make("div", {}, make("b", {}, picture.label), values, difference);
   const patch = make("span", { class: "vw-patch" }, canvas);
   const element = make("li", { "data-picture": picture.key }, patch, text);

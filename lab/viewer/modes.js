@@ -15,7 +15,7 @@ function firstState() {
     flip: "",
     lastFlip: "",
     own: false, // LR and x at their own size
-    error: { signed: true, plane: "y", gain: 8 },
+    error: { of: "restored", signed: true, plane: "y", gain: 8 },
     view: { x: 0.5, y: 0.5, zoom: 1 },
     fit: true, // the view follows the size of the frame
     loupe: true,
@@ -127,13 +127,26 @@ function paneList(state) {
   }
   if (state.mode === "slider") return [{ ...pane(...pairOf(state)), key: "pair", number: 0 }];
   if (state.mode === "flip") return shown.length ? [{ ...pane(flipPicture(state)), key: "flip" }] : [];
+  const kinds = ERRORS_OF[state.error.of];
   return state.value.pictures
-    .filter((picture) => picture.kind === "restored" && !state.hidden.has(picture.method))
-    .map((picture) => ({ ...pane(picture), labels: [errorLabel(state, picture)], number: 0, error: true }));
+    .filter((picture) => kinds.includes(picture.kind) && !state.hidden.has(picture.method))
+    .map((picture) => ({ picture, reference: referenceOf(state.value, picture) }))
+    .filter(({ picture, reference }) => picture !== reference)
+    .map(({ picture, reference }) => ({
+      ...pane(picture), labels: [errorLabel(state, picture)], number: 0, error: true, reference,
+    }));
+}
+
+const ERRORS_OF = { restored: ["restored"], lr: ["x", "lr"] };
+
+/** What a picture is compared with: HR, or bicubic's LR, which is not there unless bicubic was run. */
+function referenceOf(value, picture) {
+  return picture.factor === 1 ? value.pictures[0] : pictureByKey(value, "bicubic:lr");
 }
 
 function errorLabel(state, picture) {
-  return state.error.signed ? `${picture.label} − HR` : `|${picture.label} − HR|`;
+  const difference = `${picture.label} − ${picture.factor === 1 ? "HR" : "bicubic"}`;
+  return state.error.signed ? difference : `|${difference}|`;
 }
 
 /** What a key has changed, for those who do not see it; "" for what is said elsewhere. */
@@ -146,7 +159,8 @@ function changeInWords(before, after) {
     return state.mode === "slider" ? pairOf(state).map((picture) => picture?.label).join(", right of the divider ") : "";
   };
   if (labels(after) && labels(after) !== labels(before)) words.push(labels(after));
-  const { signed, plane, gain } = after.error;
+  const { of, signed, plane, gain } = after.error;
+  if (after.mode === "error" && of !== before.error.of) words.push(of === "lr" ? "LR and x" : "restored");
   if (after.mode === "error" && (turned || after.error !== before.error))
     words.push(signed ? "signed" : "absolute", plane === "y" ? "Y" : "RGB", `gain ${gain}`);
   if (after.tool !== before.tool) words.push(after.tool === "region" ? "draw a region" : "move the pictures");

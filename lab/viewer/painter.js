@@ -99,7 +99,7 @@ class Painter {
       const [from, to] = entry.pictures.length < 2 ? [0, frame.width] : index ? [split, frame.width] : [0, split];
       const drawn = this.drawSide(pane, picture, from, to);
       const note = pane.notes[index];
-      note.textContent = drawn ? "" : absence(picture, this.lost(pane, picture));
+      note.textContent = drawn ? "" : absence(picture, this.lost(pane, picture)) || unrelated(entry);
       note.hidden = !note.textContent;
       note.style.left = `${from / frame.ratio}px`;
       note.style.right = `${(frame.width - to) / frame.ratio}px`;
@@ -111,7 +111,7 @@ class Painter {
   /** Draws a picture or its error map between two columns of the frame; false if it is not there. */
   drawSide(pane, picture, from, to) {
     const bitmap = this.viewer.pictures.get(picture.file?.url);
-    const reference = pane.entry.error && this.viewer.pictures.get(this.reference.file?.url);
+    const reference = pane.entry.error && this.viewer.pictures.get(pane.entry.reference?.file?.url);
     if (!bitmap || (pane.entry.error && !reference)) return false;
     const { context, frame } = pane;
     const place = this.viewer.placeIn(pane, picture);
@@ -129,7 +129,7 @@ class Painter {
   async saveError(picture) {
     const { state, pictures } = this.viewer;
     const { error } = state;
-    const [reference, bitmap] = [this.reference, picture].map(({ file }) => pictures.get(file?.url));
+    const [reference, bitmap] = [referenceOf(state.value, picture), picture].map((one) => pictures.get(one?.file?.url));
     if (!reference || !bitmap) return;
     const blob = await new ErrorDrawing().png(reference, bitmap, error); // its canvases go with it
     if (!blob) return this.viewer.say("The browser cannot make so large a picture.");
@@ -138,15 +138,9 @@ class Painter {
     setTimeout(() => URL.revokeObjectURL(href), 60_000); // the browser has read it by then
   }
 
-  /** HR, against which errors are shown. */
-  get reference() {
-    return this.viewer.state.value.pictures[0];
-  }
-
   /** Whether what a pane shows of a picture can no longer be fetched. */
   lost(pane, picture) {
-    const { pictures } = this.viewer;
-    return pictures.failed(picture.file?.url) || (pane.entry.error && pictures.failed(this.reference.file?.url));
+    return [picture, pane.entry.reference].some((one) => this.viewer.pictures.failed(one?.file?.url));
   }
 
   /** What the style sheet, and tests, need to know. */
@@ -157,7 +151,7 @@ class Painter {
     dataset.tool = state.tool;
     dataset.view = JSON.stringify(state.view);
     dataset.error = JSON.stringify(state.error);
-    const wanted = [...this.panes.values()].flatMap((pane) => pane.pictures).filter((picture) => picture.file);
+    const wanted = [...this.panes.values()].flatMap(({ entry }) => [...entry.pictures, entry.reference]).filter((picture) => picture?.file);
     dataset.loaded = wanted.every((picture) => pictures.get(picture.file.url)) ? "yes" : "no";
     const [width, height] = [state.value.width * state.view.zoom, state.value.height * state.view.zoom];
     const fits = width < frame.width + 0.5 && height < frame.height + 0.5; // fitted, it may be larger by a rounding

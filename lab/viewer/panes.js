@@ -20,6 +20,12 @@ function absence(picture, failed) {
   return picture.state === "failed" ? picture.reason : STATES[picture.state];
 }
 
+/** Why an error map cannot be drawn although its picture is there, "" while its reference is being fetched. */
+function unrelated({ error, reference }) {
+  if (!error || reference?.state === "done") return "";
+  return reference ? absence(reference, false) : "Compared with bicubic's LR: tick Bicubic and press Run.";
+}
+
 /** One picture, or two of which the second is seen right of the divider. */
 class Pane {
   constructor() {

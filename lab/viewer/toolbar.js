@@ -24,11 +24,12 @@ class Toolbar {
     if (!button || !this.element.contains(button)) return;
     const { viewer } = this;
     const { state } = viewer;
-    const { mode, zoom, step, act, signed, plane, kind, method, flip } = button.dataset;
+    const { mode, zoom, step, act, of, signed, plane, kind, method, flip } = button.dataset;
     if (mode) viewer.set({ mode });
     else if (zoom === "fit") viewer.fit();
     else if (zoom) viewer.zoomTo(Number(zoom));
     else if (step) viewer.zoomTo(nextStep(state.view.zoom, Number(step)));
+    else if (of) viewer.setError({ of });
     else if (signed) viewer.setError({ signed: signed === "yes" });
     else if (plane) viewer.setError({ plane });
     else if (kind) viewer.set({ kinds: toggled(state.kinds, kind) });
@@ -50,6 +51,7 @@ class Toolbar {
     const zoom = state.fit ? "fit" : `${state.view.zoom}`;
     press("[data-mode]", (data) => data.mode === state.mode);
     press("[data-zoom]", (data) => data.zoom === zoom);
+    press("[data-of]", (data) => data.of === state.error.of);
     press("[data-signed]", (data) => (data.signed === "yes") === state.error.signed);
     press("[data-plane]", (data) => data.plane === state.error.plane);
     press("[data-kind]", (data) => state.kinds.has(data.kind));
