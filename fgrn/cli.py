@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from fgrn import __version__
 from fgrn.batch import INTERRUPTED, UNUSABLE, UsageError, drop_stdout
 
-# As in fgrn.methods, which loads torch.
+# As in fgrn.methods and fgrn.record, which load torch.
 METHODS = ("bicubic", "irn", "fgrn", "fgrn_refined", "du_none", "du_bic")
 SCALES = (2, 4)
+PROTOCOLS = ("paper", "whole")
 
 EPILOG = """\
 exit codes:
@@ -81,6 +82,12 @@ def make_parser() -> argparse.ArgumentParser:
     compare.add_argument("--scale", type=int, choices=SCALES, default=4, help="default: 4")
     compare.add_argument(
         "--methods", nargs="+", choices=METHODS, help="default: bicubic irn fgrn, those that have weights"
+    )
+    compare.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="whole",
+        help="sides that are no multiple of the scale: whole pictures, padded (default), or cut, as in papers",
     )
     compare.add_argument("--json", metavar="FILE", help="also write all figures to this file")
     compare.add_argument(

@@ -22,6 +22,7 @@ from fgrn.images import encode_png, read_image
 from fgrn.lr_files import restore, source_of
 from fgrn.methods import METHODS
 from fgrn.pipeline import RescaleError, Rescaler, device_of
+from fgrn.record import prepared
 from fgrn.repeat import repeat
 from fgrn.rescalers import Rescalers
 from fgrn.scores import METRICS, Scores, plain
@@ -125,9 +126,10 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
                 image = read_image(path)
                 for notice in image.notices:
                     reporter.note(f"{path}: {notice}")
-                rows = comparison.measure_all(rescalers, image, advance, no_reference=arguments.no_reference)
+                hr = prepared(image.pixels, arguments.scale, arguments.protocol)
+                rows = comparison.measure_all(rescalers, hr, advance, no_reference=arguments.no_reference)
                 figures[str(path)] = rows
-                height, width = image.pixels.shape[:2]
+                height, width = hr.shape[:2]
                 lr_height, lr_width = (-(-side // arguments.scale) for side in (height, width))
                 size = f"{width} x {height} -> {lr_width} x {lr_height}, x{arguments.scale}"
                 reporter.result(f"{path} ({size})\n{comparison.table(rows, shown)}\n")
@@ -140,6 +142,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
         content = {
             "version": __version__,
             "scale": arguments.scale,
+            "protocol": arguments.protocol,
             "device": str(device_of(rescalers.values())),
             "seed": arguments.seed,
             "weights": {name: rescaler.digest for name, rescaler in rescalers.items()},

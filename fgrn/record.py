@@ -79,7 +79,12 @@ class Settings:
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """The part of a picture (H, W, 3) that is measured."""
-        return pixels if self.protocol == "whole" else crop_to_multiple(pixels, self.scale)
+        return prepared(pixels, self.scale, self.protocol)
+
+
+def prepared(pixels: Pixels, scale: int, protocol: str) -> Pixels:
+    """The part of a picture (H, W, 3) that is measured by one of PROTOCOLS."""
+    return pixels if protocol == "whole" else crop_to_multiple(pixels, scale)
 
 
 @dataclass(frozen=True)

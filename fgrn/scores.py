@@ -79,21 +79,22 @@ METRICS: dict[str, MetricHelp] = {
         "NIQE (LR)",
         "",
         "lower",
-        "How far the LR picture is from the statistics of natural photographs: misleading on text, charts and small "
-        "pictures.",
+        "Natural image quality evaluator: how far the LR picture is from the statistics of photographs. Misleading on "
+        "text, charts and small pictures.",
     ),
     "piqe": MetricHelp(
         "PIQE (LR)",
         "0-100",
         "lower",
-        "Share and strength of blocks of the LR picture that look distorted: fine natural texture can count as noise.",
+        "Perception-based image quality evaluator: share and strength of blocks of the LR picture that look distorted. "
+        "Fine natural texture can count as noise.",
         digits=1,
     ),
     "x_exact": MetricHelp(
         "x recovered exactly",
         "%",
         "higher",
-        "Share of latent samples that survive the 8-bit LR picture: the rest may be off by only one level.",
+        "Share of the values of x that survive the 8-bit LR picture: most others are off by one level.",
     ),
     "seconds_down": MetricHelp(
         "Down",

@@ -101,8 +101,9 @@ PROTOCOL = (
     "construction, and does not compete."
 )
 PICTURES = (
-    "HR is the picture itself. Shrunk it is the LR picture, from which alone it is restored. x is what the encoder of "
-    "FGRN makes of it, and what the decoder restores from: a flow makes the LR picture of x, and x recovered of that."
+    "HR (high resolution) is the picture itself. Shrunk it is the LR (low resolution) picture, from which alone it is "
+    "restored. x is what the encoder of FGRN makes of it, and what the decoder restores from: a flow makes the LR "
+    "picture of x, and x recovered of that."
 )
 
 

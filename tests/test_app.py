@@ -794,7 +794,9 @@ def test_a_drawn_chart_is_one_of_those(store: Store, monkeypatch: pytest.MonkeyP
 def test_the_help_explains_methods_pictures_and_numbers() -> None:
     text = table.help_text()
     words = (word for method in METHODS.values() for word in (method.label, escape(method.summary)))
-    assert all(word in text for word in (*words, "HR is the picture", "x recovered", "PSNR-RGB"))
+    assert all(
+        word in text for word in (*words, "HR (high resolution) is the picture", "x recovered", "PSNR-RGB")
+    )
 
 
 def test_equal_values_are_not_best() -> None:

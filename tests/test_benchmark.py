@@ -650,7 +650,7 @@ def test_what_a_mean_leaves_out_is_counted_and_named() -> None:
     assert "PSNR-Y of 1 of 3 pictures: restored exactly (Bicubic)." in text
     assert "PSNR-Y of 2 of 3 pictures: restored exactly (FGRN)." in text
     text = table.summary(bench((exact, exact), (plain, plain)))
-    assert "Left out of means: PSNR-Y of 1 of 2 pictures: restored exactly." in text
+    assert "Left out of means, for all methods: PSNR-Y of 1 of 2 pictures: restored exactly." in text
     text = table.summary(bench(*((score, plain) for score in (*small, plain))))
     assert "NIQE (LR) of 3 of 4 pictures: LR too small: 64 to 96 px, NIQE needs 192 (Bicubic)." in text
 

@@ -549,6 +549,23 @@ def test_compare_means_over_a_folder(
     assert content["mean"]["bicubic"]["lr_psnr_y"] == "inf"
 
 
+def test_compare_cuts_pictures_as_papers_do(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line: list[str | Path] = ["compare", picture, "--methods", "bicubic", "--json", tmp_path / "figures.json"]
+    hr = read_image(picture).pixels
+    assert hr.shape[0] % 4 or hr.shape[1] % 4
+    height, width = (side // 4 * 4 for side in hr.shape[:2])
+    for protocol, measured in (("whole", hr), ("paper", hr[:height, :width])):
+        assert run(*line, "--protocol", protocol) == 0
+        content = json.loads((tmp_path / "figures.json").read_text())
+        bicubic = load("bicubic", 4)
+        expected = comparison.measure(rescale(bicubic, measured), bicubic.downscale(measured))
+        assert content["protocol"] == protocol
+        assert content["images"][str(picture)]["bicubic"]["psnr_y"] == expected["psnr_y"].value
+        assert f"{measured.shape[1]} x {measured.shape[0]} -> " in capsys.readouterr().out
+
+
 def test_a_mean_says_what_it_leaves_out(
     photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -698,6 +715,7 @@ def test_a_bug_is_not_hidden(picture: Path, tmp_path: Path, monkeypatch: pytest.
 def test_names_in_the_parser_are_those_of_the_program() -> None:
     assert tuple(methods.METHODS) == cli.METHODS
     assert methods.SCALES == cli.SCALES
+    assert set(record.PROTOCOLS) == set(cli.PROTOCOLS)
 
 
 def child(*arguments: str, encoding: str = "utf-8") -> subprocess.Popen[bytes]:

@@ -58,6 +58,7 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
                 [(METHODS["bicubic"].label, "bicubic")],
                 value=["bicubic"],
                 label="Methods",
+                info="Of a run here. What was measured beforehand shows all that there are.",
                 elem_id="bench-methods",
             )
             protocol = gr.Radio(

@@ -117,7 +117,7 @@ def _pair(scores: dict[str, Score] | None, active: bool) -> str:
 def _reasons(bench: Bench) -> str:
     """How many pictures a mean leaves out, and why, and what was not measured at all."""
     lines = left_out(by_method(bench.counted, bench.settings.methods))
-    said = [f"Left out of means: {'. '.join(lines)}."] if lines else []
+    said = [f"Left out of means, for all methods: {'. '.join(lines)}."] if lines else []
     for method, means in bench.means.items():
         missing = [METRICS[key].name for key in _keys(bench) if key not in means]
         if missing and means and not bench.progress.active:

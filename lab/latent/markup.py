@@ -125,13 +125,14 @@ def errors(of: Study, shown: str, channel: str) -> Page:
         head = heading("Back to x", BACK_WITHOUT_FLOW)
         text = "All values of x come back exactly. "
     text += f"Restored from that: {format_score(of.psnr)} dB (PSNR-Y)."
-    which = "the worst of the three colours" if channel == "rgb" else f"the {_COLOURS[channel]} channel"
+    which = "it, the worst of R, G and B" if channel == "rgb" else f"the {_COLOURS[channel]} channel"
     page.html = (
         f'{head}<div class="fg-beside">{_figures(of, figure)}<div><p class="fg-said">{text}</p>'
         '<div class="fg-table-box"><table class="fg-table fg-small"><thead><tr>'
         '<th scope="col">Error of a value</th><th scope="col">values</th>'
         f'<th scope="col">share</th></tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="fg-legend">The map shows x in grey, and {which}.</p></div></div>'
+        f'<p class="fg-legend">The map: x in grey, and in these colours what did not come back of {which}.</p>'
+        "</div></div>"
     )
     return page
 

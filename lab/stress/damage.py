@@ -34,7 +34,7 @@ KINDS: dict[str, Kind] = {
         Kind("avif", "AVIF", "quality of the LR AVIF", QUALITIES),
         Kind("blur", "Blur", "sigma of the blur, LR pixels", (0, 0.25, 0.5, 0.75, 1, 1.5, 2)),
         Kind("noise", "Noise", "sigma of the noise, grey levels", (0, 0.5, 1, 2, 4, 8, 16)),
-        Kind("resize", "Resized by a pixel", "pixels added to each side, then back", (-2, -1, 0, 1, 2)),
+        Kind("resize", "Resized by 1 or 2 pixels", "pixels added to each side, then back", (-2, -1, 0, 1, 2)),
     )
 }
 CODECS = ("jpeg", "jpeg444", "webp", "avif")
