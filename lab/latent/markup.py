@@ -77,19 +77,19 @@ def pair(of: Study, files: dict[str, str], view: View, gain: float) -> Page:
     return page
 
 
-def path(of: Study, k: int, shown: str, moved: Moved | None, view: View) -> Page:
+def path(of: Study, k: int, shown: str, moved: Moved | None, view: View, gain: float) -> Page:
     """l_k in a view, what cell k changed, and the table of all cells."""
     page = Page()
     last = len(of.steps) - 1
-    name = f"After cell {k}" if k else "x"
+    name, note = (f"After cell {k}" if k else "x"), extents(of.steps[k].extents)
     if view.reference and name != view.reference:
-        name = f"{name} − {view.reference}"
+        name, note = f"{name} − {view.reference}", f"gain {gain:g}"
     elif k == last:
         name = f"{name}: LR before rounding"
-    figures = page.picture(shown, name, extents(of.steps[k].extents), "lr", of.lr_size)
+    figures = page.picture(shown, name, note, "lr", of.lr_size)
     if moved:
-        note = f"grey: nothing; own gain, {moved.gain}"
-        figures += page.picture(moved.path, f"Changed by cell {k}", note, "lr", of.lr_size)
+        grey = f"grey: nothing; own gain, {moved.gain}"
+        figures += page.picture(moved.path, f"Changed by cell {k}", grey, "lr", of.lr_size)
     else:
         figures += (
             '<figure class="fg-figure"><div class="fg-frame fg-none"><span>x goes into cell 1</span></div>'
