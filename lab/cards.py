@@ -8,6 +8,7 @@ from html import escape
 from fgrn.methods import METHODS
 from lab.models import Status
 from lab.page import Page
+from lab.restore import Restored
 from lab.snapshot import Outcome, Run, State
 
 
@@ -19,16 +20,16 @@ def files(run: Run) -> Page:
     return page
 
 
-def restored(lr: str, picture: str, title: str, lr_size: tuple[int, int], size: tuple[int, int]) -> Page:
-    """The card of the Restore tab."""
-    page = Page()
-    figures = page.picture(lr, "LR", f"{lr_size[1]} × {lr_size[0]}", "lr", lr_size) + page.picture(
-        picture, "Restored", f"{size[1]} × {size[0]}", "hr", size
-    )
+def restored(of: Restored) -> Page:
+    """The card of the Restore tab: the LR picture, what anybody sees in it, and what the method does."""
+    page, (lr_height, lr_width), (height, width) = Page(), of.lr_size, of.size
+    figures = page.picture(of.lr_path, "LR", f"{lr_width} × {lr_height}", "lr", of.lr_size)
+    for path, title in ((of.bicubic_path, "Enlarged by bicubic"), (of.path, "Restored")):
+        figures += page.picture(path, title, f"{width} × {height}", "hr", of.size) if path else ""
     page.html = (
-        f'<div class="fg-cards" style="--ratio:{size[1] / size[0]:.4f}"><section class="fg-card"><header>'
-        f'<h2>{escape(title)}</h2></header><div class="fg-figures">{figures}</div>'
-        f"<footer>{page.download(picture, 'Restored PNG')}</footer></section></div>"
+        f'<div class="fg-cards" style="--ratio:{width / height:.4f}"><section class="fg-card"><header>'
+        f'<h2>{escape(of.title)}</h2></header><div class="fg-figures">{figures}</div>'
+        f"<footer>{page.download(of.path, 'Restored PNG')}</footer></section></div>"
     )
     return page
 

@@ -28,6 +28,7 @@ class Restored:
 
     path: str
     lr_path: str
+    bicubic_path: str  # the LR picture enlarged by bicubic; "" if that is how it is restored
     name: str  # of the LR file
     title: str
     lr_size: tuple[int, int]
@@ -94,11 +95,12 @@ def run(
     lr, source = check(path, method, scale)
     try:
         rescaler = models.get(source.method, source.scale)
-        with (
-            memory_errors_as(RequestError, NO_MEMORY),
-            models.running(_work(source), lr.pixels.shape[0] * lr.pixels.shape[1], stop),
-        ):
-            picture = restore(rescaler, lr, source, other_weights=other_weights)
+        with memory_errors_as(RequestError, NO_MEMORY):
+            with models.running(_work(source), lr.pixels.shape[0] * lr.pixels.shape[1], stop):
+                picture = restore(rescaler, lr, source, other_weights=other_weights)
+            size = (picture.shape[0], picture.shape[1])
+            trained = METHODS[source.method].trained
+            enlarged = models.get("bicubic", source.scale).upscale(lr.pixels, size) if trained else None
     except (RescaleError, CheckpointError) as error:
         raise RequestError(str(error)) from error
     name = _name_of_original(Path(path or "").stem, source)
@@ -109,15 +111,19 @@ def run(
         notices.append(
             "Restored with other weights than those that made the LR picture: expect a wrong picture."
         )
+    bicubic_path = ""
+    if enlarged is not None:
+        bicubic_path = store.save(encode_png(enlarged, quick=True), f"{name}_x{source.scale}_enlarged.png")
     return Restored(
         path=store.save(
             encode_png(picture, quick=True), f"{name}_{source.method}_x{source.scale}_restored.png"
         ),
         lr_path=store.save(encode_png(lr.pixels), f"{name}_shown.png"),
+        bicubic_path=bicubic_path,
         name=shown_name(Path(path or "").name),
         title=f"{METHODS[source.method].label} ×{source.scale}",
         lr_size=(lr.pixels.shape[0], lr.pixels.shape[1]),
-        size=(picture.shape[0], picture.shape[1]),
+        size=size,
         notices=tuple(notices),
     )
 

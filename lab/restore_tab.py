@@ -199,10 +199,9 @@ class RestoreTab:
             doing = restore.doing(self.models, *restore.check(path, method, scale))
             yield Drawn(lines.status(doing, True))
             done = restore.run(self.models, self.store, path, method, scale, other_weights, ticket.stopped)
-            page = cards.restored(done.lr_path, done.path, done.title, done.lr_size, done.size)
             yield Drawn(
                 lines.status(f"Restored from {done.name} alone", False, done.notices),
-                picture_value(page),
+                picture_value(cards.restored(done)),
                 (path, method, scale, other_weights),
             )
 

@@ -606,6 +606,11 @@ def test_restores_from_the_lr_png_alone(
     done = restore.run(Models(), store, str(path), restore.FROM_FILE, restore.FROM_FILE, False)
     np.testing.assert_array_equal(read_image(done.path).pixels, result.reconstruction)
     assert done.size == result.hr.shape[:2] and done.notices == ()
+    enlarged = fgrn.load("bicubic", scale).upscale(result.lr, done.size)
+    assert bool(done.bicubic_path) == (method != "bicubic")
+    if done.bicubic_path:
+        np.testing.assert_array_equal(read_image(done.bicubic_path).pixels, enlarged)
+        assert cards.restored(done).html.count("<figure") == 3
     assert f"×{scale}" in done.title
 
 

@@ -47,7 +47,7 @@ class Loupe {
     this.arrange(list, value.run);
     this.place.textContent = point
       ? `column ${point.x}\nrow ${point.y}\nLR ${Math.floor(point.x / value.scale)}, ${Math.floor(point.y / value.scale)}`
-      : "Point at\na pixel";
+      : `${matchMedia("(pointer: coarse)").matches ? "Tap" : "Point at"}\na pixel`;
     if (!point) return;
     const found = readings(state, pictures, this.scratch, list);
     for (const reading of found) {
