@@ -56,12 +56,12 @@ def badge(device: str, scales: dict[str, list[int]]) -> str:
 
 
 def _record(page: Page, run: Run) -> str:
-    """The ZIP that repeats the run."""
-    text = "Settings, versions, digests of the weights and all figures, to repeat it: python -m fgrn repeat"
+    """The ZIPs of the whole run."""
+    text = "run.json: settings, versions, digests of the weights and all figures, for python -m fgrn repeat"
     words = "When it is measured" if run.active else "Not measured to its end"
-    body = (
-        page.download(run.record, "ZIP with run.json") if run.record else f'<p class="fg-state">{words}</p>'
-    )
+    zips = ((run.pictures, "All PNGs as ZIP"), (run.record, "ZIP with run.json"))
+    body = "".join(page.download(path, title) for path, title in zips if path)
+    body = body or f'<p class="fg-state">{words}</p>'
     return (
         f'<article class="fg-file"><header><h2>The run</h2><p>{text}</p></header><div>{body}</div></article>'
     )

@@ -6,6 +6,8 @@ after every step, so that the page only ever draws the latest snapshot.
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +23,14 @@ from fgrn.pipeline import RescaleError, Result, rescale
 from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
 from fgrn.scores import Scores
-from lab.asked import NO_MEMORY, check_methods, check_scale, open_picture
+from lab.asked import NO_MEMORY, check_methods, check_scale, files_needed, open_picture
 from lab.files import Store, shown_name, stem
 from lab.lines import FINISHED
 from lab.models import Interrupted, Models
 from lab.snapshot import Files, Outcome, Run, State, read, read_picture
 
 AT_ONCE = 1_000_000  # pixels: up to here bicubic waits for no network
+MAX_ZIP = 60_000_000  # bytes of PNGs: what is more is downloaded one by one
 
 
 def opened(models: Models, store: Store, path: str | None, scale: object, methods: Sequence[str]) -> Run:
@@ -125,7 +128,8 @@ def measure(models: Models, store: Store, run: Run) -> Iterator[Run]:
             scores = blind(lr)
         models.touch()
         run = _scored(run, outcome.method, scores, status)
-    yield replace(run, status=FINISHED, active=False, record=_record(models, store, run))
+    run = replace(run, record=_record(models, store, run), pictures=_pictures(store, run))
+    yield replace(run, status=FINISHED, active=False)
 
 
 def measure_fidelity(models: Models, run: Run) -> Iterator[Run]:
@@ -159,6 +163,20 @@ def _record(models: Models, store: Store, run: Run) -> str:
     of = Record(settings, (run.source,), weights, record.versions(), machine)
     figures = {run.source.name: {outcome.method: outcome.scores for outcome in run.done}}
     return store.save(record.pack(of, figures, {}), f"{run.name}_x{run.scale}_run.zip")
+
+
+def _pictures(store: Store, run: Run) -> str:
+    """Save the ZIP of all PNGs of the run; "" if they have more than MAX_ZIP bytes."""
+    paths = dict.fromkeys(
+        [run.hr, *(path for outcome in run.done if outcome.files for path in outcome.files.paths)]
+    )
+    buffer = io.BytesIO()
+    with files_needed(), zipfile.ZipFile(buffer, "w") as archive:  # PNGs do not become smaller
+        if sum(Path(path).stat().st_size for path in paths) > MAX_ZIP:
+            return ""
+        for path in paths:
+            archive.write(path, Path(path).name)
+    return store.save(buffer.getvalue(), f"{run.name}_x{run.scale}_pictures.zip")
 
 
 def _outcome(

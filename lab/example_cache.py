@@ -75,8 +75,8 @@ def save(folder: Path, key: str, run: Run) -> None:
         for outcome in run.outcomes
         if outcome.files
     )
-    zipped = _copy(run.record, store) if run.record else ""
-    kept = asdict(replace(run, hr=_copy(run.hr, store), outcomes=outcomes, record=zipped))
+    hr, record, pictures = (_copy(path, store) for path in (run.hr, run.record, run.pictures))
+    kept = asdict(replace(run, hr=hr, outcomes=outcomes, record=record, pictures=pictures))
     text = json.dumps({"key": key, "run": kept}, default=lambda state: state.value)
     write_atomic(folder / INDEX, text.encode())
 
@@ -91,7 +91,7 @@ def load(folder: Path, key: str, store: Store) -> Run | None:
 
 
 def _copy(path: str, store: Store) -> str:
-    return store.save(Path(path).read_bytes(), Path(path).name)
+    return store.save(Path(path).read_bytes(), Path(path).name) if path else ""
 
 
 def _run(kept: dict[str, Any], store: Store) -> Run:
@@ -113,6 +113,7 @@ def _run(kept: dict[str, Any], store: Store) -> Run:
             "notices": tuple(kept["notices"]),
             "outcomes": tuple(map(outcome, kept["outcomes"])),
             "source": Input(**kept["source"]),
-            "record": _copy(kept["record"], store) if kept["record"] else "",
+            "record": _copy(kept["record"], store),
+            "pictures": _copy(kept["pictures"], store),
         }
     )

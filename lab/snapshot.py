@@ -80,6 +80,7 @@ class Run:
     status: str
     source: Input  # the file of the original, as it came
     record: str = ""  # path of the ZIP that repeats the run, once it is measured
+    pictures: str = ""  # path of the ZIP of all its PNGs, once it is measured; "" if it would be large
     active: bool = True
     token: str = field(default_factory=_token)  # the same in all snapshots of a run
 

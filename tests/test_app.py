@@ -7,6 +7,7 @@ import json
 import math
 import socket
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -90,6 +91,22 @@ def test_pictures_come_one_method_after_the_other_and_numbers_after_them(store: 
     assert all("psnr_y" in o.scores for o in measured[first_blind].outcomes), "fast metrics come first"
     assert all(set(o.scores) == set(METRICS) for o in measured[-1].outcomes)
     assert not measured[-1].active
+
+
+def test_all_pictures_of_a_run_are_in_a_zip(
+    store: Store, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = Models()
+    computed = last(compare.compare(models, store, picture, 4, ["bicubic", "fgrn"]))
+    run = last(compare.measure(models, store, computed))
+    with zipfile.ZipFile(run.pictures) as archive:
+        packed = {name: archive.read(name) for name in archive.namelist()}
+    paths = {run.hr, *(path for outcome in run.done if outcome.files for path in outcome.files.paths)}
+    assert packed == {Path(path).name: Path(path).read_bytes() for path in paths}
+    assert "All PNGs as ZIP" in cards.files(run).html
+    monkeypatch.setattr(compare, "MAX_ZIP", 1000)
+    large = last(compare.measure(models, store, computed))
+    assert large.pictures == "" and "All PNGs" not in cards.files(large).html and large.record
 
 
 def test_a_run_can_be_repeated_from_its_zip(store: Store, picture: str, tmp_path: Path) -> None:

@@ -43,11 +43,12 @@ def run(tmp_path: Path, picture: Path, use_tiny_weights: Path) -> Run:
 def nameless(run: Run) -> Run:
     """Without what differs between two equal runs: where the files lie, and the token."""
     outcomes = tuple(replace(outcome, files=None) for outcome in run.outcomes)
-    return replace(run, hr="", token="", outcomes=outcomes, record="")
+    return replace(run, hr="", token="", outcomes=outcomes, record="", pictures="")
 
 
 def files(run: Run) -> list[Path]:
-    return [Path(run.hr), *(Path(path) for o in run.done if o.files for path in vars(o.files).values())]
+    pngs = [Path(path) for outcome in run.done if outcome.files for path in outcome.files.paths]
+    return [*map(Path, (run.hr, run.record, run.pictures)), *pngs]
 
 
 def test_a_user_without_a_home_names_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
