@@ -57,7 +57,7 @@ def badge(device: str, scales: dict[str, list[int]]) -> str:
 
 def _record(page: Page, run: Run) -> str:
     """The ZIPs of the whole run."""
-    text = "run.json: settings, versions, digests of the weights and all figures, for python -m fgrn repeat"
+    text = "run.json has settings, versions and all figures, for python -m fgrn repeat"
     words = "When it is measured" if run.active else "Not measured to its end"
     zips = ((run.pictures, "All PNGs as ZIP"), (run.record, "ZIP with run.json"))
     body = "".join(page.download(path, title) for path, title in zips if path)

@@ -175,7 +175,9 @@ def _pictures(store: Store, run: Run) -> str:
         if sum(Path(path).stat().st_size for path in paths) > MAX_ZIP:
             return ""
         for path in paths:
-            archive.write(path, Path(path).name)
+            entry = zipfile.ZipInfo(Path(path).name)  # without a time: the same pictures give the same ZIP
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, Path(path).read_bytes())
     return store.save(buffer.getvalue(), f"{run.name}_x{run.scale}_pictures.zip")
 
 

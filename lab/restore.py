@@ -28,7 +28,9 @@ class Restored:
 
     path: str
     lr_path: str
-    bicubic_path: str  # the LR picture enlarged by bicubic; "" if that is how it is restored
+    bicubic_path: (
+        str  # the LR picture enlarged by bicubic; "" if it was not asked for, or is how it is restored
+    )
     name: str  # of the LR file
     title: str
     lr_size: tuple[int, int]
@@ -85,8 +87,10 @@ def run(
     scale: object,
     other_weights: bool,
     stop: Callable[[], bool] = lambda: False,
+    *,
+    enlarge: bool = False,
 ) -> Restored:
-    """Restore a picture; the arguments are those of `check`.
+    """Restore a picture; the first arguments are those of `check`. With `enlarge` bicubic does too, to compare.
 
     Raises:
         RequestError: for everything that keeps it from that; the message says what, why and what next.
@@ -99,8 +103,8 @@ def run(
             with models.running(_work(source), lr.pixels.shape[0] * lr.pixels.shape[1], stop):
                 picture = restore(rescaler, lr, source, other_weights=other_weights)
             size = (picture.shape[0], picture.shape[1])
-            trained = METHODS[source.method].trained
-            enlarged = models.get("bicubic", source.scale).upscale(lr.pixels, size) if trained else None
+            wanted = enlarge and METHODS[source.method].trained
+            enlarged = models.get("bicubic", source.scale).upscale(lr.pixels, size) if wanted else None
     except (RescaleError, CheckpointError) as error:
         raise RequestError(str(error)) from error
     name = _name_of_original(Path(path or "").stem, source)

@@ -198,7 +198,9 @@ class RestoreTab:
         def steps(path: str | None, method: str, scale: str, other_weights: bool) -> Iterator[Drawn]:
             doing = restore.doing(self.models, *restore.check(path, method, scale))
             yield Drawn(lines.status(doing, True))
-            done = restore.run(self.models, self.store, path, method, scale, other_weights, ticket.stopped)
+            done = restore.run(
+                self.models, self.store, path, method, scale, other_weights, ticket.stopped, enlarge=True
+            )
             yield Drawn(
                 lines.status(f"Restored from {done.name} alone", False, done.notices),
                 picture_value(cards.restored(done)),

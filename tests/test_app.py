@@ -104,6 +104,8 @@ def test_all_pictures_of_a_run_are_in_a_zip(
     paths = {run.hr, *(path for outcome in run.done if outcome.files for path in outcome.files.paths)}
     assert packed == {Path(path).name: Path(path).read_bytes() for path in paths}
     assert "All PNGs as ZIP" in cards.files(run).html
+    again = last(compare.measure(models, store, computed))
+    assert again.pictures == run.pictures, "the same file: nothing is stored twice"
     monkeypatch.setattr(compare, "MAX_ZIP", 1000)
     large = last(compare.measure(models, store, computed))
     assert large.pictures == "" and "All PNGs" not in cards.files(large).html and large.record
@@ -620,7 +622,9 @@ def test_restores_from_the_lr_png_alone(
     result = fgrn.rescale(fgrn.load(method, scale), picture)
     path = tmp_path / "small.png"
     path.write_bytes(result.lr_png)
-    done = restore.run(Models(), store, str(path), restore.FROM_FILE, restore.FROM_FILE, False)
+    said = restore.FROM_FILE
+    assert restore.run(Models(), store, str(path), said, said, False).bicubic_path == ""
+    done = restore.run(Models(), store, str(path), said, said, False, enlarge=True)
     np.testing.assert_array_equal(read_image(done.path).pixels, result.reconstruction)
     assert done.size == result.hr.shape[:2] and done.notices == ()
     enlarged = fgrn.load("bicubic", scale).upscale(result.lr, done.size)

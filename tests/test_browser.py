@@ -240,7 +240,7 @@ def test_the_slider_follows_its_menus(visitor: Visitor) -> None:
 def test_a_number_explains_itself_at_a_click(visitor: Visitor) -> None:
     page = visitor.open()
     finished(page)
-    for key, words in (("niqe", "natural photographs"), ("lr_bytes", "harder to compress")):
+    for key, words in (("niqe", "statistics of photographs"), ("lr_bytes", "harder to compress")):
         tip, head = page.locator(f"#fg-tip-{key}"), page.locator(f"#numbers [popovertarget=fg-tip-{key}]")
         head.click()
         expect(tip).to_contain_text(words)
