@@ -352,13 +352,18 @@ def test_the_region_that_was_asked_for_last_counts(
     assert page.measure_region(shown, gr.EventData(None, first)) == gr.skip(), "it comes late"
 
 
-def test_a_region_that_another_run_overtakes_has_the_numbers_of_that_run(
-    picture: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def asked_for_a_region(picture: str) -> tuple[handlers.Handlers, Shown, Ticket, dict[str, Any]]:
+    """A run of bicubic that has begun, and the message of a box over its picture."""
     page, shown = handlers.Handlers(), Shown()
     ticket, *_ = page.begin(picture, 4, ["bicubic"], Ticket(), shown)
     assert shown.run
-    sent = {"source": shown.run.source.sha256, "box": [0, 0, 40, 30]}
+    return page, shown, ticket, {"source": shown.run.source.sha256, "box": [0, 0, 40, 30]}
+
+
+def test_a_region_that_another_run_overtakes_has_the_numbers_of_that_run(
+    picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, shown, ticket, sent = asked_for_a_region(picture)
     measure = region.measure
 
     def overtaken(run: Run, of: region.Region) -> region.Region:
@@ -486,10 +491,7 @@ def test_stop_tells_what_ran_from_what_did_not(picture: str, store: Store) -> No
 def test_a_region_that_is_cleared_while_it_is_measured_stays_cleared(
     picture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page, shown = handlers.Handlers(), Shown()
-    ticket, *_ = page.begin(picture, 4, ["bicubic"], Ticket(), shown)
-    assert shown.run
-    sent = {"source": shown.run.source.sha256, "box": [0, 0, 40, 30]}
+    page, shown, ticket, sent = asked_for_a_region(picture)
     page.measure_region(shown, gr.EventData(None, sent))
     measure = region.measure
 
@@ -498,7 +500,8 @@ def test_a_region_that_is_cleared_while_it_is_measured_stays_cleared(
         return measure(run, of)
 
     monkeypatch.setattr(region, "measure", slow)
-    assert "of the region" not in page.draw(shown.run, ticket, shown).table and shown.region is None
+    assert shown.run and "of the region" not in page.draw(shown.run, ticket, shown).table
+    assert shown.region is None
 
 
 def test_an_original_that_was_cleaned_up_is_named(store: Store, picture: str) -> None:

@@ -12,17 +12,19 @@ from lab.latent.studies import PICTURES, Moved, Step, Study
 from lab.latent.views import ERROR_COLOURS, View
 from lab.page import Page
 
+_IDEA = (
+    "FGRN's encoder makes a representation x from which the picture is restored best; the flow F turns x into the LR "
+    "picture to look at"
+)
 EMPTY = (
-    '<div class="fg-empty"><p><b>What is inside the small picture?</b> FGRN\'s encoder makes a representation x from '
-    "which the picture is restored best; the flow F turns x into the LR picture to look at. This tab "
-    "shows both side by side, the path from one to the other, what rounding loses on the way back, and what comes "
-    "back when the LR picture is changed. Pictures of more than a megapixel wait for Run.</p><p>{why}</p></div>"
+    f'<div class="fg-empty"><p><b>What is inside the small picture?</b> {_IDEA}. This tab shows both side by side, the '
+    "path from one to the other, what rounding loses on the way back, and what comes back when the LR picture is "
+    "changed. Pictures of more than a megapixel wait for Run.</p><p>{why}</p></div>"
 )
 EXPLAINED = (
-    '<details class="fg-help"><summary>What this tab shows</summary><p>FGRN\'s encoder makes a representation x from '
-    "which the picture is restored best; the flow F turns x into the LR picture to look at, and its inverse makes x of "
-    "it again before the decoder restores. The encoder was trained with a small weight on being near bicubic, so x "
-    "looks like a picture already, and F has the rest to do.</p><p>{why}</p></details>"
+    f'<details class="fg-help"><summary>What this tab shows</summary><p>{_IDEA}, and its inverse makes x of it again '
+    "before the decoder restores. The encoder was trained with a small weight on being near bicubic, so x looks like a "
+    "picture already, and F has the rest to do.</p><p>{why}</p></details>"
 )
 BACK = "LR is rounded to 8 bit, so the way back through F can miss values of x by a grey level or more."
 BACK_WITHOUT_FLOW = "Without a flow the LR picture is x itself, rounded, and there is nothing to invert."
