@@ -48,12 +48,18 @@ def fidelity(
 
     `too_small` is the reason where no pixel, or no window of SSIM, is left to compare.
     """
-    return {
-        "psnr_y": as_score(metrics.psnr_y(hr, reconstruction, scale), too_small),
-        "ssim_y": as_score(metrics.ssim_y(hr, reconstruction, scale), too_small),
-        "psnr_rgb": as_score(metrics.psnr_rgb(hr, reconstruction, scale), too_small),
+    return against_hr(hr, reconstruction, scale, too_small) | {
         "lr_psnr_y": as_score(metrics.psnr_y(lr, bicubic_lr, 0), too_small),
         "lr_psnr_rgb": as_score(metrics.psnr_rgb(lr, bicubic_lr, 0), too_small),
+    }
+
+
+def against_hr(hr: Pixels, picture: Pixels, crop: int, too_small: str = TOO_SMALL) -> Scores:
+    """PSNR and SSIM of a picture of HR's size, `crop` pixels cut from each side; `too_small` as in `fidelity`."""
+    return {
+        "psnr_y": as_score(metrics.psnr_y(hr, picture, crop), too_small),
+        "ssim_y": as_score(metrics.ssim_y(hr, picture, crop), too_small),
+        "psnr_rgb": as_score(metrics.psnr_rgb(hr, picture, crop), too_small),
     }
 
 

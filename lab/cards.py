@@ -21,15 +21,14 @@ def files(run: Run) -> Page:
 
 
 def restored(of: Restored) -> Page:
-    """The card of the Restore tab: the LR picture, what anybody sees in it, and what the method does."""
-    page, (lr_height, lr_width), (height, width) = Page(), of.lr_size, of.size
-    figures = page.picture(of.lr_path, "LR", f"{lr_width} × {lr_height}", "lr", of.lr_size)
-    for path, title in ((of.bicubic_path, "Enlarged by bicubic"), (of.path, "Restored")):
-        figures += page.picture(path, title, f"{width} × {height}", "hr", of.size) if path else ""
+    """The file that Restore has made."""
+    page, (height, width) = Page(), of.size
+    title = f"<h2>{escape(METHODS[of.method].label)} ×{of.scale}</h2>"
+    head = f"{title}<p>{width} × {height} pixels, from {escape(of.name)}</p>"
+    body = page.download(of.path, "Restored PNG")
     page.html = (
-        f'<div class="fg-cards" style="--ratio:{width / height:.4f}"><section class="fg-card"><header>'
-        f'<h2>{escape(of.title)}</h2></header><div class="fg-figures">{figures}</div>'
-        f"<footer>{page.download(of.path, 'Restored PNG')}</footer></section></div>"
+        f'<section class="fg-files" aria-label="Files"><article class="fg-file"><header>{head}</header>'
+        f"<div>{body}</div></article></section>"
     )
     return page
 

@@ -86,7 +86,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
             first = page.first_view()
             outdated = html(elem_id="outdated")
             status = html(first.status, elem_id="status")
-            shots = viewer.component(value=first.viewer, elem_id="viewer")
+            shots = viewer.component("viewer", regions=True, value=first.viewer)
             numbers = html(first.table, elem_id="numbers")
             html(table.help_text())
             files = pictures(value=first.files, elem_id="files")

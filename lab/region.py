@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fgrn import metrics
-from fgrn.comparison import as_score
+from fgrn.comparison import against_hr
 from fgrn.pixels import Pixels
-from fgrn.scores import Score, Scores
+from fgrn.scores import Scores
 from lab.asked import RequestError
 from lab.snapshot import Run, read, read_picture
 
@@ -86,16 +85,8 @@ def measure(run: Run, region: Region) -> Region:
     missing = [outcome for outcome in run.done if outcome.method not in scores]
     if missing:
         hr = region.box.crop(read(run.hr))
+        too_small = f"the region is {hr.shape[1]} × {hr.shape[0]}, SSIM needs {SSIM_SIDE} pixels on each side"
         for outcome in missing:
             picture = region.box.crop(read_picture(outcome, "reconstruction"))
-            scores[outcome.method] = _scores(hr, picture)
+            scores[outcome.method] = against_hr(hr, picture, 0, too_small)
     return replace(region, scores=scores, token=run.token)
-
-
-def _scores(hr: Pixels, picture: Pixels) -> Scores:
-    too_small = f"the region is {hr.shape[1]} × {hr.shape[0]}, SSIM needs {SSIM_SIDE} pixels on each side"
-    return {
-        "psnr_y": Score(metrics.psnr_y(hr, picture, 0)),
-        "ssim_y": as_score(metrics.ssim_y(hr, picture, 0), too_small),
-        "psnr_rgb": Score(metrics.psnr_rgb(hr, picture, 0)),
-    }

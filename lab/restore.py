@@ -1,41 +1,61 @@
-"""From a LR PNG alone back to the picture."""
+"""From a LR PNG alone back to the picture, which its original then measures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fgrn.checkpoint import CheckpointError
+from fgrn.comparison import against_hr
 from fgrn.images import ImageError, LoadedImage, encode_png
 from fgrn.lr_files import Source, restore, source_of
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, label
 from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
-from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale
+from fgrn.scores import Scores
+from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, open_picture
 from lab.files import Store, shown_name, stem
 from lab.models import Models
 from lab.reader import read_upload
+from lab.snapshot import read
 
 OTHER_WEIGHTS = "Allow other weights"
 FROM_FILE = "file"
+ENLARGED = "Enlarged by bicubic"
 
 
 @dataclass(frozen=True)
 class Restored:
     """A restored picture; sizes are (height, width)."""
 
-    path: str
+    paths: dict[
+        str, str
+    ]  # by method: of the LR picture's last, before it bicubic's enlargement if it was asked for
     lr_path: str
-    bicubic_path: (
-        str  # the LR picture enlarged by bicubic; "" if it was not asked for, or is how it is restored
-    )
     name: str  # of the LR file
-    title: str
+    method: str
+    scale: int
     lr_size: tuple[int, int]
     size: tuple[int, int]
     notices: tuple[str, ...]
+    hr_path: str = ""  # of the original, if there is one to measure against
+    scores: Mapping[str, Scores] = field(default_factory=dict)  # by method, if there is
+
+    @property
+    def path(self) -> str:
+        """What the method of the LR picture makes of it."""
+        return self.paths[self.method]
+
+    @property
+    def enlarged(self) -> bool:
+        """Whether bicubic's enlargement of the same LR picture is there too."""
+        return len(self.paths) > 1
+
+    def label(self, method: str) -> str:
+        """What a method has made, in words."""
+        return ENLARGED if self.enlarged and method == "bicubic" else METHODS[method].label
 
 
 def open_lr(path: str | None) -> LoadedImage:
@@ -115,20 +135,42 @@ def run(
         notices.append(
             "Restored with other weights than those that made the LR picture: expect a wrong picture."
         )
-    bicubic_path = ""
+    paths = {}
     if enlarged is not None:
-        bicubic_path = store.save(encode_png(enlarged, quick=True), f"{name}_x{source.scale}_enlarged.png")
+        paths["bicubic"] = store.save(
+            encode_png(enlarged, quick=True), f"{name}_x{source.scale}_enlarged.png"
+        )
+    paths[source.method] = store.save(
+        encode_png(picture, quick=True), f"{name}_{source.method}_x{source.scale}_restored.png"
+    )
     return Restored(
-        path=store.save(
-            encode_png(picture, quick=True), f"{name}_{source.method}_x{source.scale}_restored.png"
-        ),
+        paths=paths,
         lr_path=store.save(encode_png(lr.pixels), f"{name}_shown.png"),
-        bicubic_path=bicubic_path,
         name=shown_name(Path(path or "").name),
-        title=f"{METHODS[source.method].label} ×{source.scale}",
+        method=source.method,
+        scale=source.scale,
         lr_size=(lr.pixels.shape[0], lr.pixels.shape[1]),
         size=size,
         notices=tuple(notices),
+    )
+
+
+def measured(store: Store, done: Restored, original: str) -> Restored:
+    """What was restored beside its original, of which nothing was known to it: with PSNR and SSIM.
+
+    Raises:
+        RequestError: if the original cannot be read or is of another size, or what was restored is gone.
+    """
+    hr, _, _ = open_picture(original, "the original")
+    (height, width), size = done.size, (hr.shape[0], hr.shape[1])
+    if size != done.size:
+        raise RequestError(
+            f"This is not the original: it has {size[1]} × {size[0]} pixels, what was restored {width} × {height}. "
+            "Choose the picture that was shrunk, at its full size."
+        )
+    scores = {method: against_hr(hr, read(path), done.scale) for method, path in done.paths.items()}
+    return replace(
+        done, hr_path=store.save(encode_png(hr, quick=True), f"{stem(original)}.png"), scores=scores
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -11,7 +10,7 @@ from gradio.events import Dependency
 
 from fgrn.lr_files import notices_of
 from fgrn.methods import METHODS, RESTORING, SCALES
-from lab import cards, lines, restore
+from lab import cards, lines, restore, table, viewer
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
 from lab.components import (
@@ -24,9 +23,9 @@ from lab.components import (
     pictures,
     upload,
 )
-from lab.files import shown_name
 from lab.handlers import Handlers
-from lab.queues import CHECK, QUIET, shown_waiting
+from lab.queues import CHECK, METRIC, QUIET, shown_waiting
+from lab.restore import Restored
 from lab.shown import Shown
 from lab.snapshot import State
 from lab.ticket import SKIP, STOPPED, Ticket
@@ -35,11 +34,19 @@ Request = tuple[str | None, str, str, bool]
 """Path of the LR file, method, scale, and whether other weights than the file's may restore it."""
 
 
+class Given(NamedTuple):
+    """What is shown, and the request that gave it."""
+
+    request: Request
+    done: Restored
+
+
 class Drawn(NamedTuple):
-    """New values of what is being done, of the picture of a LR PNG, and of the request that gave it."""
+    """New values of what is being done, of the pictures, of the file to download, and of what gave them."""
 
     status: Any = SKIP
-    picture: Any = SKIP
+    pictures: Any = SKIP
+    files: Any = SKIP
     given: Any = SKIP
 
 
@@ -53,7 +60,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
     methods = [("As the file says", restore.FROM_FILE), *((METHODS[name].label, name) for name in RESTORING)]
     scales = [("As the file says", restore.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
     ticket, click = gr.State(Ticket()), click_number()
-    given = gr.State()  # the request whose picture is drawn
+    given = gr.State()  # of Given
     with gr.Row():
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             lr = upload(
@@ -77,21 +84,36 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
             with gr.Row():
                 start = gr.Button("Restore", variant="primary", elem_id="restore", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="restore-stop", scale=1, min_width=80)
+            original = upload(
+                label="Original, only to measure against",
+                sources=["upload", "clipboard"],
+                height=190,
+                elem_id="restore-original",
+                buttons=[],
+            )
+            compared_with = html(elem_id="restore-compared")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             status = html(
                 lines.status("Nothing restored yet: a LR PNG is all that is needed", False),
                 elem_id="restore-status",
             )
-            picture = pictures(elem_id="restored")
-    chosen = [lr, method, scale, other]
+            shots = viewer.component("restored", regions=False)
+            numbers = html(elem_id="restore-numbers")
+            files = pictures(elem_id="restore-files")
+    chosen, drawn = [lr, method, scale, other], [status, shots, files, given]
+    taking, of_original, measured = (
+        [*chosen, original],
+        [original, lr, given],
+        [shots, numbers, compared_with],
+    )
     lr.change(tab.describe, lr, facts, concurrency_limit=4, **QUIET)
     for changes in (lr.change, method.input, scale.input, other.input):
         changes(tab.outdated, [*chosen, given], outdated, **CHECK)
-    taken = take.click(tab.take, [seen, ticket], chosen, concurrency_limit=4, **QUIET)
+    taken = take.click(tab.take, [seen, ticket], taking, concurrency_limit=4, **QUIET)
     taken.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
-    opened = whole.select(tab.opened, [seen, lr, ticket], chosen, concurrency_limit=4, **QUIET)
+    opened = whole.select(tab.opened, [seen, lr, original, ticket], taking, concurrency_limit=4, **QUIET)
     arrived = [
-        ran.success(tab.arrived, [seen, *chosen, ticket], chosen, concurrency_limit=4, **QUIET)
+        ran.success(tab.arrived, [seen, *taking, ticket], taking, concurrency_limit=4, **QUIET)
         for ran in compared
     ]
     others = [(event.success, None) for event in (taken, opened, *arrived)]
@@ -105,12 +127,12 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
             **QUIET,
         )
         begun.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
-        ran = begun.success(
-            tab.on_restore, ticket, [status, picture, given], trigger_mode="multiple", **shown_waiting(status)
-        )
+        ran = begun.success(tab.on_restore, ticket, drawn, trigger_mode="multiple", **shown_waiting(status))
+        ran.success(tab.measure, of_original, measured, trigger_mode="always_last", **METRIC, **QUIET)
         # again: what was taken is another picture until it is drawn, and stays so if it cannot be
         for ends in (ran.success, ran.failure):
             ends(tab.outdated, [*chosen, given], outdated, **CHECK)
+    original.change(tab.measure, of_original, measured, trigger_mode="always_last", **METRIC, **QUIET)
     stop.click(Ticket.stop, [ticket, click], status, js=clicked(stop), queue=False, **QUIET)
 
 
@@ -121,20 +143,29 @@ class RestoreTab:
         self.models = page.models
         self.store = page.store
 
-    def take(self, shown: Shown, ticket: Ticket) -> tuple[str, str, str, bool]:
-        """The LR picture of Compare, FGRN's if it is there; for it the file decides everything else."""
+    def take(self, shown: Shown, ticket: Ticket) -> tuple[str, str, str, bool, str]:
+        """The LR picture of Compare, FGRN's if it is there, for which the file decides all else; and its original."""
         done = {outcome.method: outcome.files for outcome in shown.run.done} if shown.run else {}
         files = done.get("fgrn") or next(reversed(done.values()), None)
         with ticket.refusals():
-            if files is None:
+            if files is None or shown.run is None:
                 raise RequestError("Compare has no LR picture yet. Run it there, or upload a LR PNG here.")
-        return files.lr, restore.FROM_FILE, restore.FROM_FILE, False
+        return files.lr, restore.FROM_FILE, restore.FROM_FILE, False, shown.run.hr
 
-    def opened(self, shown: Shown, path: str | None, ticket: Ticket) -> tuple[str, str, str, bool]:
+    def opened(
+        self, shown: Shown, path: str | None, original: str | None, ticket: Ticket
+    ) -> tuple[str, str, str, bool, str]:
         """When the tab is opened and nothing was asked for yet: `take`, unless it takes long, or FGRN's is to come."""
         shown.wanted = True
         run = shown.run
-        if path or ticket.request or not run or not run.done or run.size[0] * run.size[1] > AT_ONCE:
+        if (
+            path
+            or original
+            or ticket.request
+            or not run
+            or not run.done
+            or run.size[0] * run.size[1] > AT_ONCE
+        ):
             raise nothing_to_do()
         to_come = {o.method for o in run.outcomes if o.state in (State.WAITING, State.RUNNING)}
         if run.active and "fgrn" in to_come:
@@ -142,25 +173,45 @@ class RestoreTab:
         return self.take(shown, ticket)
 
     def arrived(
-        self, shown: Shown, path: str | None, method: str, scale: str, other_weights: bool, ticket: Ticket
-    ) -> tuple[str, str, str, bool]:
+        self,
+        shown: Shown,
+        path: str | None,
+        method: str,
+        scale: str,
+        other_weights: bool,
+        original: str | None,
+        ticket: Ticket,
+    ) -> tuple[str, str, str, bool, str]:
         """When there are new pictures on Compare: `opened`, if that came too early and nothing was chosen since."""
-        if not shown.wanted or (method, scale, other_weights) != (
-            restore.FROM_FILE,
-            restore.FROM_FILE,
-            False,
-        ):
+        untouched = (method, scale, other_weights) == (restore.FROM_FILE, restore.FROM_FILE, False)
+        if not shown.wanted or not untouched:
             raise nothing_to_do()
-        return self.opened(shown, path, ticket)
+        return self.opened(shown, path, original, ticket)
 
     def outdated(
-        self, path: str | None, method: str, scale: str, other_weights: bool, given: Request | None
+        self, path: str | None, method: str, scale: str, other_weights: bool, given: Given | None
     ) -> str:
-        """Whether what is shown was made from another request than the controls now say; `given` is that one."""
-        if given is None or given == (path, method, scale, other_weights):
+        """Whether what is shown was made from another request than the controls now say."""
+        if given is None or given.request == (path, method, scale, other_weights):
             return ""
-        shown = shown_name(Path(str(given[0])).name)
-        return lines.outdated(f"Still shown: what {shown} gave. Press Restore for what is chosen now.")
+        return lines.outdated(
+            f"Still shown: what {given.done.name} gave. Press Restore for what is chosen now."
+        )
+
+    def measure(self, original: str | None, path: str | None, given: Given | None) -> tuple[Any, str, str]:
+        """What is shown, beside its original: the pictures, the numbers, and why they cannot be compared.
+
+        Nothing is measured of a LR file that was chosen since, as long as it is not restored.
+        """
+        if given is None:
+            return SKIP, "", lines.facts("Measured as soon as there is a picture.", ()) if original else ""
+        done, problem = given.done, ""
+        if original and path == given.request[0]:
+            try:
+                done = restore.measured(self.store, done, original)
+            except Exception as error:
+                problem = lines.problem(explained(error))
+        return viewer.restored(done), table.restored(done), problem
 
     def describe(self, path: str | None) -> str:
         """What a LR file says about itself."""
@@ -203,13 +254,14 @@ class RestoreTab:
             )
             yield Drawn(
                 lines.status(f"Restored from {done.name} alone", False, done.notices),
+                viewer.restored(done),
                 picture_value(cards.restored(done)),
-                (path, method, scale, other_weights),
+                Given((path, method, scale, other_weights), done),
             )
 
         def ended(last: Drawn | None, problem: str) -> Drawn:
             if problem:
                 return Drawn(lines.failed(f"Nothing restored. {problem}"))
-            return Drawn(last.status if last and last.picture is not SKIP else STOPPED)
+            return Drawn(last.status if last and last.given is not SKIP else STOPPED)
 
         yield from ticket.serve(steps, lambda drawn: drawn, ended)

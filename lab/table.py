@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from html import escape
 
 from fgrn.methods import METHODS
-from fgrn.scores import METRICS, Scores, format_score, in_plain_units, plain_number
+from fgrn.scores import METRICS, Score, Scores, format_score, in_plain_units, plain_number
 from lab.files import readable_size
 from lab.region import KEYS, Region
+from lab.restore import Restored
 from lab.snapshot import Outcome, Run, State
 
 
@@ -65,11 +66,36 @@ def render(run: Run, region: Region | None = None) -> str:
     best = {column.key: best_of(scores, column) for column in COLUMNS}
     rows = "".join(_row(run, outcome, best) for outcome in run.outcomes)
     heads = "".join(head(column, "region" if region and column.key in KEYS else "") for column in COLUMNS)
+    return _table("Comparison table", caption, heads, rows) + _notes(run)
+
+
+def restored(of: Restored) -> str:
+    """The numbers of what a LR picture was restored to, once it was `restore.measured`; "" before."""
+    if not of.scores:
+        return ""
+    columns = [column for column in COLUMNS if column.key in KEYS]
+    best = {column.key: best_of(of.scores, column) for column in columns}
+    rows = "".join(
+        f'<tr data-method="{method}"><th scope="row">{escape(of.label(method))}</th>'
+        + "".join(_number(method, column, scores[column.key], best[column.key]) for column in columns)
+        + "</tr>"
+        for method, scores in of.scores.items()
+    )
+    caption = f"Against the original, {of.size[1]} × {of.size[0]} pixels, ×{of.scale}"
+    missing = {
+        (column.title, scores[column.key].reason) for scores in of.scores.values() for column in columns
+    }
+    notes = " ".join(f"{title} n/a: {reason}." for title, reason in sorted(missing) if reason)
+    table = _table("Against the original", caption, "".join(map(head, columns)), rows)
+    return f'{table}<p class="fg-notes">{escape(notes)}</p>'
+
+
+def _table(name: str, caption: str, heads: str, rows: str) -> str:
     return (
-        f'<div class="fg-table-box" role="region" aria-label="Comparison table" tabindex="0"><table class="fg-table">'
+        f'<div class="fg-table-box" role="region" aria-label="{name}" tabindex="0"><table class="fg-table">'
         f"<caption>{caption}</caption>"
         f"<thead><tr><th scope='col'>Method</th>{heads}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>{_notes(run)}"
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -169,17 +195,24 @@ def _row(run: Run, outcome: Outcome, best: dict[str, str]) -> str:
 
 def _cell(run: Run, outcome: Outcome, column: Column, best: str) -> str:
     score = outcome.scores.get(column.key)
-    name = f'data-key="{column.key}"'
-    if score is None:
-        if run.active:
-            return f'<td {name}><span class="fg-wait" aria-label="still to come"></span></td>'
-        return f'<td {name}><span class="fg-na" title="{NOT_MEASURED}">n/a</span></td>'
+    if score is not None:
+        return _number(outcome.method, column, score, best)
+    if run.active:
+        return f'<td data-key="{column.key}"><span class="fg-wait" aria-label="still to come"></span></td>'
+    return _not_available(column, "n/a", NOT_MEASURED)
+
+
+def _not_available(column: Column, text: str, why: str) -> str:
+    return f'<td data-key="{column.key}"><span class="fg-na" title="{escape(why, quote=True)}">{text}</span></td>'
+
+
+def _number(method: str, column: Column, score: Score, best: str) -> str:
     if score.value is None:
-        return f'<td {name}><span class="fg-na" title="{escape(score.reason, quote=True)}">n/a</span></td>'
+        return _not_available(column, "n/a", score.reason)
     text = escape(column.show(score.value))
-    why = trivial(outcome.method, column.key)
+    why = trivial(method, column.key)
     if why:
-        return f'<td {name}><span class="fg-na" title="{why}">{text}</span></td>'
+        return _not_available(column, text, why)
     return marked(column.key, text, column.show(score.value) == best)
 
 

@@ -51,7 +51,7 @@ def test_nothing_serious_on_any_tab(
     for tab in ("Restore", "Benchmark", "About"):
         visitor.tab(tab)
         if tab == "Restore":
-            expect(page.locator("#restored img").first).to_be_visible()  # it begins by itself
+            expect(page.locator("#restored canvas").first).to_be_visible()  # it begins by itself
         findings[tab] = serious(page)
     visitor.finish()
     assert {tab: lines for tab, lines in findings.items() if lines} == {}

@@ -30,13 +30,14 @@ import app
 import fgrn
 from fgrn import metrics, record
 from fgrn.batch import Reporter
+from fgrn.comparison import against_hr
 from fgrn.images import encode_png, read_image
 from fgrn.lr_info import LRInfo
 from fgrn.methods import METHODS
 from fgrn.repeat import repeat
 from fgrn.rescalers import Rescalers
 from fgrn.scores import METRICS, Score, plain_number
-from lab import cards, compare, examples, handlers, lines, region, restore, startup, table
+from lab import cards, compare, examples, handlers, lines, region, restore, startup, table, viewer
 from lab.asked import RequestError
 from lab.at_once import complain
 from lab.files import Store, readable_size, stem
@@ -626,16 +627,48 @@ def test_restores_from_the_lr_png_alone(
     path = tmp_path / "small.png"
     path.write_bytes(result.lr_png)
     said = restore.FROM_FILE
-    assert restore.run(Models(), store, str(path), said, said, False).bicubic_path == ""
+    assert not restore.run(Models(), store, str(path), said, said, False).paths.keys() - {method}
     done = restore.run(Models(), store, str(path), said, said, False, enlarge=True)
     np.testing.assert_array_equal(read_image(done.path).pixels, result.reconstruction)
     assert done.size == result.hr.shape[:2] and done.notices == ()
     enlarged = fgrn.load("bicubic", scale).upscale(result.lr, done.size)
-    assert bool(done.bicubic_path) == (method != "bicubic")
-    if done.bicubic_path:
-        np.testing.assert_array_equal(read_image(done.bicubic_path).pixels, enlarged)
-        assert cards.restored(done).html.count("<figure") == 3
-    assert f"×{scale}" in done.title
+    assert list(done.paths) == list(dict.fromkeys(["bicubic", method]))
+    np.testing.assert_array_equal(read_image(done.paths["bicubic"]).pixels, enlarged)
+    assert f"×{scale}" in cards.restored(done).html
+
+
+@pytest.mark.parametrize("method", ["bicubic", "fgrn"])
+def test_the_original_measures_what_was_restored(
+    method: str, tmp_path: Path, store: Store, picture: str, photo: Photo
+) -> None:
+    result = fgrn.rescale(fgrn.load(method, 4), picture)
+    path, wrong = tmp_path / "small.png", tmp_path / "wrong.png"
+    path.write_bytes(result.lr_png)
+    wrong.write_bytes(encode_png(photo(67, 50)))
+    done = restore.run(Models(), store, str(path), None, None, False, enlarge=True)
+    assert table.restored(done) == ""
+    references = {p["key"]: p["reference"] for p in viewer.restored(done)["pictures"]}
+    lr = {"lr": ""}
+    others = {} if method == "bicubic" else {"fgrn:restored": "bicubic:restored"}
+    assert references == {"bicubic:restored": ""} | others | lr
+    with pytest.raises(RequestError, match=r"not the original: it has 50 × 67 pixels, .* 67 × 50"):
+        restore.measured(store, done, str(wrong))
+    measured = restore.measured(store, done, picture)
+    assert measured.scores[method] == against_hr(result.hr, result.reconstruction, 4)
+    bicubic = fgrn.load("bicubic", 4).upscale(result.lr, done.size)
+    assert measured.scores["bicubic"] == against_hr(result.hr, bicubic, 4)
+    shown = viewer.restored(measured)["pictures"]
+    assert {p["key"]: p["reference"] for p in shown} == {"hr": ""} | {
+        f"{m}:restored": "hr" for m in done.paths
+    } | lr
+    assert [p["label"] for p in shown][1] == (
+        "Bicubic restored" if method == "bicubic" else "Enlarged by bicubic"
+    )
+    np.testing.assert_array_equal(read_image(measured.hr_path).pixels, result.hr)
+    html = table.restored(measured)
+    assert f"{measured.scores[method]['psnr_y'].value:.2f}" in html and html.count("<tr data-method") == len(
+        done.paths
+    )
 
 
 def test_a_lr_file_without_its_note_needs_method_and_scale(
@@ -687,7 +720,7 @@ def test_what_compare_does_not_have_is_not_restored(picture: str) -> None:
     assert "Compare has no LR picture yet" in ticket.refused()
     page.begin(picture, 4, ["bicubic"], Ticket(), shown)
     assert shown.run and shown.run.done[0].files
-    assert tab.take(shown, Ticket()) == (shown.run.done[0].files.lr, "file", "file", False)
+    assert tab.take(shown, Ticket()) == (shown.run.done[0].files.lr, "file", "file", False, shown.run.hr)
 
 
 def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
@@ -695,30 +728,41 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
 ) -> None:
     page, shown, fresh = handlers.Handlers(), Shown(), Ticket()
     tab = RestoreTab(page)
-    untouched = (None, "file", "file", False)
+    untouched = (None, "file", "file", False, None)
     with pytest.raises(gr.Error, match="Nothing to do"):  # nobody has opened it
         tab.arrived(shown, *untouched, fresh)
     with pytest.raises(gr.Error, match="Nothing to do"):  # Compare has nothing yet
-        tab.opened(shown, None, fresh)
+        tab.opened(shown, None, None, fresh)
     page.begin(picture, 4, ["bicubic", "fgrn"], Ticket(), shown)
     with pytest.raises(gr.Error, match="Nothing to do"):  # FGRN's is to come
-        tab.opened(shown, None, fresh)
+        tab.opened(shown, None, None, fresh)
     page.begin(picture, 4, ["bicubic"], Ticket(), shown)
-    request = tab.opened(shown, None, fresh)
-    assert request == tab.take(shown, fresh) == tab.arrived(shown, *untouched, fresh)
-    with pytest.raises(gr.Error, match="Nothing to do"):
-        tab.arrived(shown, None, "file", "2", False, fresh)
+    taken = tab.opened(shown, None, None, fresh)
+    assert taken == tab.take(shown, fresh) == tab.arrived(shown, *untouched, fresh)
+    for scale, chosen in (("2", None), ("file", picture)):
+        with pytest.raises(gr.Error, match="Nothing to do"):
+            tab.arrived(shown, None, "file", scale, False, chosen, fresh)
+    request, original = taken[:4], taken[4]
     ticket, _, said = tab.begin(*request, fresh)
     assert said == "" and tab.outdated(*request, None) == "", "nothing is shown"
-    *_, (_, _, given) = tab.on_restore(ticket)
+    assert tab.measure(original, request[0], None)[0] == gr.skip()
+    *_, drawn = tab.on_restore(ticket)
+    given = drawn.given
     assert tab.outdated(*request, given) == ""
     assert "Still shown: what my_photo_1_bicubic_x4_lr.png gave" in tab.outdated(picture, *request[1:], given)
-    for path, old in ((picture, fresh), (None, ticket)):
+    for path, numbers in ((request[0], "Against the original"), (picture, "")):  # not of a file chosen since
+        value, html, problem = tab.measure(original, path, given)
+        assert numbers in html and bool(html) == bool(numbers) and not problem
+        assert ("hr" in {p["key"] for p in value["pictures"]}) == bool(numbers)
+    wrong = str(examples.EXAMPLES[examples.FIRST_EXAMPLE])
+    value, html, problem = tab.measure(wrong, request[0], given)
+    assert "This is not the original" in problem and not html and len(value["pictures"]) == 2
+    for chosen, old in ((picture, fresh), (None, ticket)):
         with pytest.raises(gr.Error, match="Nothing to do"):
-            tab.opened(shown, path, old)
+            tab.opened(shown, chosen, None, old)
     monkeypatch.setattr("lab.restore_tab.AT_ONCE", 50 * 67 - 1)
     with pytest.raises(gr.Error, match="Nothing to do"):
-        tab.opened(shown, None, fresh)
+        tab.opened(shown, None, None, fresh)
 
 
 def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture: str) -> None:
@@ -736,13 +780,19 @@ def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture:
     drawn = tab.on_restore(ticket)
     assert "Restoring with FGRN ×4" in next(drawn)[0]
     assert "Stopped" in ticket.stop()
-    (status, shown, given), *more = drawn
-    assert "Stopped" in status and shown == given == gr.skip() and not more
+    (status, *others), *more = drawn
+    assert "Stopped" in status and others == [gr.skip()] * 3 and not more
     ticket, *_ = tab.begin(str(path), "file", "file", False, ticket)
-    *_, (status, shown, given) = tab.on_restore(ticket)
-    assert f"Restored from {path.name} alone" in status and given == (str(path), "file", "file", False)
-    restored = next(file["path"] for file in shown["files"] if file["path"].endswith("restored.png"))
-    np.testing.assert_array_equal(read_image(restored).pixels, result.reconstruction)
+    *_, (status, shown, files, given) = tab.on_restore(ticket)
+    assert f"Restored from {path.name} alone" in status and given.request == (
+        str(path),
+        "file",
+        "file",
+        False,
+    )
+    (restored,) = files["files"]
+    assert restored["path"] == shown["pictures"][1]["file"]["path"] == given.done.path
+    np.testing.assert_array_equal(read_image(given.done.path).pixels, result.reconstruction)
 
 
 def test_other_weights_are_refused_unless_allowed(

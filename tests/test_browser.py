@@ -134,9 +134,44 @@ def test_upload_run_read_download_restore(
     page.locator("#restore").click()
     expect(page.locator("#restore-status")).to_contain_text("Restored from holiday_fgrn_x4_lr.png")
     with page.expect_download() as event:
-        page.locator("#restored a[download]").click()
+        page.locator("#restore-files a[download]").click()
     assert event.value.suggested_filename == "holiday_fgrn_x4_restored.png"
     np.testing.assert_array_equal(read_image(event.value.path()).pixels, expected.reconstruction)
+
+
+def test_what_was_restored_is_measured_against_an_original_that_comes_later(
+    visitor: Visitor, picture: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FGRN_WEIGHTS", str(weights))
+    path = tmp_path / "small.png"
+    result = fgrn.rescale(fgrn.load("fgrn", 4), picture)
+    path.write_bytes(result.lr_png)
+    page = visitor.open()
+    finished(page)
+    open_restore(visitor)
+    numbers, titles = page.locator("#restore-numbers"), page.locator("#restored .vw-title b")
+    said = page.locator("#restore-compared")
+    expect(numbers).to_contain_text("Against the original, 512 × 512 pixels")  # the picture of Compare
+    upload(page, "#lr", path)
+    expect(page.locator("#lr-facts")).to_contain_text("from 301 × 203")
+    page.locator("#restore").click()
+    expect(said).to_contain_text("not the original: it has 512 × 512 pixels, what was restored 301 × 203")
+    expect(numbers).to_have_text("")
+    page.locator("#restored [data-mode=error]").click()
+    expect(titles).to_have_text(["FGRN restored − bicubic"])
+    expect(page.locator("#restored [data-of=lr]")).to_be_hidden()
+    expect(page.locator("#restored [data-act=region]")).to_be_hidden()
+    upload(page, "#restore-original", picture)
+    expect(titles).to_have_text(["Enlarged by bicubic − HR", "FGRN restored − HR"])
+    psnr = metrics.psnr_y(result.hr, result.reconstruction, 4)
+    expect(numbers.locator("[data-method=fgrn] [data-key=psnr_y]")).to_contain_text(f"{psnr:.2f}")
+    expect(said).to_have_text("")
+    page.locator("#restored .vw-stage").press("r")
+    expect(page.locator("#restored .vw")).to_have_attribute("data-tool", "pan")
+    page.locator("#restore-original button[aria-label=Clear]").click()
+    expect(titles).to_have_text(["FGRN restored − bicubic"])
+    expect(numbers).to_have_text("")
+    expect(page.locator("#restore-status")).to_contain_text("Restored from small.png alone")
 
 
 def test_restoring_without_the_note_asks_for_method_and_scale(
@@ -155,7 +190,7 @@ def test_restoring_without_the_note_asks_for_method_and_scale(
         page.locator(f"{name} input").click()
         page.get_by_role("option", name=choice, exact=True).click()
     page.locator("#restore").click()
-    expect(page.locator("#restored figure").nth(1)).to_contain_text("100 × 80")
+    expect(page.locator("#restored figure").first).to_contain_text("100 × 80")
     expect(page.locator("#restore-status")).to_contain_text("size of the original is not known")
 
 
@@ -165,7 +200,9 @@ def test_the_lr_picture_of_compare_is_restored_at_first_and_at_a_click(
     page = visitor.open()
     finished(page)
     open_restore(visitor)
-    expect(page.locator("#restored figure").nth(1)).to_contain_text("512 × 512")
+    expect(page.locator("#restored .vw-title b")).to_have_text(
+        ["HR", "Enlarged by bicubic", "FGRN restored", "LR"]
+    )
     expect(page.locator("#lr-facts")).to_contain_text("made by FGRN ×4 from 512 × 512")
     said = page.locator("#restore-outdated")
     expect(said).to_have_text("")

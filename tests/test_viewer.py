@@ -158,7 +158,7 @@ def open_component(
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(f"page error: {error}"))
     page.on("request", lambda asked: None if asked.url.startswith("data:") else complaints.append(asked.url))
-    part = viewer.component(render=False)
+    part = viewer.component("viewer", regions=True, render=False)
     page.evaluate(HARNESS, [part.html_template, part.css_template, part.js_on_load, value])
     return page, complaints
 

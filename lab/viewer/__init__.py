@@ -1,4 +1,4 @@
-"""The viewer of the Compare tab: all pictures of a run, drawn in the browser by the scripts in this folder.
+"""The viewer of Compare and Restore: the pictures of a run, drawn in the browser by the scripts in this folder.
 
 Python says which pictures there are and where their PNGs lie; the scripts fetch each PNG once and draw its pixels.
 `gr.HTML` makes one function of the scripts, so they share their names, and each of them is a file by concept.
@@ -13,6 +13,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from fgrn.methods import METHODS
+from lab.restore import Restored
 from lab.snapshot import Outcome, Run, State
 
 FOLDER = Path(__file__).resolve().parent
@@ -35,19 +36,28 @@ KINDS = {"restored": "restored", "x": "x", "lr": "LR", "x_recovered": "x recover
 """The pictures of a method, in the order in which the viewer shows them, with their titles."""
 
 
-def component(**options: Any) -> gr.HTML:
-    """An output for the `value` of a run; its event `select` brings a box that was drawn, see `sent_box`."""
+def component(elem_id: str, *, regions: bool, **options: Any) -> gr.HTML:
+    """An output for the `value` of a run, or what was `restored`.
+
+    With `regions` a box can be drawn, which its event `select` brings, see `sent_box`.
+    """
+    template = _source("viewer.html").replace("STAGE", f"{elem_id}-stage")
     return gr.HTML(
-        html_template=_source("viewer.html"),
+        html_template=template.replace("REGIONS", "yes" if regions else "no"),
         css_template=_source("viewer.css"),
         js_on_load="\n".join(map(_source, SCRIPTS)),
         apply_default_css=False,
+        elem_id=elem_id,
         **options,
     )
 
 
 def value(run: Run) -> dict[str, Any]:
-    """What the viewer shows of a snapshot. Sizes are in pixels of the picture, `factor` is HR pixels per pixel."""
+    """What the viewer shows of a snapshot.
+
+    Sizes are in pixels of the picture, `factor` is HR pixels per pixel, and `reference` the key of the picture that it
+    is compared with.
+    """
     height, width = run.size
     hr = _picture("hr", "", State.DONE, (height, width), 1, run.hr)
     pictures = [
@@ -64,6 +74,27 @@ def value(run: Run) -> dict[str, Any]:
         "scale": run.scale,
         "methods": [{"name": o.method, "label": o.label} for o in run.outcomes],
         "pictures": [hr, *pictures],
+    }
+
+
+def restored(of: Restored) -> dict[str, Any]:
+    """The same of what a LR picture was restored to: beside bicubic, and beside the original if there is one."""
+    original = "hr" if of.hr_path else ""
+    lr = _picture("lr", "", State.DONE, of.lr_size, of.scale, of.lr_path)
+    pictures = [_picture("hr", "", State.DONE, of.size, 1, of.hr_path)] if original else []
+    for method, path in of.paths.items():
+        only_enlarged = of.enlarged and method == "bicubic"
+        reference = original or ("bicubic:restored" if of.enlarged and not only_enlarged else "")
+        picture = _picture("restored", method, State.DONE, of.size, 1, path, reference=reference)
+        pictures.append(picture | {"label": of.label(method)} if only_enlarged else picture)
+    return {
+        "run": of.path,
+        "source": of.path,
+        "width": of.size[1],
+        "height": of.size[0],
+        "scale": of.scale,
+        "methods": [{"name": method, "label": METHODS[method].label} for method in of.paths],
+        "pictures": [*pictures, lr],
     }
 
 
@@ -85,9 +116,10 @@ def _of_method(run: Run, outcome: Outcome, kind: str) -> dict[str, Any]:
     files = outcome.files
     path = getattr(files, "reconstruction" if kind == "restored" else kind) if files else None
     if kind == "restored":
-        return _picture(kind, outcome.method, outcome.state, run.size, 1, path, outcome.reason)
+        return _picture(kind, outcome.method, outcome.state, run.size, 1, path, outcome.reason, "hr")
     size = (-(-run.size[0] // run.scale), -(-run.size[1] // run.scale))
-    return _picture(kind, outcome.method, outcome.state, size, run.scale, path, outcome.reason)
+    reference = "" if (kind, outcome.method) == ("lr", "bicubic") else "bicubic:lr"
+    return _picture(kind, outcome.method, outcome.state, size, run.scale, path, outcome.reason, reference)
 
 
 def _picture(
@@ -98,18 +130,20 @@ def _picture(
     factor: int,
     path: str | None,
     reason: str = "",
+    reference: str = "",
 ) -> dict[str, Any]:
     """One picture; its label is shown as text, never as HTML."""
     return {
         "key": f"{method}:{kind}" if method else kind,
         "kind": kind,
         "method": method,
-        "label": f"{METHODS[method].label} {KINDS[kind]}" if method else "HR",
+        "label": f"{METHODS[method].label} {KINDS[kind]}" if method else kind.upper(),
         "state": state.value,
         "reason": reason,
         "width": size[1],
         "height": size[0],
         "factor": factor,
+        "reference": reference,
         "name": Path(path).name if path else "",
         "file": FileData(path=path).model_dump() if path else None,
     }

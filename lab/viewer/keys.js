@@ -26,7 +26,7 @@ function pressKey(viewer, event) {
 const ACTIONS = {
   own: (viewer) => viewer.set({ own: !viewer.state.own }),
   loupe: (viewer) => viewer.set({ loupe: !viewer.state.loupe }),
-  region: (viewer) => viewer.set({ tool: viewer.state.tool === "region" ? "pan" : "region" }),
+  region: (viewer) => viewer.measures && viewer.set({ tool: viewer.state.tool === "region" ? "pan" : "region" }),
   clear: (viewer) => viewer.clearBox(),
   swap: (viewer) => {
     const [left, right] = pairOf(viewer.state);

@@ -16,7 +16,7 @@ function readings(state, pictures, scratch, list) {
 /** The pictures in the loupe: those that are switched on, and what else the mode shows; HR where there are no chips. */
 function loupePictures(state) {
   const extra = paneList(state).flatMap((pane) => pane.pictures);
-  const hr = state.value.pictures[0];
+  const hr = pictureByKey(state.value, "hr");
   return [...new Set([...(["slider", "error"].includes(state.mode) && hr ? [hr] : []), ...shownPictures(state), ...extra])];
 }
 
@@ -85,7 +85,7 @@ function loupeItem(picture) {
   const side = LOUPE_SIDE * Math.max(1, Math.round((5 * (window.devicePixelRatio || 1))));
   const canvas = make("canvas", { width: side, height: side, "aria-hidden": "true" });
   const values = make("span", { class: "vw-values" });
-  const difference = make("span", { class: "vw-values vw-difference", title: `minus ${picture.factor === 1 ? "HR" : "bicubic"}` });
+  const difference = make("span", { class: "vw-values vw-difference", title: `minus ${referenceName(picture)}` });
   const text = make("div", {}, make("b", {}, picture.label), values, difference);
   const patch = make("span", { class: "vw-patch" }, canvas);
   const element = make("li", { "data-picture": picture.key }, patch, text);

@@ -24,9 +24,7 @@ class Viewer {
     this.loupe = new Loupe(root.querySelector(".vw-loupe"));
     this.toolbar = new Toolbar(this, root.querySelector(".vw-bars"));
     this.pointers = new Pointers(this);
-    this.hovered = false;
-    root.addEventListener("pointerenter", () => (this.hovered = true));
-    root.addEventListener("pointerleave", () => (this.hovered = false));
+    this.measures = root.dataset.regions === "yes"; // there is somebody who measures a region
     document.addEventListener("keydown", (event) => this.keyDown(event));
     document.addEventListener("fullscreenchange", () => this.showFullscreen());
     this.schedule();
@@ -117,6 +115,7 @@ class Viewer {
   }
 
   measureVisible() {
+    if (!this.measures) return false;
     const pane = [...this.panes.values()][0];
     if (!pane) return;
     this.showBox(visibleBox(this.state.value, this.placeIn(pane, pane.pictures[0]), pane.frame));
@@ -135,7 +134,7 @@ class Viewer {
     const { target } = event;
     const inside = this.root.contains(target);
     const free = target === document.body || target === document.documentElement;
-    if (event.defaultPrevented || this.help.open || !(inside || (free && this.hovered))) return;
+    if (event.defaultPrevented || this.help.open || !(inside || (free && this.root.matches(":hover")))) return;
     if (target.closest("select, input, textarea")) return;
     if (target.closest(".vw-readings") && event.key.startsWith("Arrow") && !event.shiftKey) return; // they scroll it
     if (target.closest("button, a") && (event.key === " " || event.key === "Enter")) return;

@@ -37,12 +37,11 @@ function shownPictures(state) {
 }
 
 /** Left and right of the slider: what was chosen if this run has it, else its first and last restored picture. */
-function pairOf(state) {
-  const restored = state.value.pictures.filter((picture) => picture.kind === "restored");
-  return [
-    pictureByKey(state.value, state.left) ?? (restored.length > 1 ? restored[0] : state.value.pictures[0]),
-    pictureByKey(state.value, state.right) ?? restored[restored.length - 1] ?? state.value.pictures[0],
-  ];
+function pairOf({ value, left, right }) {
+  const restored = value.pictures.filter((picture) => picture.kind === "restored");
+  const last = restored.at(-1) ?? value.pictures[0];
+  const first = restored.length > 1 ? restored[0] : value.pictures.find((picture) => picture !== last);
+  return [pictureByKey(value, left) ?? first ?? last, pictureByKey(value, right) ?? last];
 }
 
 /** The picture of the flip mode. */
@@ -73,8 +72,10 @@ const TABLE_WIDTH = 150; // CSS pixels of a pane in a table, at least: its title
  * Where pictures stand in a table, [column, row] from 1 on: with a column for each method, and with a row.
  *
  * The first column is that of HR, and of x where only one method has an x of its own: beside the LR pictures.
+ * None where one LR picture is that of all methods.
  */
 function tables(shown) {
+  if (shown.some(({ kind, method }) => kind === "lr" && !method)) return [];
   const latent = shown.filter((picture) => picture.kind.startsWith("x"));
   const single = new Set(latent.map((picture) => picture.method)).size === 1;
   const leading = shown.filter((picture) => picture.kind === "hr" || (single && latent.includes(picture)));
@@ -127,25 +128,37 @@ function paneList(state) {
   }
   if (state.mode === "slider") return [{ ...pane(...pairOf(state)), key: "pair", number: 0 }];
   if (state.mode === "flip") return shown.length ? [{ ...pane(flipPicture(state)), key: "flip" }] : [];
-  const kinds = ERRORS_OF[state.error.of];
+  const kinds = ERRORS_OF[errorsOf(state)];
   return state.value.pictures
-    .filter((picture) => kinds.includes(picture.kind) && !state.hidden.has(picture.method))
-    .map((picture) => ({ picture, reference: referenceOf(state.value, picture) }))
-    .filter(({ picture, reference }) => picture !== reference)
-    .map(({ picture, reference }) => ({
-      ...pane(picture), labels: [errorLabel(state, picture)], number: 0, error: true, reference,
+    .filter(({ kind, method, reference }) => kinds.includes(kind) && reference && !state.hidden.has(method))
+    .map((picture) => ({
+      ...pane(picture), labels: [errorLabel(state, picture)], number: 0, error: true,
+      reference: referenceOf(state.value, picture),
     }));
 }
 
 const ERRORS_OF = { restored: ["restored"], lr: ["x", "lr"] };
 
-/** What a picture is compared with: HR, or bicubic's LR, which is not there unless bicubic was run. */
+/** Of what errors are shown: of the restored pictures if there is nothing to compare LR pictures with. */
+function errorsOf({ value, error }) {
+  return hasErrorsOf(value, "lr") ? error.of : "restored";
+}
+
+function hasErrorsOf(value, of) {
+  return value.pictures.some(({ kind, reference }) => reference && ERRORS_OF[of].includes(kind));
+}
+
+/** The picture that one is compared with; it may not be there, as bicubic's LR is not unless bicubic was run. */
 function referenceOf(value, picture) {
-  return picture.factor === 1 ? value.pictures[0] : pictureByKey(value, "bicubic:lr");
+  return pictureByKey(value, picture.reference);
+}
+
+function referenceName({ reference }) {
+  return reference === "hr" ? "HR" : "bicubic";
 }
 
 function errorLabel(state, picture) {
-  const difference = `${picture.label} − ${picture.factor === 1 ? "HR" : "bicubic"}`;
+  const difference = `${picture.label} − ${referenceName(picture)}`;
   return state.error.signed ? difference : `|${difference}|`;
 }
 

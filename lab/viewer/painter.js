@@ -156,7 +156,9 @@ class Painter {
     const [width, height] = [state.value.width * state.view.zoom, state.value.height * state.view.zoom];
     const fits = width < frame.width + 0.5 && height < frame.height + 0.5; // fitted, it may be larger by a rounding
     dataset.fits = fits ? "yes" : "no"; // then a finger scrolls the page
-    this.empty.textContent = state.value.run ? "Nothing is switched on." : "No pictures yet.";
+    const alone = state.mode === "error" && !hasErrorsOf(state.value, "restored");
+    const none = alone ? "There is nothing to compare with." : "Nothing is switched on.";
+    this.empty.textContent = state.value.run ? none : "No pictures yet.";
     this.empty.hidden = this.panes.size > 0;
   }
 }

@@ -36,7 +36,8 @@ class Pointers {
     if (this.box?.drawn) this.viewer.clearBox(); // a second finger: it was to be a pinch
     this.down.set(event.pointerId, { pane, divider, x: event.clientX, y: event.clientY, moved: 0 });
     this.viewer.pointAt(this.viewer.pixelUnder(pane, event));
-    const drawing = !divider && this.down.size === 1 && (event.shiftKey || this.viewer.state.tool === "region");
+    const asked = this.viewer.measures && (event.shiftKey || this.viewer.state.tool === "region");
+    const drawing = asked && !divider && this.down.size === 1;
     this.box = drawing ? { pane, point: this.viewer.pointUnder(pane, event), drawn: false } : null;
   }
 

@@ -60,6 +60,7 @@ class Toolbar {
     press("[data-act=own]", () => state.own);
     press("[data-act=loupe]", () => state.loupe);
     press("[data-act=region]", () => state.tool === "region");
+    this.find(".vw-errors-of").hidden = state.value.run && !hasErrorsOf(state.value, "lr");
     this.find("[data-act=clear]").disabled = !state.box;
     this.gain.value = `${state.error.gain}`;
     this.find(".vw-zoom").textContent = state.value.run && this.viewer.panes.size ? `${zoomText(state.view.zoom)} %` : "–";
