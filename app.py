@@ -22,6 +22,7 @@ from lab.examples import FIRST_SCALE
 from lab.files import private_folder
 from lab.handlers import SESSIONS, Handlers
 from lab.latent import tab as latent_tab
+from lab.limits import Limits
 from lab.queues import NETWORK, SERIES
 from lab.stress import tab as stress_tab
 from lab.ticket import leave
@@ -134,10 +135,10 @@ def _add_api(page: Handlers) -> None:
     gr.on([], endpoints.compare, [image, scale, several, box], [rows, pngs], api_name="compare", **SERIES)
 
 
-def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
+def serve(page: Handlers, demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
     """Launch the page with its looks and limits; `options` are those of `gr.Blocks.launch`."""
     addresses.refuse()
-    served: tuple[Any, str, str] = demo.queue(max_size=64).launch(
+    served: tuple[Any, str, str] = demo.queue(max_size=64, api_open=False).launch(
         theme=theme.theme(),
         css_paths=theme.CSS,
         max_file_size=f"{MAX_UPLOAD}mb",
@@ -151,7 +152,7 @@ def serve(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
         **options,
     )
     application = served[0]
-    application.middleware_stack = KeptAssets(application.middleware_stack)
+    application.middleware_stack = Limits(KeptAssets(application.middleware_stack), page.store.make_room)
     return served
 
 
@@ -165,7 +166,7 @@ def main() -> None:
     if not with_visitors_alone:
         page.first.start()
     demo = build_demo(page)
-    serve(demo, prevent_thread_lock=True)
+    serve(page, demo, prevent_thread_lock=True)
     page.warm_up()
     if not with_visitors_alone:
         page.compute_examples()

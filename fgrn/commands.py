@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -109,10 +110,11 @@ def _write_all(jobs: list[Job], make: Write, reporter: Reporter) -> None:
 def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Print a table per picture, and one of the means; write the figures as JSON if asked to."""
     found = {
-        picture.source.resolve(): picture.source for picture in find_pictures(arguments.inputs, reporter)
+        os.path.realpath(picture.source): picture.source
+        for picture in find_pictures(arguments.inputs, reporter)
     }
     pictures = list(found.values())  # named twice, by two ways, a picture would weigh twice in the means
-    if arguments.json and Path(arguments.json).resolve() in found:
+    if arguments.json and os.path.realpath(arguments.json) in found:
         raise UsageError(f"{arguments.json}: --json would overwrite an input: choose another name.")
     if arguments.json:
         try_writing(Path(arguments.json))

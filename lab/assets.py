@@ -15,18 +15,20 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MOST_BYTES = 16_000_000
+COMPRESSIONS = (b"br", b"gzip")  # Gradio looks for these names, and for nothing else
+Key = tuple[str, bool, bool]
 CONDITIONS = {b"range", b"if-range", b"if-none-match", b"if-modified-since"}
 
 
 class KeptAssets:
-    """The ASGI application `app`, whose whole answers to GET /assets/... are remembered, for each Accept-Encoding.
+    """The ASGI application `app`, whose whole answers to GET /assets/... are remembered, for each compression it knows.
 
     Their names contain a hash of what they hold, so an answer never changes. Beyond `MOST_BYTES` no more are kept.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._kept: dict[tuple[str, bytes], list[Message]] = {}
+        self._kept: dict[Key, list[Message]] = {}
         self._bytes = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -46,7 +48,7 @@ class KeptAssets:
             await self._app(scope, receive, send_and_remember)
             self._keep(key, messages)
 
-    def _keep(self, key: tuple[str, bytes], messages: list[Message]) -> None:
+    def _keep(self, key: Key, messages: list[Message]) -> None:
         size = sum(len(message.get("body", b"")) for message in messages)
         complete = bool(messages) and not messages[-1].get("more_body", False)
         if key in self._kept:  # by a request at the same time
@@ -56,11 +58,12 @@ class KeptAssets:
             self._bytes += size
 
 
-def _key(scope: Message) -> tuple[str, bytes] | None:
+def _key(scope: Message) -> Key | None:
     """By what an answer is remembered; None for a request whose answer is not."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
     path, headers = scope["path"].removeprefix(scope.get("root_path", "")), dict(scope["headers"])
     if not path.startswith("/assets/") or CONDITIONS & headers.keys():
         return None
-    return path, headers.get(b"accept-encoding", b"")
+    accepted = headers.get(b"accept-encoding", b"")
+    return path, *(name in accepted for name in COMPRESSIONS)

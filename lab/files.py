@@ -6,22 +6,23 @@ import atexit
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
 import threading
 import time
 import unicodedata
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from fgrn.files import write_atomic
-
 DAY = 86_400.0  # seconds
 MOST = 8_000_000_000  # bytes of one store; a study of 16 megapixels leaves 0.3 GB
-_DIGITS = 32  # of the names of subfolders; Gradio's own have 64
+_DIGITS, _GRADIO = 32, 64  # of the names of subfolders: ours, and those of uploads
+_YOUNG = 600.0  # seconds: an upload of which something is still to be made
 _SWEPT_EVERY = 3600.0  # seconds
 _LOCKS: list[IO[str]] = []  # of the temporary folders of this process, held until it ends
 
@@ -38,50 +39,75 @@ class Store:
     """Writes files below `folder`, one subfolder for each content, so that equal names never collide.
 
     `keep` is for how many seconds, None for ever; beyond `most` bytes the oldest go before. Gradio deletes only files
-    that it has handed out itself.
+    that it has handed out itself, and uploads, those after a day: beyond `most` bytes they go before as well, unless
+    their subfolder is one of `spared`.
     """
 
     folder: Path
     keep: float | None = None
     most: int = MOST
+    spared: frozenset[str] = frozenset()
     _swept: _Swept = field(default_factory=_Swept, compare=False, repr=False)
 
     def save(self, data: bytes, name: str) -> str:
         """Write `data` unless it is there already; the absolute path."""
-        folder = self.folder / hashlib.sha256(data).hexdigest()[:_DIGITS]
-        path = folder / name
-        with self._swept.lock:
-            self._sweep(len(data))
-            folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / hashlib.sha256(data).hexdigest()[:_DIGITS] / name
+        self.make_room(len(data))
+        if not self._use(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            new = self.folder / f".{secrets.token_hex(8)}"  # as long as it is written, others go on
             try:
-                os.utime(path)  # what is used again is as good as new
-            except FileNotFoundError:
-                write_atomic(path, data)
+                new.write_bytes(data)
+                with self._swept.lock:
+                    path.parent.mkdir(exist_ok=True)
+                    new.replace(path)
+            finally:
+                new.unlink(missing_ok=True)
         return str(path.resolve())
 
+    def make_room(self, size: int) -> None:
+        """Delete what is too old or too much, if it is time; `size` bytes are about to be written."""
+        with self._swept.lock:
+            self._sweep(size)
+
+    def _use(self, path: Path) -> bool:
+        """Whether a file is there; what is used again is as good as new."""
+        with self._swept.lock:
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                return False
+            return True
+
     def _sweep(self, size: int) -> None:
-        """Delete what is too old or too much, now and then; `size` bytes are about to be written."""
         now, swept = time.time(), self._swept
         swept.written += size
         if self.keep is None or (now - swept.at < _SWEPT_EVERY and swept.written < self.most / 10):
             return
         swept.at, swept.written = now, 0
-        # Gradio leaves an empty file for each file that a request hands over.
         found = []
-        for path in [*self.folder.glob("[0-9a-f]" * _DIGITS + "/*"), *self.folder.glob("tmp*")]:
+        for path in [*self._in_folders(_DIGITS), *self._in_folders(_GRADIO), *self.folder.glob("tmp*")]:
             with suppress(OSError):  # gone already
                 state = path.stat()
+                # Gradio leaves an empty file for each file that a request hands over.
                 if path.parent != self.folder or (stat.S_ISREG(state.st_mode) and not state.st_size):
                     found.append((state.st_mtime, state.st_size, path))
         left = sum(size for _, size, _ in found)
         for written, size, path in sorted(found):
-            if now - written <= self.keep and left <= self.most * 0.9:
-                break
+            uploaded = len(path.parent.name) == _GRADIO
+            too_much, too_old = left > self.most * 0.9, now - written > self.keep and not uploaded
+            if path.parent.name in self.spared or (uploaded and now - written < _YOUNG):
+                continue
+            if not too_much and not too_old:
+                continue
             left -= size
             with suppress(OSError):  # gone already, or not empty yet
                 path.unlink()
                 if path.parent != self.folder:
                     path.parent.rmdir()
+
+    def _in_folders(self, digits: int) -> Iterator[Path]:
+        return self.folder.glob("[0-9a-f]" * digits + "/*")
 
 
 def private_folder(prefix: str) -> Path:

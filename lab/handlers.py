@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 from anyio import CapacityLimiter
+from gradio.processing_utils import hash_file
 
 from fgrn.images import read_image
 from fgrn.methods import METHODS, SCALES
@@ -40,7 +41,8 @@ class Handlers:
 
     def __init__(self, models: Models | None = None) -> None:
         self.models = models or Models()
-        self.store = Store(Path(gr.utils.get_upload_folder()), keep=DAY)
+        ours = frozenset(map(hash_file, EXAMPLES.values()))  # the page shows them from Gradio's cache
+        self.store = Store(Path(gr.utils.get_upload_folder()), keep=DAY, spared=ours)
         served = Store(private_folder("fgrn-example-"))  # not in Gradio's cache, which is emptied every day
         kept = example_cache.default_folder()
         self.showcases = Showcases(self.models, served, EXAMPLES, FIRST_METHODS, kept)

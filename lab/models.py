@@ -17,6 +17,8 @@ from fgrn.methods import METHODS, RESTORING, SCALES, cards
 from fgrn.pipeline import Rescaler, device_of, load
 from lab.pace import Pace
 
+_ASK_EVERY = 0.2  # seconds: whether to wait on for the network of another
+
 
 @dataclass(frozen=True)
 class Status:
@@ -68,7 +70,9 @@ class Models:
         thread = threading.get_ident()
         self._waiting.add(thread)
         try:
-            self._running.acquire()
+            while not self._running.acquire(timeout=_ASK_EVERY):
+                if stop():
+                    raise Interrupted
         finally:
             self._waiting.discard(thread)
         try:

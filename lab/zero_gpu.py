@@ -56,11 +56,12 @@ class BorrowingRescaler(Rescaler):
         return x
 
     def to_lr(self, x: Pixels) -> Pixels:
-        lr: Pixels = self._borrow("to_lr", x)
+        lr: Pixels = self._borrow("to_lr", x) if METHODS[self.method].has_flow else super().to_lr(x)
         return lr
 
     def from_lr(self, lr: ImageLike) -> Levels:
-        x: Levels = self._borrow("from_lr", as_pixels(lr))
+        flows = METHODS[self.method].has_flow
+        x: Levels = self._borrow("from_lr", as_pixels(lr)) if flows else super().from_lr(lr)
         return x
 
     def decode(self, x: Pixels | Levels, size: tuple[int, int] | None = None) -> Pixels:

@@ -271,3 +271,11 @@ def visitor(browser: Browser, url: str) -> Iterator[Visitor]:
     visitor = Visitor(browser, url, 1440, 1000)
     yield visitor
     visitor.finish()
+
+
+def until(done: Callable[[], Any]) -> None:
+    """Wait for something; as long as a slow machine may need."""
+    deadline = time.monotonic() + 120
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

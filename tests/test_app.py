@@ -351,6 +351,9 @@ def test_the_region_that_was_asked_for_last_counts(
     assert page.measure_region(shown, gr.EventData(None, first)) == gr.skip()
     assert ("region 20 × 30" in answers[0]) == (box is not None) == (shown.region is not None)
     assert page.measure_region(shown, gr.EventData(None, first)) == gr.skip(), "it comes late"
+    assert viewer.sent_box(gr.EventData(None, {**first, "asked": 10**400}))[2] == 0, (
+        "no number of the browser's"
+    )
 
 
 def asked_for_a_region(picture: str) -> tuple[handlers.Handlers, Shown, Ticket, dict[str, Any]]:
@@ -948,9 +951,10 @@ def demo_and_url(tiny_weights: Path) -> Iterator[tuple[gr.Blocks, str]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        demo = app.build_demo()
+        page = handlers.Handlers()
+        demo = app.build_demo(page)
         _, address, _ = app.serve(
-            demo, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True
+            page, demo, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True
         )
         yield demo, address
         demo.close()

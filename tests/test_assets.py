@@ -60,7 +60,7 @@ def test_encodings_and_paths_have_answers_of_their_own() -> None:
     requests: list[dict[str, str]] = [
         {},
         {"accept_encoding": "gzip"},
-        {"accept_encoding": "br"},
+        {"accept_encoding": "gzip, deflate, br"},
         {"path": "/assets/a.css"},
     ]
     for _ in range(2):
@@ -68,6 +68,7 @@ def test_encodings_and_paths_have_answers_of_their_own() -> None:
         assert answers == [ask(Origin(), **request) for request in requests]
     assert origin.asked == len(requests)
     ask(kept, root="/behind/a/proxy")
+    ask(kept, accept_encoding="gzip;q=0.3, whatever")  # as gzip alone
     assert origin.asked == len(requests)
 
 
@@ -104,8 +105,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = KeptAssets(origin)
     for _ in range(2):
         for number in range(9):
-            ask(kept, accept_encoding=str(number))
-    assert origin.asked == 9 + 9 - 60 // len(f"{ASSET} b'0'")
+            ask(kept, path=f"{ASSET}{number}")
+    assert origin.asked == 9 + 9 - 60 // len(f"{ASSET}0 b''")
 
 
 def test_an_answer_counts_once_however_many_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,6 +216,17 @@ def test_a_damaged_zip_says_so(damage: str, tmp_path: Path, folder: Path) -> Non
         archive.collect([str(path)])
 
 
+def test_of_many_files_that_are_left_out_the_first_are_named(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "many.zip"
+    with zipfile.ZipFile(path, "w") as target:
+        for number in range(1234):
+            target.writestr(f"../{number:04}.png", b"")
+        target.writestr("a.png", next(folder.glob("*.png")).read_bytes())
+    found = archive.collect([str(path)])
+    assert len(found.sources) == 1 and len(found.skipped) == archive.MAX_SKIPPED + 1
+    assert list(found.skipped)[-1] == f"and {1234 - archive.MAX_SKIPPED:,} more files"
+
+
 def test_encrypted_entries_are_named(tmp_path: Path, folder: Path) -> None:
     data = (folder / "a.png").read_bytes()
     path = Path(packed(tmp_path / "secret.zip", {"a.png": data, "b.png": data}))

@@ -168,7 +168,7 @@ def test_what_was_restored_is_measured_against_an_original_that_comes_later(
     expect(said).to_have_text("")
     page.locator("#restored .vw-stage").press("r")
     expect(page.locator("#restored .vw")).to_have_attribute("data-tool", "pan")
-    page.locator("#restore-original button[aria-label=Clear]").click()
+    page.locator("#restore-original").get_by_label("Remove Image").click()
     expect(titles).to_have_text(["FGRN restored − bicubic"])
     expect(numbers).to_have_text("")
     expect(page.locator("#restore-status")).to_contain_text("Restored from small.png alone")

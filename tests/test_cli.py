@@ -644,6 +644,16 @@ def test_compare_says_why_a_figure_is_missing(
     assert row["niqe"] is row["piqe"] is row["ssim_y"] is None
 
 
+def test_a_link_that_leads_to_itself_is_named_and_the_others_are_compared(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = picture.with_name("loop.png")
+    loop.symlink_to(loop)
+    assert run("compare", loop, picture, "--methods", "bicubic") == 1
+    captured = capsys.readouterr()
+    assert "loop.png" in captured.err and "Traceback" not in captured.err and str(picture) in captured.out
+
+
 def test_compare_does_not_write_json_over_a_picture(
     picture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -82,9 +82,25 @@ def test_beyond_its_bytes_the_oldest_files_go(tmp_path: Path) -> None:
     assert sum(kept) <= 11 and kept == sorted(kept) and kept[-1], "the newest stay"
 
 
+def test_uploads_go_too_where_there_is_too_much_but_not_at_once_and_no_examples(tmp_path: Path) -> None:
+    """Gradio deletes them after a day: until then anybody could fill the disk."""
+    names = {name: name * 64 for name in "abc"}
+    store = Store(tmp_path, keep=DAY, most=1000, spared=frozenset({names["c"]}))
+    uploads = {name: tmp_path / folder / "upload.png" for name, folder in names.items()}
+    for path in uploads.values():
+        path.parent.mkdir()
+        path.write_bytes(bytes(600))
+    for name in "ac":
+        age(uploads[name], 3600)
+    result = Path(store.save(b"result", "r.png"))
+    assert [name for name, path in uploads.items() if path.exists()] == ["b", "c"]
+    assert not uploads["a"].parent.exists() and result.exists()
+
+
 def test_the_page_keeps_results_for_a_day_and_examples_for_ever(tmp_path: Path) -> None:
     page = Handlers()
     assert page.store.keep == DAY and page.showcases._store.keep is None
+    assert {len(folder) for folder in page.store.spared} == {files._GRADIO}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks that end with their process")

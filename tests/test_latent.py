@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,7 +36,7 @@ from lab.latent.studies import Study
 from lab.latent.views import GREY, Stroke, View
 from lab.models import Interrupted, Models
 from lab.ticket import SKIP, Ticket
-from tests.conftest import Photo, Visitor
+from tests.conftest import Photo, Visitor, until
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
 
@@ -584,6 +586,22 @@ def test_a_run_can_be_stopped(store: Store, picture: str) -> None:
     study = run(store, picture)
     with pytest.raises(Interrupted):
         perturb(models, store, study, Change("level"), 8, lambda: True)
+
+
+def test_a_run_is_stopped_while_it_waits_for_the_network_of_another(store: Store, picture: str) -> None:
+    models, ended = Models(), threading.Event()
+
+    def waits() -> None:
+        with pytest.raises(Interrupted), models.alone(ended.is_set):
+            raise AssertionError("the other network still runs")
+
+    with models.alone(), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(waits)
+        until(lambda: models.wanted)
+        ended.set()
+        waiting.result(60)
+        assert not models.wanted and not models.idle(0)
+    assert models.idle(0)
 
 
 @pytest.mark.parametrize(

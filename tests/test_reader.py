@@ -57,6 +57,17 @@ def test_refusals_are_the_same_too(reader: Reader, tmp_path: Path) -> None:
         assert str(apart.value) == str(here.value)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_decodes_uploads_knows_no_secrets(monkeypatch: pytest.MonkeyPatch, photo: Photo) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    reader = Reader(processes=1)
+    reader.read(encode_png(photo(20, 20)), max_pixels=400)
+    [pid] = ids(reader)
+    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    reader.close()
+    assert b"MALLOC_ARENA_MAX" in environment and b"secret" not in environment
+
+
 def test_closing_ends_all_processes() -> None:
     reader = Reader(processes=2)
     taken = [reader._idle.get() for _ in range(2)]

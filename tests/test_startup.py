@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -19,7 +18,7 @@ from lab.files import Store
 from lab.models import Models
 from lab.snapshot import Run, State
 from lab.startup import Showcase, Showcases
-from tests.conftest import Photo
+from tests.conftest import Photo, until
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
 
@@ -43,13 +42,6 @@ def slow() -> Iterator[Callable[[], None]]:
 
 def wait(go: threading.Event) -> None:
     go.wait(20)
-
-
-def until(done: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 120
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def workers() -> int:

@@ -315,6 +315,8 @@ def test_a_picture_too_large_to_be_restored_many_times_is_refused(tmp_path: Path
     path = tmp_path / "large.png"
     Image.new("RGB", (2500, 1700)).save(path)
     with pytest.raises(RequestError, match="2500 x 1700 pixels.*at most 4,000,000"):
+        next(uploads.rate(Models(), str(path), 4, ["fgrn"]))
+    with pytest.raises(RequestError, match="2500 x 1700 pixels.*at most 4,000,000"):
         uploads.open_subject(str(path))
     with pytest.raises(RequestError, match="no picture yet"):
         uploads.open_subject(None)
@@ -491,6 +493,28 @@ def test_the_crossing_is_the_first_amount_below_bicubic() -> None:
     [text] = verdicts.crossings(stress_run(flat, [30.0, 29, 28, 27, 25, 24, 23, 27, 21]))
     assert "at quality 70, but not at all that follow (25.00 against 26.00 dB)" in text
     assert verdicts.crossings(stress_run(flat, falling[:5])) == [], "not before the curve is whole"
+
+
+@pytest.mark.parametrize(
+    ("fgrn_values", "words"),  # for -2, -1, 0, 1 and 2 pixels
+    [
+        ([25, 25, 30, 25, 25], "from 1 px on (25.00"),
+        ([27, 27, 30, 25, 24], "from +1 px on (25.00"),
+        ([24, 27, 30, 27, 27], "at -2 px, the most that was tried (24.00"),
+        ([27, 27, 30, 25, 27], "at +1 px, but not at all that follow (25.00"),
+        ([24, 24, 25, 24, 24], "from 0 px on (25.00"),
+    ],
+)
+def test_a_pixel_more_and_one_less_are_as_much_damage(fgrn_values: list[float], words: str) -> None:
+    points = [
+        Point(name, "resize", amount, value, 0.9)
+        for name, values in (("bicubic", [26] * 5), ("fgrn", fgrn_values))
+        for amount, value in zip(KINDS["resize"].amounts, values, strict=True)
+    ]
+    [text] = verdicts.crossings(
+        StressRun(4, ("bicubic", "fgrn"), ("resize",), tuple(points), source="0" * 64)
+    )
+    assert f"is below bicubic {words}" in text
 
 
 def test_codecs_are_compared_at_equal_bytes() -> None:

@@ -21,6 +21,7 @@ from lab.files import readable_size, shown_name
 MAX_PICTURES = 200
 MAX_BYTES = 64_000_000  # of one picture file
 MAX_TOTAL_BYTES = 1_000_000_000  # of all pictures of a request, unpacked
+MAX_SKIPPED = 50  # files of which it is said why they are left out
 MAX_DIRECTORY = (
     1_000_000  # bytes: the table of contents of a ZIP, which is read whole; some ten thousand entries
 )
@@ -106,7 +107,15 @@ def collect(paths: Sequence[str]) -> Collected:
             f"There is no picture in what was uploaded{why}. Upload pictures or a ZIP of pictures: "
             f"{', '.join(sorted(SUFFIXES))}."
         )
-    return Collected(tuple(_apart(sources)), skipped, tuple(paths))
+    return Collected(tuple(_apart(sources)), _few(skipped), tuple(paths))
+
+
+def _few(skipped: dict[str, str]) -> dict[str, str]:
+    """The first of many, and how many there are beside them."""
+    more = len(skipped) - MAX_SKIPPED
+    if more <= 0:
+        return skipped
+    return dict(list(skipped.items())[:MAX_SKIPPED]) | {f"and {more:,} more files": "For reasons like these."}
 
 
 def named_sets() -> dict[str, Path]:

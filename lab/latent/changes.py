@@ -103,8 +103,9 @@ def perturb(
         x_largest=int(np.abs(x.astype(np.int16) - old_x).max()),
         restored_rms=_rms(restored, old),
         psnr=psnr_y(hr, restored, of.scale),
-        there_before=psnr_y(hr[touched][None], old[touched][None], 0),
-        there=psnr_y(hr[touched][None], restored[touched][None], 0),
+        # one pixel a row, since PSNR takes some rows at a time
+        there_before=psnr_y(hr[touched][:, None], old[touched][:, None], 0),
+        there=psnr_y(hr[touched][:, None], restored[touched][:, None], 0),
     )
 
 

@@ -15,7 +15,7 @@ from lab.stress import runs
 from lab.stress.damage import KINDS
 from lab.stress.runs import RateRun, StressRun
 
-MAX_PIXELS = 4_000_000  # restored some fifty times: less than Compare takes
+MAX_PIXELS = 4_000_000  # restored, or coded, some fifty times: less than Compare takes
 
 
 def open_subject(path: str | None) -> Pixels:
@@ -28,8 +28,8 @@ def open_subject(path: str | None) -> Pixels:
     height, width = pixels.shape[:2]
     if height * width > MAX_PIXELS:
         raise asked.RequestError(
-            f"The picture is {width} x {height} pixels; a stress test restores it many times and takes at most "
-            f"{MAX_PIXELS:,} pixels. Crop it, or choose a smaller one."
+            f"The picture is {width} x {height} pixels; it is restored or coded many times here, so at most "
+            f"{MAX_PIXELS:,} are taken. Crop it, or choose a smaller one."
         )
     return pixels
 
@@ -74,7 +74,7 @@ def rate(
 ) -> Iterator[RateRun]:
     """`runs.rate_distortion` of an upload; raises as `stress`."""
     number, names = asked.check_scale(scale), asked.check_methods(methods)
-    (pixels, _, _), (name, source) = asked.open_picture(path), _subject(path)
+    pixels, (name, source) = open_subject(path), _subject(path)
     for run in runs.rate_distortion(models, pixels, number, names, stop):
         yield replace(run, name=name, source=source)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from fgrn.methods import METHODS
 from fgrn.scores import format_score
@@ -19,17 +19,10 @@ def crossings(run: StressRun) -> list[str]:
     """For every kind of damage that is measured whole: from where on a method is worse than bicubic."""
     lines = []
     for kind in run.kinds:
-        amounts = sorted(KINDS[kind].amounts, key=abs) if kind == "resize" else KINDS[kind].amounts
         values = {(p.method, p.amount): p.psnr_y for p in run.points if p.kind == kind}
-        if len(values) < len(amounts) * len(run.methods) or "bicubic" not in run.methods:
+        if len(values) < len(KINDS[kind].amounts) * len(run.methods) or "bicubic" not in run.methods:
             continue
-        for method in run.methods:
-            if method == "bicubic":
-                continue
-            worse = [a for a in amounts if values[method, a] < values["bicubic", a] - TIE]
-            lines.append(
-                _crossing(kind, method, worse, values, onwards=worse == list(amounts)[-len(worse) :])
-            )
+        lines += [_crossing(kind, method, values) for method in run.methods if method != "bicubic"]
     return lines
 
 
@@ -67,25 +60,33 @@ def psnr_at(points: Sequence[RatePoint], count: int) -> float | None:
     return None
 
 
-def _crossing(
-    kind: str, method: str, worse: list[float], values: dict[tuple[str, float], float], *, onwards: bool
-) -> str:
+def _crossing(kind: str, method: str, values: dict[tuple[str, float], float]) -> str:
     label = METHODS[method].label
     head = f"{KINDS[kind].label}: {label}"
+    steps = [[a for a in step if values[method, a] < values["bicubic", a] - TIE] for step in _steps(kind)]
+    worse = [step for step in steps if step]
     if not worse:
         return f"{head} never falls below bicubic."
-    first = worse[0]
-    ours, bicubic = (format_score(values[name, first]) for name in (method, "bicubic"))
-    if not onwards:
-        where = f"at {_amount(kind, first)}, but not at all that follow"
+    first = _amount(kind, worse[0])
+    ours, bicubic = (format_score(values[name, worse[0][0]]) for name in (method, "bicubic"))
+    if worse != steps[-len(worse) :]:
+        where = f"at {first}, but not at all that follow"
     elif len(worse) == 1:
-        where = f"at {_amount(kind, first)}, the most that was tried"
+        where = f"at {first}, the most that was tried"
     else:
-        where = f"from {_amount(kind, first)} {'down' if kind in CODECS else 'on'}"
+        where = f"from {first} {'down' if kind in CODECS else 'on'}"
     return f"{head} is below bicubic {where} ({ours} against {bicubic} dB)."
 
 
-def _amount(kind: str, amount: float) -> str:
+def _steps(kind: str) -> list[list[float]]:
+    """The amounts of a kind, those that are as much of it together: a pixel more and a pixel less."""
+    amounts = sorted(KINDS[kind].amounts, key=abs) if kind == "resize" else KINDS[kind].amounts
+    return [list(same) for _, same in groupby(amounts, key=abs)]
+
+
+def _amount(kind: str, of_step: list[float]) -> str:
     if kind in CODECS:
-        return f"quality {amount:g}"
-    return f"{amount:+g} px" if kind == "resize" else f"sigma {amount:g}"
+        return f"quality {of_step[0]:g}"
+    if kind != "resize":
+        return f"sigma {of_step[0]:g}"
+    return f"{of_step[0]:+g} px" if len(of_step) == 1 and of_step[0] else f"{abs(of_step[0]):g} px"

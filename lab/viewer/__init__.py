@@ -104,7 +104,11 @@ def sent_box(event: gr.EventData) -> tuple[Any, Any, float]:
     if not isinstance(data, dict):
         return None, None, 0.0
     asked = data.get("asked")
-    return data.get("source"), data.get("box"), float(asked) if isinstance(asked, int | float) else 0.0
+    try:
+        when = float(asked) if isinstance(asked, int | float) else 0.0
+    except OverflowError:
+        when = 0.0
+    return data.get("source"), data.get("box"), when
 
 
 def _has_latent(outcome: Outcome) -> bool:

@@ -20,7 +20,7 @@ class Pointers {
     stage.addEventListener("pointerdown", (event) => this.press(event));
     stage.addEventListener("pointermove", (event) => this.move(event));
     stage.addEventListener("pointerup", (event) => this.release(event));
-    stage.addEventListener("pointercancel", (event) => this.release(event));
+    stage.addEventListener("pointercancel", (event) => this.cancel(event));
     stage.addEventListener("wheel", (event) => this.turn(event), { passive: false });
     stage.addEventListener("dblclick", (event) => this.doubleClick(event));
     window.addEventListener("scroll", () => (this.scrolled = performance.now()), { passive: true });
@@ -72,6 +72,13 @@ class Pointers {
   release(event) {
     if (!this.down.delete(event.pointerId)) return;
     if (this.box?.drawn) this.viewer.measureBox();
+    this.box = null;
+  }
+
+  /** The browser has taken the pointer away: what was being drawn was not meant. */
+  cancel(event) {
+    if (!this.down.delete(event.pointerId)) return;
+    if (this.box?.drawn) this.viewer.clearBox();
     this.box = null;
   }
 
