@@ -23,6 +23,12 @@ SUFFIXES = {
 }
 """Endings of the files taken from a folder. A file that is named itself may have any ending."""
 
+UNREAD_SUFFIXES = {
+    *(".heic", ".heif", ".jxl", ".jp2", ".svg", ".psd", ".xcf", ".exr", ".hdr", ".tga"),
+    *(".dng", ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+}
+"""Endings of pictures that are not read: where a folder holds some, it is said."""
+
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: all done; some pictures failed; wrong usage or weights that cannot be used; Ctrl-C."""
 
@@ -63,6 +69,8 @@ def find_pictures(inputs: Sequence[str], reporter: Reporter, *, outside: Path | 
 
     pictures: dict[tuple[str, Path], Picture] = {}  # a file that is named in two ways is there once
 
+    left_out: list[Path] = []
+
     def add(file: Path, name: Path) -> None:
         pictures.setdefault((os.path.realpath(file), name), Picture(file, name))
 
@@ -73,21 +81,30 @@ def find_pictures(inputs: Sequence[str], reporter: Reporter, *, outside: Path | 
             add(path, Path(path.name))
             continue
         base = Path(path.resolve().name if len(inputs) > 1 else "")
-        below = list(pictures_below(path, outside, fail))
+        below = list(pictures_below(path, outside, fail, left_out.append))
         if not below:
             raise UsageError(f"{text}: there is no picture in this folder ({', '.join(sorted(SUFFIXES))}).")
         for file in below:
             add(file, base / file.relative_to(path))
+    if left_out:
+        first, more = ", ".join(map(str, left_out[:5])), len(left_out) - 5
+        reporter.note(
+            f"left out, since their formats are not read (convert them first): {first}"
+            + (f" and {more} more" if more > 0 else "")
+        )
     return list(pictures.values())
 
 
 def pictures_below(
-    folder: Path, outside: Path | None = None, fail: Callable[[OSError], object] | None = None
+    folder: Path,
+    outside: Path | None = None,
+    fail: Callable[[OSError], object] | None = None,
+    left_out: Callable[[Path], object] = lambda path: None,
 ) -> Iterator[Path]:
     """Files in and below `folder` that are called as pictures are; nothing hidden, and nothing in or below `outside`.
 
     Links to folders are followed at the end, each folder once: they may lead in circles. `fail` is called with the
-    error of every folder that cannot be read.
+    error of every folder that cannot be read, `left_out` with every picture of a format that is not read.
     """
     skipped = Path(os.path.realpath(outside)) if outside else None
     if skipped and Path(os.path.realpath(folder)).is_relative_to(skipped):
@@ -105,8 +122,11 @@ def pictures_below(
             tops.extend(os.path.join(parent, name) for name in links)
             folders[:] = [name for name in shown if name not in links]
             for name in sorted(files):
-                if name[0] != "." and Path(name).suffix.lower() in SUFFIXES:
+                suffix = Path(name).suffix.lower()
+                if name[0] != "." and suffix in SUFFIXES:
                     yield Path(parent) / name
+                elif name[0] != "." and suffix in UNREAD_SUFFIXES:
+                    left_out(Path(parent) / name)
 
 
 def plan(inputs: Sequence[str], output: str, reporter: Reporter, *, force: bool = False) -> list[Job]:

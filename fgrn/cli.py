@@ -115,7 +115,11 @@ def _add_files(parser: argparse.ArgumentParser, inputs: str, output: str) -> Non
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=_seed, help="IRN: draw z at random with this seed (default: z = 0)")
+    parser.add_argument(
+        "--seed",
+        type=_seed,
+        help="IRN: draw z at random with this seed (default: z = 0); for weights that were trained so, not the shipped",
+    )
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

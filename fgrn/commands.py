@@ -21,7 +21,7 @@ from fgrn.figures import by_method, left_out, means
 from fgrn.files import write_atomic, write_json
 from fgrn.images import encode_png, read_image
 from fgrn.lr_files import restore, source_of
-from fgrn.methods import METHODS
+from fgrn.methods import METHODS, label
 from fgrn.pipeline import RescaleError, Rescaler, device_of
 from fgrn.record import prepared
 from fgrn.repeat import repeat
@@ -65,6 +65,9 @@ def downscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
         image = read_image(job.source)
         for notice in image.notices:
             reporter.note(f"{job.source}: {notice}")
+        if image.info:
+            made = f"{label(image.info.method)} x{image.info.scale}"
+            reporter.note(f"{job.source}: this is itself a LR PNG of {made}, and is shrunk once more.")
         lr = rescaler.downscale(image)
         return encode_png(lr, rescaler.info((image.pixels.shape[0], image.pixels.shape[1])))
 

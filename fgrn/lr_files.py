@@ -43,10 +43,11 @@ def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = No
     if info is None:
         if method is None or scale is None:
             missing = [name for name, value in (("method", method), ("scale", scale)) if value is None]
-            raise RescaleError(
+            unnamed = (
                 "This file does not say which method and scale made it (it is not an LR PNG of this program, or its "
-                f"text chunk was removed): name the {' and the '.join(missing)}."
+                f"text chunk was removed or damaged): name the {' and the '.join(missing)}."
             )
+            raise RescaleError(" ".join((*notices, unnamed)))
         return Source(method, scale, None, notices)
     if (method or info.method) != info.method or (scale or info.scale) != info.scale:
         raise RescaleError(

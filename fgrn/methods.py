@@ -151,10 +151,7 @@ def _only_elsewhere(method: str, scale: int) -> str:
     if not others or here.exists() or here.with_suffix(".json").exists():
         return ""
     known = " and ".join(f"x{other}" for other in others)
-    return (
-        f"{METHODS[method].label} has weights for {known} only: choose {known}, or train {here.name} "
-        "(training/README.md)"
-    )
+    return f"{METHODS[method].label} has weights for {known} only: choose {known}"
 
 
 def _owner(method: str) -> str:

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from fgrn.methods import METHODS, SCALES
-from lab import table, viewer
+from lab import links, table, viewer
 from lab.at_once import complain
 from lab.components import NamedChoices, click_number, clicked, html, pictures, upload
 from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE
@@ -23,7 +23,13 @@ OPENED = """linked => {
     document.querySelectorAll('#examples .gallery-item').forEach((e, i) => e.setAttribute('aria-label', names[i]));
     if (linked) document.querySelector('#run').click();
     window.fgrnOpened = true;
-}""".replace("NAMES", json.dumps([f"Example: {name}" for name in EXAMPLES]))
+    const url = new URL(location);
+    if (TABS.includes(url.searchParams.get('tab') ?? 'compare')) return;
+    url.searchParams.delete('tab'); // which there is not
+    history.replaceState(null, '', url);
+}""".replace("NAMES", json.dumps([f"Example: {name}" for name in EXAMPLES])).replace(
+    "TABS", json.dumps(links.TABS)
+)
 SHOW_ADDRESS = """query => {
     const shown = new URLSearchParams(query);
     window.fgrnShowAddress = () => {
@@ -118,7 +124,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     stopped.success(page.measure_stopped, drawing, drawn, **METRIC, **QUIET)
     shots.select(page.measure_region, seen, numbers, concurrency_limit=4, trigger_mode="multiple", **QUIET)
 
-    opened = [badge, image, scale, methods, missing, tabs, linked]
+    opened = [badge, image, scale, methods, missing, tabs, address, linked]
     demo.load(page.opened, None, opened, concurrency_limit=None, **QUIET).success(
         None, linked, None, js=OPENED
     )

@@ -215,11 +215,14 @@ class Handlers:
         """The methods that can be ticked at a scale, and why the others cannot."""
         statuses = self.models.status(scale)
         usable = [(s.label, s.method) for s in statuses if not s.reason]
-        names = [name for _, name in usable]
-        ticked = [name for name in names if name in (FIRST_METHODS if chosen is None else chosen)]
-        if chosen and not ticked:  # none of them exists at this scale
-            ticked = [name for name in names if name in FIRST_METHODS]
-        return NamedChoices(choices=usable, value=ticked), cards.missing(statuses)
+        return NamedChoices(choices=usable, value=self._ticked(scale, chosen)), cards.missing(statuses)
+
+    def _ticked(self, scale: int, chosen: Sequence[str] | None) -> list[str]:
+        """Those of the chosen methods that there are at a scale; the usual ones if there is none of them."""
+        names = self.models.available(scale)
+        usual = [name for name in names if name in FIRST_METHODS]
+        ticked = usual if chosen is None else [name for name in names if name in chosen]
+        return usual if chosen and not ticked else ticked
 
     def rechoose(
         self, scale: int, chosen: Sequence[str], hidden: Sequence[str]
@@ -229,19 +232,25 @@ class Handlers:
         return *self.choices(scale, wanted), [name for name in wanted if name not in here]
 
     def opened(self, request: gr.Request) -> tuple[Any, ...]:
-        """Badge, picture, scale, methods, tab, and whether to run, when the page opens: as its address says."""
+        """Badge, picture, scale, methods, tab, address, and whether to run, when the page opens: as its address says.
+
+        The address is that of what is shown instead, where it asks for what is not there.
+        """
         link = links.read(links.query_of(request), EXAMPLES)
         scale = link.scale or FIRST_SCALE
         asked = [status for status in self.models.status(scale) if status.method in (link.methods or ())]
         missing = [f"The link asks for {s.label} at ×{scale}: {s.reason}." for s in asked if s.reason]
-        for notice in (*link.notices, *missing):
+        in_vain = (*link.notices, *missing)
+        for notice in in_vain:
             gr.Warning(inert(notice), duration=20)
+        example = self.showcases.name_of(str(link.example or EXAMPLES[FIRST_EXAMPLE]))
         return (
             cards.badge(*self.models.summary()),
             str(link.example) if link.example else gr.skip(),
             link.scale or gr.skip(),
             *self.choices(scale, link.methods),
             gr.Tabs(selected=link.tab) if link.tab else gr.skip(),
+            links.write(example, scale, self._ticked(scale, link.methods)) if in_vain else gr.skip(),
             link.asks_for_a_run,
         )
 

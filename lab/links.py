@@ -63,6 +63,8 @@ def read(query: Mapping[str, str], examples: Mapping[str, Path]) -> Link:
             for name in asked
             if name not in METHODS
         ]
+        if not asked:
+            notices.append("The link asks for no method.")
     return Link(
         example=examples[example] if example else None,
         scale=int(scale) if scale else None,

@@ -23,7 +23,7 @@ from lab.snapshot import read
 
 OTHER_WEIGHTS = "Allow other weights"
 FROM_FILE = "file"
-ENLARGED = "Enlarged by bicubic"
+ENLARGED = "Bicubic enlarged"
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,6 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
                 info="Restore although the file was made with other weights than these.",
                 elem_id="lr-other",
             )
-            outdated = html(elem_id="restore-outdated")
             with gr.Row():
                 start = gr.Button("Restore", variant="primary", elem_id="restore", scale=2, min_width=120)
                 stop = gr.Button("Stop", elem_id="restore-stop", scale=1, min_width=80)
@@ -93,6 +92,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
             )
             compared_with = html(elem_id="restore-compared")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
+            outdated = html(elem_id="restore-outdated")
             status = html(
                 lines.status("Nothing restored yet: a LR PNG is all that is needed", False),
                 elem_id="restore-status",

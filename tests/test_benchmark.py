@@ -216,6 +216,15 @@ def test_a_damaged_zip_says_so(damage: str, tmp_path: Path, folder: Path) -> Non
         archive.collect([str(path)])
 
 
+def test_pictures_that_are_not_read_are_named(tmp_path: Path, folder: Path) -> None:
+    data = (folder / "a.png").read_bytes()
+    path = packed(tmp_path / "set.zip", {"a.png": data, "b.HEIC": b"x", "notes.txt": b"x"})
+    alone = tmp_path / "c.nef"
+    alone.write_bytes(b"x")
+    found = archive.collect([path, str(alone)])
+    assert found.skipped == {"b.HEIC": archive.UNREAD, "c.nef": archive.UNREAD}
+
+
 def test_of_many_files_that_are_left_out_the_first_are_named(tmp_path: Path, folder: Path) -> None:
     path = tmp_path / "many.zip"
     with zipfile.ZipFile(path, "w") as target:

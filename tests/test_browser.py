@@ -162,7 +162,7 @@ def test_what_was_restored_is_measured_against_an_original_that_comes_later(
     expect(page.locator("#restored [data-of=lr]")).to_be_hidden()
     expect(page.locator("#restored [data-act=region]")).to_be_hidden()
     upload(page, "#restore-original", picture)
-    expect(titles).to_have_text(["Enlarged by bicubic − HR", "FGRN restored − HR"])
+    expect(titles).to_have_text(["Bicubic enlarged − HR", "FGRN restored − HR"])
     psnr = metrics.psnr_y(result.hr, result.reconstruction, 4)
     expect(numbers.locator("[data-method=fgrn] [data-key=psnr_y]")).to_contain_text(f"{psnr:.2f}")
     expect(said).to_have_text("")
@@ -201,7 +201,7 @@ def test_the_lr_picture_of_compare_is_restored_at_first_and_at_a_click(
     finished(page)
     open_restore(visitor)
     expect(page.locator("#restored .vw-title b")).to_have_text(
-        ["HR", "Enlarged by bicubic", "FGRN restored", "LR"]
+        ["HR", "Bicubic enlarged", "FGRN restored", "LR"]
     )
     expect(page.locator("#lr-facts")).to_contain_text("made by FGRN ×4 from 512 × 512")
     said = page.locator("#restore-outdated")

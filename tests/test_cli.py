@@ -120,6 +120,37 @@ def test_folder_keeps_its_structure(folder: Path, tmp_path: Path, capfd: pytest.
     assert read_image(back / "trip/day.1/b.v2.png").pixels.shape == (40, 33, 3)
 
 
+def test_pictures_of_a_folder_that_are_not_read_are_named(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("IMG_1.HEIC", "trip/raw.nef", "notes.txt", ".hidden.heic"):
+        (folder / name).write_bytes(b"x")
+    assert run("downscale", folder, "-o", tmp_path / "small", "--method", "bicubic") == 0
+    said = capfd.readouterr().err
+    assert "convert them first" in said and "IMG_1.HEIC" in said and "raw.nef" in said
+    assert "notes" not in said and "hidden" not in said and "3 of 3 pictures written" in said
+
+
+def test_a_small_picture_that_is_shrunk_again_is_named(
+    picture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = tmp_path / "small.png"
+    assert run("downscale", picture, "-o", small, "--method", "bicubic", "--scale", "2") == 0
+    assert "LR PNG" not in capfd.readouterr().err
+    assert run("downscale", small, "-o", tmp_path / "smaller.png", "--method", "bicubic", "--scale", "2") == 0
+    assert "small.png: this is itself a LR PNG of Bicubic x2" in capfd.readouterr().err
+
+
+def test_a_file_that_says_nothing_says_what_is_wrong_with_it(
+    picture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = tmp_path / "small.jpg"
+    Image.open(picture).resize((20, 20)).convert("RGB").save(small)
+    assert run("upscale", small, "-o", tmp_path / "back.png") == 1
+    said = capfd.readouterr().err
+    assert said.index("compressed with losses") < said.index("name the method and the scale")
+
+
 def test_quiet_says_nothing(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run("downscale", folder, "-o", tmp_path / "small", "--method", "bicubic", "--quiet") == 0
     assert capfd.readouterr() == ("", "")

@@ -69,6 +69,7 @@ def test_a_tab_goes_by_its_own_name_too(text: str, tab: str | None) -> None:
         ({"scale": "3"}, "none of 2, 4"),
         ({"tab": "<b>"}, "none of compare"),
         ({"methods": "magic"}, "method 'magic'"),
+        ({"methods": ""}, "no method"),
     ],
 )
 def test_what_a_link_asks_for_in_vain_is_named(query: dict[str, str], words: str) -> None:
@@ -114,10 +115,11 @@ def test_examples_run_once_for_all(examples: dict[str, Path], tmp_path: Path) ->
 def test_the_page_waits_for_the_link_instead_of_drawing_the_first_example(examples: dict[str, Path]) -> None:
     page = handlers.Handlers()
     assert list(page._watch_example(Ticket(), Shown(), visit("example=coffee"))) == [gr.skip()]
-    _, image, scale, methods, _, tabs, linked = page.opened(
+    _, image, scale, methods, _, tabs, address, linked = page.opened(
         visit("example=coffee&scale=2&methods=fgrn&tab=about")
     )
     assert (image, scale, methods.value, linked) == (str(examples["coffee"]), 2, ["fgrn"], True)
+    assert address == gr.skip(), "it says what is shown"
     assert tabs.selected == "about"
     assert page.opened(visit("tab=about"))[-1] is False
     shown = Shown()
@@ -134,8 +136,9 @@ def test_a_link_to_methods_without_weights_runs_the_others_and_says_why(
     page = handlers.Handlers()
     for asked, ticked in (("du_bic", ["bicubic", "irn", "fgrn"]), ("bicubic,du_none", ["bicubic"])):
         said.clear()
-        methods = page.opened(visit(f"scale=2&methods={asked}"))[3]
+        *_, methods, _, _, address, _ = page.opened(visit(f"scale=2&methods={asked}"))
         assert methods.value == ticked
+        assert address == f"example=portrait&scale=2&methods={','.join(ticked)}"
         assert len(said) == 1 and "at ×2" in said[0] and "has weights for x4 only" in said[0]
 
 
@@ -204,6 +207,9 @@ def test_back_and_forward_lead_from_tab_to_tab(browser: Browser, url: str, width
 @pytest.mark.browser
 def test_a_bad_link_says_why_and_opens(visitor: Visitor) -> None:
     page = visitor.page
-    page.goto(f"{visitor.url}?example=<img src=x onerror=alert(1)>&tab=none")
+    page.goto(f"{visitor.url}?example=<img src=x onerror=alert(1)>&scale=3&tab=none&__theme=light")
     expect(page.get_by_test_id("toast-body").first).to_contain_text("which is none of")
     expect(page.locator("#numbers caption")).to_contain_text("portrait")
+    page.wait_for_url(lambda url: "onerror" not in url)
+    query = dict(parse_qsl(urlsplit(page.url).query))
+    assert query == {"example": "portrait", "scale": "4", "methods": "bicubic,irn,fgrn", "__theme": "light"}

@@ -489,7 +489,7 @@ def test_the_crossing_is_the_first_amount_below_bicubic() -> None:
     assert "never falls below" in verdicts.crossings(stress_run(flat, [27.0] * 9))[0]
     assert "never falls below" in verdicts.crossings(stress_run(flat, [25.96] * 9))[0], "nobody sees that"
     last = [27.0] * 8 + [20.0]
-    assert "at quality 30, the most that was tried (20.00" in verdicts.crossings(stress_run(flat, last))[0]
+    assert "at quality 30, the lowest that was tried (20.00" in verdicts.crossings(stress_run(flat, last))[0]
     [text] = verdicts.crossings(stress_run(flat, [30.0, 29, 28, 27, 25, 24, 23, 27, 21]))
     assert "at quality 70, but not at all that follow (25.00 against 26.00 dB)" in text
     assert verdicts.crossings(stress_run(flat, falling[:5])) == [], "not before the curve is whole"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from fgrn.batch import SUFFIXES
+from fgrn.batch import SUFFIXES, UNREAD_SUFFIXES
 from fgrn.images import ImageError
 from fgrn.record import BOUNDED, ZIP_ERRORS
 from lab.asked import RequestError
@@ -21,6 +21,7 @@ from lab.files import readable_size, shown_name
 MAX_PICTURES = 200
 MAX_BYTES = 64_000_000  # of one picture file
 MAX_TOTAL_BYTES = 1_000_000_000  # of all pictures of a request, unpacked
+UNREAD = "Its format is not read. Convert it to PNG, JPEG or TIFF first."
 MAX_SKIPPED = 50  # files of which it is said why they are left out
 MAX_DIRECTORY = (
     1_000_000  # bytes: the table of contents of a ZIP, which is read whole; some ten thousand entries
@@ -94,6 +95,8 @@ def collect(paths: Sequence[str]) -> Collected:
         elif path.suffix.lower() in SUFFIXES:
             sources.append(Source(shown_name(path.name), path))
             total += path.stat().st_size
+        elif path.suffix.lower() in UNREAD_SUFFIXES:
+            skipped[shown_name(path.name)] = UNREAD
         else:
             skipped[shown_name(path.name)] = "This is neither a picture nor a ZIP."
         _check(len(sources), total)
@@ -190,12 +193,14 @@ def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
     for index, entry in enumerate(entries):
         inside = PurePosixPath(entry.filename.replace("\\", "/"))
         title = shown_name(str(inside))
-        if entry.filename.endswith("/") or inside.suffix.lower() not in SUFFIXES:
+        if entry.filename.endswith("/") or inside.suffix.lower() not in SUFFIXES | UNREAD_SUFFIXES:
             continue
         if any(part.startswith(".") and part != ".." for part in inside.parts) or "__MACOSX" in inside.parts:
             continue
         if inside.is_absolute() or ".." in inside.parts or PureWindowsPath(inside).drive:
             skipped[title] = "Its name points to a place outside the ZIP."
+        elif inside.suffix.lower() in UNREAD_SUFFIXES:
+            skipped[title] = UNREAD
         elif entry.flag_bits & 1:
             skipped[title] = "It is encrypted. Pack it without a password."
         elif entry.compress_type not in BOUNDED:

@@ -57,12 +57,12 @@ def _methods(content: dict[str, Any], dataset: str, here: dict[str, Card | None]
 
 
 def _where(content: dict[str, Any], dataset: str, methods: tuple[str, ...]) -> str:
-    """The machine and the date; several, if the methods were not measured together."""
-    entries = [content["datasets"][dataset][method] for method in methods]
-    environments = [entry.get("environment", content["environment"]) for entry in entries]
-    return "; ".join(
-        dict.fromkeys(f"{environment['machine']}, {environment['date']}" for environment in environments)
-    )
+    """The machine and the dates; several, if the methods were not measured together."""
+    dates: dict[str, set[str]] = {}
+    for method in methods:
+        environment = content["datasets"][dataset][method].get("environment", content["environment"])
+        dates.setdefault(environment["machine"], set()).add(environment["date"])
+    return "; ".join(f"{machine}, {' and '.join(sorted(found))}" for machine, found in dates.items())
 
 
 def _scores(row: dict[str, Plain]) -> Scores:

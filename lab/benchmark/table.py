@@ -85,8 +85,10 @@ def _mean(
         title = escape(mean.reason, quote=True)
         return f'<td data-key="{key}"><span class="fg-na" title="{title}">n/a</span></td>'
     text, shown = SHOW[key](mean.value), spread if math.isfinite(mean.value) else None
-    is_best = text == best[key] and not trivial(method, key)
-    return marked(key, escape(text), is_best, _spread(bench, key, shown))
+    why, below = trivial(method, key), _spread(bench, key, shown)
+    if why:
+        return f'<td data-key="{key}"><span class="fg-na" title="{why}">{escape(text)}</span>{below}</td>'
+    return marked(key, escape(text), text == best[key], below)
 
 
 def _spread(bench: Bench, key: str, spread: Score | None = None) -> str:

@@ -167,7 +167,7 @@ def _change_section(
         changes.MAX_SIGMA,
         changes.MAX_RADIUS,
     )
-    with gr.Row():
+    with gr.Row(elem_classes="fg-stacked"):
         kind = gr.Radio(
             [(label, name) for name, label in KINDS.items()],
             value="level",

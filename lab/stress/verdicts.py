@@ -72,7 +72,7 @@ def _crossing(kind: str, method: str, values: dict[tuple[str, float], float]) ->
     if worse != steps[-len(worse) :]:
         where = f"at {first}, but not at all that follow"
     elif len(worse) == 1:
-        where = f"at {first}, the most that was tried"
+        where = f"at {first}, the {'lowest' if kind in CODECS else 'most'} that was tried"
     else:
         where = f"from {first} {'down' if kind in CODECS else 'on'}"
     return f"{head} is below bicubic {where} ({ours} against {bicubic} dB)."
