@@ -26,7 +26,7 @@ from fgrn.pipeline import RescaleError, Rescaler, device_of
 from fgrn.record import prepared
 from fgrn.repeat import repeat
 from fgrn.rescalers import Rescalers
-from fgrn.scores import METRICS, Scores, plain
+from fgrn.scores import BLIND, METRICS, Scores, plain
 
 DEFAULT_METHODS = ("bicubic", "irn", "fgrn")
 
@@ -123,7 +123,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
         try_writing(Path(arguments.json))
     reporter.unread_goes_on = bool(arguments.json)
     rescalers = _compared(arguments, reporter)
-    shown = [key for key in METRICS if arguments.no_reference or key not in ("niqe", "piqe")]
+    shown = [key for key in METRICS if arguments.no_reference or key not in BLIND]
     figures: dict[str, dict[str, Scores]] = {}
     with reporter.progress(len(pictures) * len(rescalers), "run") as advance:
         for path in pictures:

@@ -33,3 +33,11 @@ def usable_device(device: str | torch.device | None) -> torch.device:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"device {device} cannot be used ({reason}): choose another, such as cpu") from error
     return torch.device(device)
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether bf16 saves time on a device. A gradient need not be exact: what it leads to is measured in float32."""
+    if device.type == "cpu":
+        capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

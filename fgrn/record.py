@@ -21,10 +21,10 @@ from typing import Any
 import torch
 
 from fgrn import __version__
+from fgrn.devices import computes_in_bf16
 from fgrn.figures import Figures, Notices, figures_csv, figures_json
 from fgrn.methods import METHODS, SCALES
 from fgrn.pixels import Pixels, crop_to_multiple
-from fgrn.refine import computes_in_bf16
 
 RECORD_FORMAT = 1
 PROTOCOLS = {
@@ -152,7 +152,7 @@ def parse(content: Any) -> Record:
     """
     try:
         _keys(content, {"format", *(entry.name for entry in fields(Record))}, RUN)
-        if content["format"] != RECORD_FORMAT:
+        if type(content["format"]) is not int or content["format"] != RECORD_FORMAT:
             raise ValueError(f"its format is {content['format']!r}, this version reads {RECORD_FORMAT}")
         _keys(content["settings"], {entry.name for entry in fields(Settings)}, "settings")
         if not isinstance(content["settings"]["methods"], list) or not isinstance(content["inputs"], list):
@@ -234,9 +234,13 @@ def _load(archive: zipfile.ZipFile, name: str) -> Any:
     if len(data) > _MAX_BYTES:
         raise RecordError(f"{name} in this ZIP is larger than any that the page makes.")
     try:
-        return json.loads(data)
+        return json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{name} in this ZIP is no JSON. Download it again.") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _text(content: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fgrn.compute import as_array, as_tensor, with_room
+from fgrn.devices import computes_in_bf16
 from fgrn.models import RescalingNet
 from fgrn.ops import GREY_LEVELS, grey_levels, nearly_quantise, quantise
 from fgrn.pixels import Pixels
@@ -102,11 +103,3 @@ def _grown(window: Window, scale: int) -> slice:
     """The core and half of what is around it in the source: further out the decoder would need to see more."""
     (start, stop), (first, last) = window.core, window.source
     return slice((start - (start - first) // 2 - first) * scale, (stop + (last - stop) // 2 - first) * scale)
-
-
-def computes_in_bf16(device: torch.device) -> bool:
-    """Whether bf16 saves time on a device. A gradient need not be exact: what it leads to is measured in float32."""
-    if device.type == "cpu":
-        capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

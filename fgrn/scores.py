@@ -17,6 +17,9 @@ class Score:
 Scores = dict[str, Score]
 """Figures of one picture through one method, by the keys of `METRICS`; `x_exact` in percent."""
 
+BLIND = ("niqe", "piqe")
+"""Those that judge LR by itself: slow, so measured on request."""
+
 Plain = float | str | None
 """A figure for programs: a number, "inf" of equal pictures, or None where there is none."""
 

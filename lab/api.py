@@ -12,7 +12,7 @@ from fgrn.methods import SCALES
 from lab import region, restore, table
 from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
 from lab.compare import compare, measure
-from lab.components import shown_errors
+from lab.errors import shown_errors
 from lab.files import Store, stem
 from lab.models import Models
 from lab.region import Region

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from anyio import CapacityLimiter, to_thread
 
-from lab.components import Refusal, shown_errors
+from lab.errors import Refusal, shown_errors
 
 AT_MOST = 4  # at a time: each may hold whole pictures
 

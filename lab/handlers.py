@@ -20,7 +20,8 @@ from lab import asked, cards, compare, example_cache, lines, links, reader, regi
 from lab.ahead import Ahead
 from lab.at_once import AtOnce
 from lab.compare import AT_ONCE
-from lab.components import NamedChoices, explained, inert, picture_value, shown_errors
+from lab.components import NamedChoices, picture_value
+from lab.errors import explained, inert, shown_errors
 from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE
 from lab.files import DAY, Store, holds, private_folder, readable_size
 from lab.models import Models

@@ -13,16 +13,8 @@ from fgrn.methods import METHODS, RESTORING, SCALES
 from lab import cards, lines, restore, table, viewer
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
-from lab.components import (
-    click_number,
-    clicked,
-    explained,
-    html,
-    nothing_to_do,
-    picture_value,
-    pictures,
-    upload,
-)
+from lab.components import click_number, clicked, html, picture_value, pictures, upload
+from lab.errors import explained, nothing_to_do
 from lab.handlers import Handlers
 from lab.queues import CHECK, METRIC, QUIET, shown_waiting
 from lab.restore import Restored

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from lab import lines
-from lab.components import Refusal, plain_text, shown_errors
+from lab.errors import Refusal, plain_text, shown_errors
 from lab.lines import failed, status
 from lab.models import Interrupted
 

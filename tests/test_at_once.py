@@ -18,7 +18,8 @@ from gradio import helpers
 import app
 from lab.asked import RequestError
 from lab.at_once import AT_MOST, AtOnce, complain
-from lab.components import LenientSlider, shown_errors
+from lab.components import LenientSlider
+from lab.errors import shown_errors
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")
 

@@ -525,7 +525,7 @@ def test_figures_of_the_shipped_weights_are_there_beforehand(
                     share = 100 if key == "x_exact" else 1
                     assert score.value == pytest.approx(share * float(mean)), (name, method, key)
         assert "paper" in table.summary(bench)
-        assert not any(key in table.summary(bench) for key in runs.TIMES), "measured on different days"
+        assert not any(key in table.summary(bench) for key in TIMINGS), "measured on different days"
         bold = re.findall(
             r'data-key="psnr_y" class="fg-best"><strong>([0-9.]+)</strong>', table.summary(bench)
         )
@@ -739,6 +739,7 @@ def sound_run() -> dict[str, Any]:
     ("change", "message"),
     [
         ({"format": 2}, "format is 2"),
+        ({"format": True}, "format is True"),
         ({"more": 1}, "exactly the keys"),
         ({"settings": {"scale": 4}}, "settings must have exactly"),
         ({"settings.scale": 3}, "scale must be one of"),
@@ -771,6 +772,12 @@ def test_a_damaged_record_is_refused(change: dict[str, Any], message: str) -> No
         target[last] = value
     with pytest.raises(RecordError, match=message):
         record.parse(content)
+
+
+def test_figures_that_json_does_not_know_are_refused(tmp_path: Path) -> None:
+    run, figures = json.dumps(sound_run()).encode(), b'{"images": {"a": {"fgrn": {"psnr_y": NaN}}}}'
+    with pytest.raises(RecordError, match=r"figures\.json in this ZIP is no JSON"):
+        record.unpack(Path(packed(tmp_path / "a.zip", {record.RUN: run, record.FIGURES: figures})))
 
 
 def test_other_zips_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES, load_card
 from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, Result, device_of, load, rescale
 from fgrn.pixels import Pixels, crop_to_multiple
-from fgrn.scores import METRICS, Plain, Score, Scores, plain
+from fgrn.scores import BLIND, METRICS, Plain, Score, Scores, plain
 from training.data import list_images
 from training.environment import environment
 from training.options import ONE_OR_MORE, THREADS, add_figures, write_figures
@@ -279,7 +279,7 @@ def _warn(dataset: str, images: list[dict[str, Scores]], skipped: dict[str, str]
         logger.warning("%s: %s is skipped: %s", dataset, name, reason)
     rows = [row for image in images for row in image.values()]
     missing = []
-    for key in ("niqe", "piqe"):
+    for key in BLIND:
         reasons = [row[key].reason for row in rows if key in row and row[key].value is None]
         if reasons:
             [(reason, _)] = Counter(reasons).most_common(1)

@@ -14,7 +14,8 @@ from lab.asked import RequestError, check_scale
 from lab.benchmark import archive, kept, plots, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
-from lab.components import explained, picture_value, shown_errors
+from lab.components import picture_value
+from lab.errors import explained, shown_errors
 from lab.examples import EXAMPLES, FIRST_SCALE
 from lab.files import stem
 from lab.handlers import Handlers

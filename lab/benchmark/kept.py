@@ -10,10 +10,11 @@ from typing import Any
 
 from fgrn.checkpoint import Card
 from fgrn.comparison import TOO_SMALL
+from fgrn.figures import TIMINGS
 from fgrn.methods import cards
 from fgrn.record import Settings
-from fgrn.scores import METRICS, Plain, Score, Scores
-from lab.benchmark.runs import BLIND, TIMES, Bench
+from fgrn.scores import BLIND, METRICS, Plain, Score, Scores
+from lab.benchmark.runs import Bench
 from lab.progress import Progress
 
 RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
@@ -68,7 +69,7 @@ def _where(content: dict[str, Any], dataset: str, methods: tuple[str, ...]) -> s
 def _scores(row: dict[str, Plain]) -> Scores:
     """The inverse of `fgrn.scores.plain`, without times: methods were measured on different days, and beside others."""
     scores = {}
-    for key in (key for key in METRICS if key not in TIMES):
+    for key in (key for key in METRICS if key not in TIMINGS):
         value = row.get(key)
         if value is not None:
             scores[key] = Score(100 * float(value) if key == "x_exact" else float(value))

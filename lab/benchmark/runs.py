@@ -30,8 +30,6 @@ from lab.reader import read_upload
 
 PAPER = Path(__file__).resolve().parents[2] / "assets" / "results" / "paper.json"
 PAPER_KEYS = ("psnr_y", "ssim_y")
-BLIND = ("niqe", "piqe")  # measured on request
-TIMES = ("seconds_down", "seconds_up")
 
 
 @dataclass(frozen=True)

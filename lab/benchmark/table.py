@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from fgrn.figures import by_method, left_out
+from fgrn.figures import TIMINGS, by_method, left_out
 from fgrn.methods import METHODS
-from fgrn.scores import METRICS, Score
-from lab.benchmark.runs import BLIND, PAPER_KEYS, TIMES, Bench, paper_row
+from fgrn.scores import BLIND, METRICS, Score
+from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
 from lab.table import COLUMNS, best_of, head, marked, trivial
 
 SHOW = {column.key: column.show for column in COLUMNS}
@@ -131,7 +131,7 @@ def _keys(bench: Bench) -> list[str]:
     """The figures that have a column in the summary."""
     left_out = () if bench.settings.no_reference else BLIND
     known = (column.key for column in COLUMNS if column.key not in left_out)
-    return [key for key in known if not (bench.kept and key in TIMES)]
+    return [key for key in known if not (bench.kept and key in TIMINGS)]
 
 
 def _list(title: str, lines: Mapping[str, Sequence[str]]) -> str:

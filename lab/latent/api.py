@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fgrn.scores import plain_number
-from lab.components import shown_errors
+from lab.errors import shown_errors
 from lab.files import Store
 from lab.latent import changes
 from lab.latent.studies import Study, study
@@ -20,7 +20,8 @@ class LatentApi:
     store: Store
 
     def latent(self, image: str | None, method: str, scale: float) -> tuple[dict[str, object], list[str]]:
-        """Look at x of a picture: fgrn, fgrn_refined, du_none or du_bic at scale 2 or 4.
+        """Look at x of a picture: fgrn, fgrn_refined, du_none or du_bic at a scale
+        for which it has weights (see /methods).
 
         Figures: x_exact (share of the values of x that come back through 8-bit LR), largest_error (grey levels),
         errors (number of values by error: 0, 1, 2, ...), clipped (share outside 0..255 before rounding), psnr_y (of

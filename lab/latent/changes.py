@@ -14,9 +14,11 @@ from fgrn.scores import format_score
 from lab.asked import RequestError
 from lab.files import Store
 from lab.latent import views
+from lab.latent.brush import Stroke, brushed, reached
 from lab.latent.studies import Study, networks, save_view
-from lab.latent.views import Stroke
+from lab.latent.views import clamped
 from lab.models import Models
+from lab.stress.damage import noisy
 
 KINDS = {"level": "Grey level", "noise": "Noise", "brush": "Brush"}
 MAX_POINTS = 5_000  # of all strokes together
@@ -40,10 +42,10 @@ class Change:
     def apply(self, lr: Pixels) -> Pixels:
         """The changed LR picture."""
         if self.kind == "level":
-            return views.shifted(lr, self.levels)
+            return clamped(lr.astype(np.int32) + self.levels)
         if self.kind == "noise":
-            return views.noisy(lr, self.sigma, self.seed)
-        return views.brushed(lr, self.strokes)
+            return noisy(lr, self.sigma, self.seed)
+        return brushed(lr, self.strokes)
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def paintable(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:
         raise RequestError(
             f"More than {MAX_POINTS:,} points are painted. Clear the brush and use a larger one."
         )
-    if sum(map(views.reached, strokes)) > MAX_REACHED:
+    if sum(map(reached, strokes)) > MAX_REACHED:
         raise RequestError("These strokes are too long to be painted. Clear the brush and draw shorter ones.")
     return strokes
 

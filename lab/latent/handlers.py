@@ -14,10 +14,12 @@ from fgrn.methods import METHODS
 from lab import asked, cards, lines
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
-from lab.components import Refusal, explained, nothing_to_do, picture_value
+from lab.components import picture_value
+from lab.errors import Refusal, explained, nothing_to_do
 from lab.files import holds
 from lab.handlers import Handlers
-from lab.latent import changes, markup, studies, views
+from lab.latent import changes, markup, studies
+from lab.latent.brush import brushed
 from lab.latent.changes import Change
 from lab.latent.looks import LookHandlers, Looks
 from lab.latent.painting import Canvas, Painting
@@ -206,7 +208,7 @@ class LatentHandlers:
         It draws strokes itself until the value names the message that they were in; it numbers its messages.
         """
         try:
-            painted = views.brushed(study.pixels("lr"), canvas.strokes)
+            painted = brushed(study.pixels("lr"), canvas.strokes)
             lr = studies.save_view(self.store, painted, f"{study.prefix}_painted")
             page = markup.canvas(study, lr, canvas.problem)
         except Exception as error:

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lab.components import picture_value, shown_errors
+from lab.components import picture_value
+from lab.errors import shown_errors
 from lab.files import Store
 from lab.latent import markup, plots, studies, views
 from lab.latent.studies import Study

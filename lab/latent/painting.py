@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.latent.views import Stroke
+from lab.latent.brush import Stroke
 
 _LOCK = threading.Lock()  # one for all: Gradio copies the first painting of every visitor
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lab import asked
-from lab.components import shown_errors
+from lab.errors import shown_errors
 from lab.models import Models
 from lab.stress.damage import KINDS
 from lab.stress.rows import Row, rows

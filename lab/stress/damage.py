@@ -92,11 +92,7 @@ def damage(lr: Pixels, kind: str, amount: float) -> Pixels:
     if kind == "blur":
         return np.asarray(Image.fromarray(lr).filter(ImageFilter.GaussianBlur(amount))) if amount else lr
     if kind == "noise":
-        noise = np.random.default_rng(NOISE_SEED).normal(
-            0, 1, lr.shape
-        )  # scaled: the same pattern throughout
-        noised: Pixels = np.clip(np.rint(lr + amount * noise), 0, 255).astype(np.uint8)
-        return noised
+        return noisy(lr, amount, NOISE_SEED)
     if kind == "resize":
         height, width = lr.shape[:2]
         if not amount:
@@ -105,6 +101,13 @@ def damage(lr: Pixels, kind: str, amount: float) -> Pixels:
         resized = Image.fromarray(lr).resize(other, Image.Resampling.BICUBIC)
         return np.asarray(resized.resize((width, height), Image.Resampling.BICUBIC))
     raise ValueError(f"unknown kind of damage {kind!r}; choose one of {', '.join(KINDS)}")
+
+
+def noisy(lr: Pixels, sigma: float, seed: int) -> Pixels:
+    """Gaussian noise of `sigma` grey levels, rounded; a seed stands for the same pattern at every sigma."""
+    noise = np.random.default_rng(seed).normal(0, 1, lr.shape)
+    noised: Pixels = np.clip(np.rint(lr + sigma * noise), 0, 255).astype(np.uint8)
+    return noised
 
 
 def _saved(pixels: Pixels, codec: str, **options: int) -> bytes:

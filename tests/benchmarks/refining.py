@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 
-from fgrn.devices import default_device
+from fgrn.devices import computes_in_bf16, default_device
 from fgrn.images import read_image
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import SCALES
 from fgrn.metrics import psnr_y
 from fgrn.pipeline import load
-from fgrn.refine import computes_in_bf16, refine
+from fgrn.refine import refine
 from tests.benchmarks.figures import report
 from training.environment import device_name
 from training.on_graphics import EXAMPLES, PHOTOS
