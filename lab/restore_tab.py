@@ -64,7 +64,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
                 elem_classes="fg-pixelated",
             )
             facts = html(tab.describe(None), elem_id="lr-facts")
-            take = gr.Button("Take the LR picture of Compare", size="sm", elem_id="restore-take")
+            take = gr.Button("Take LR picture and original of Compare", size="sm", elem_id="restore-take")
             method = gr.Dropdown(methods, value=restore.FROM_FILE, label="Method", elem_id="lr-method")
             scale = gr.Dropdown(scales, value=restore.FROM_FILE, label="Scale", elem_id="lr-scale")
             other = gr.Checkbox(

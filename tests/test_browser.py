@@ -192,6 +192,7 @@ def test_restoring_without_the_note_asks_for_method_and_scale(
     page.locator("#restore").click()
     expect(page.locator("#restored figure").first).to_contain_text("100 × 80")
     expect(page.locator("#restore-status")).to_contain_text("size of the original is not known")
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)  # what was refused before is over
 
 
 def test_the_lr_picture_of_compare_is_restored_at_first_and_at_a_click(

@@ -232,6 +232,15 @@ def test_rows_stream_and_files_come_down(visitor: Visitor, bench_folder: Path, t
     result = fgrn.rescale(fgrn.load("fgrn", 4), bench_folder / "Set5" / "img_1.png")
     psnr = metrics.psnr_y(result.hr, result.reconstruction, 4)
     expect(rows.nth(1)).to_contain_text(f"{psnr:.2f}")
+    column = page.locator("#bench-rows [data-column='2']")  # SSIM-Y of bicubic
+    numbers = "rows => rows.map(row => Number.parseFloat(row.cells[2].textContent))"
+    names = rows.locator("th").all_inner_texts()
+    for direction, reverse in (("ascending", False), ("descending", True)):
+        column.click()
+        expect(page.locator("#bench-rows th[aria-sort]")).to_have_attribute("aria-sort", direction)
+        assert (found := rows.evaluate_all(numbers)) == sorted(found, reverse=reverse) and len(set(found)) > 1
+    page.locator("#bench-rows [data-column='0']").click()
+    expect(rows.locator("th")).to_have_text(sorted(names))
     for ending, text in (("csv", "CSV"), ("zip", "ZIP")):
         with page.expect_download() as event:
             page.locator("#bench-links a[download]", has_text=text).click()

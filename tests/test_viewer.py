@@ -703,7 +703,11 @@ def test_keys_are_told_to_those_who_do_not_see(view: Viewer) -> None:
     for key, said in (
         ("f", "flip, HR"),
         ("2", "Bicubic restored"),
+        ("n", "IRN restored"),
+        ("p", "Bicubic restored"),
         ("s", "slider, Bicubic restored, right of the divider FGRN restored"),
+        ("p", "Bicubic restored, right of the divider IRN restored"),
+        ("n", "Bicubic restored, right of the divider FGRN restored"),
         ("e", "error, signed, Y, gain 8"),
         ("o", "LR and x, signed, Y, gain 8"),
         ("o", "restored, signed, Y, gain 8"),

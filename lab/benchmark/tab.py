@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -26,6 +27,7 @@ PROTOCOL = (
     "best of the column; what is so by construction does not compete. What was measured beforehand has no times: "
     "it was not measured side by side."
 )
+SORT = Path(__file__).with_name("sort.js")
 HELP = (
     "NIQE and PIQE judge the LR picture and take some seconds each. The ZIP of a run that is made here repeats it: "
     "python -m fgrn repeat NAME.zip FOLDER"
@@ -84,7 +86,7 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
             table = html(_empty(), elem_id="bench-summary")
             downloads = pictures(elem_id="bench-links")
             plot = gr.Plot(show_label=False, container=False, visible=False, elem_id="bench-plot")
-            rows = html(elem_id="bench-rows")
+            rows = gr.HTML(js_on_load=SORT.read_text("utf-8"), apply_default_css=False, elem_id="bench-rows")
             html(f'<p class="fg-notes">{HELP}</p>{help_text(PROTOCOL)}')
 
     drawn = [run, status, plot, table, downloads, rows]

@@ -50,7 +50,8 @@ def pictures(bench: Bench) -> str:
     heads = "".join(
         f'<th scope="col" colspan="2" class="fg-span">{escape(METHODS[m].label)}</th>' for m in methods
     )
-    units = "".join('<th scope="col">PSNR-Y</th><th scope="col">SSIM-Y</th>' for _ in methods)
+    titles = [title for _ in methods for title in ("PSNR-Y", "SSIM-Y")]
+    units = "".join(f'<th scope="col">{_sorts(number, title)}</th>' for number, title in enumerate(titles, 1))
     rows = "".join(
         f'<tr><th scope="row" title="{escape(name, quote=True)}">{escape(name)}</th>'
         + "".join(_pair(scores.get(m), bench.progress.active) for m in methods)
@@ -61,9 +62,15 @@ def pictures(bench: Bench) -> str:
     lists += _list("Changed on reading", bench.notices)
     if not rows:
         return lists
-    columns = f'<th scope="col" rowspan="2">Picture</th>{heads}</tr><tr>{units}'
+    columns = f'<th scope="col" rowspan="2">{_sorts(0, "Picture")}</th>{heads}</tr><tr>{units}'
     caption = f"{len(bench.done)} of {len(bench.names)} pictures measured"
     return _table("Pictures", caption, columns, rows, "fg-tall") + lists
+
+
+def _sorts(column: int, title: str) -> str:
+    """A head that sorts the rows, by sort.js."""
+    hint = "Sort by this column"
+    return f'<button type="button" class="fg-sort" data-column="{column}" title="{hint}">{title}</button>'
 
 
 def _table(label: str, caption: str, heads: str, rows: str, kind: str = "") -> str:

@@ -40,6 +40,8 @@ const KEYS = {
   // On the pictures it scrolls nothing away, whatever the mode.
   " ": (viewer) =>
     viewer.state.mode === "flip" ? viewer.set(flipBack(viewer.state)) : document.activeElement === viewer.stage,
+  n: (viewer) => step(viewer, 1),
+  p: (viewer) => step(viewer, -1),
   z: (viewer) => viewer.zoomTo(1),
   "[": (viewer) => viewer.moveDivider(-0.02),
   "]": (viewer) => viewer.moveDivider(0.02),
@@ -57,6 +59,12 @@ const KEYS = {
   "?": ACTIONS.help,
   escape: (viewer) => viewer.leave(),
 };
+
+function step(viewer, direction) {
+  if (!["slider", "flip"].includes(viewer.state.mode)) return false;
+  viewer.set(stepTo(viewer.state, direction));
+  return true;
+}
 
 function pressArrow(viewer, key, shift) {
   const [dx, dy] = PAN[key];

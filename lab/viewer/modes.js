@@ -56,6 +56,16 @@ function flipTo(state, key) {
   return now === key ? { flip: key } : { flip: key, lastFlip: now };
 }
 
+/** The state after going on to a neighbour of the picture of the flip mode, or of the right one of the slider. */
+function stepTo(state, direction) {
+  const slides = state.mode === "slider";
+  const choice = slides ? state.value.pictures : shownPictures(state);
+  const now = choice.indexOf(slides ? pairOf(state)[1] : flipPicture(state));
+  if (!choice.length) return {};
+  const { key } = choice[(now + direction + choice.length) % choice.length];
+  return slides ? { right: key } : flipTo(state, key);
+}
+
 /** The state after going back to the picture before; at first, to the next one. */
 function flipBack(state) {
   const shown = shownPictures(state);
