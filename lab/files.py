@@ -22,7 +22,7 @@ from typing import IO
 DAY = 86_400.0  # seconds
 MOST = 8_000_000_000  # bytes of one store; a study of 16 megapixels leaves 0.3 GB
 _DIGITS, _GRADIO = 32, 64  # of the names of subfolders: ours, and those of uploads
-_YOUNG = 600.0  # seconds: an upload of which something is still to be made
+_YOUNG = 600.0  # seconds: a file of which something may still be made
 _SWEPT_EVERY = 3600.0  # seconds
 _LOCKS: list[IO[str]] = []  # of the temporary folders of this process, held until it ends
 
@@ -38,9 +38,9 @@ class _Swept:
 class Store:
     """Writes files below `folder`, one subfolder for each content, so that equal names never collide.
 
-    `keep` is for how many seconds, None for ever; beyond `most` bytes the oldest go before. Gradio deletes only files
-    that it has handed out itself, and uploads, those after a day: beyond `most` bytes they go before as well, unless
-    their subfolder is one of `spared`.
+    `keep` is for how many seconds, None for ever; beyond `most` bytes the oldest go before, but none that is young.
+    Gradio deletes only files that it has handed out itself, and uploads, those after a day: beyond `most` bytes they go
+    before as well, unless their subfolder is one of `spared`.
     """
 
     folder: Path
@@ -94,11 +94,11 @@ class Store:
                     found.append((state.st_mtime, state.st_size, path))
         left = sum(size for _, size, _ in found)
         for written, size, path in sorted(found):
+            if now - written < _YOUNG:
+                break
             uploaded = len(path.parent.name) == _GRADIO
-            too_much, too_old = left > self.most * 0.9, now - written > self.keep and not uploaded
-            if path.parent.name in self.spared or (uploaded and now - written < _YOUNG):
-                continue
-            if not too_much and not too_old:
+            too_old, too_much = now - written > self.keep and not uploaded, left > self.most * 0.9
+            if path.parent.name in self.spared or not (too_old or too_much):
                 continue
             left -= size
             with suppress(OSError):  # gone already, or not empty yet

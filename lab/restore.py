@@ -28,11 +28,12 @@ ENLARGED = "Bicubic enlarged"
 
 @dataclass(frozen=True)
 class Restored:
-    """A restored picture; sizes are (height, width)."""
+    """A restored picture; sizes are (height, width).
 
-    paths: dict[
-        str, str
-    ]  # by method: of the LR picture's last, before it bicubic's enlargement if it was asked for
+    `paths` has what each method makes of the LR picture: its own method the last, and bicubic if that was asked for.
+    """
+
+    paths: dict[str, str]
     lr_path: str
     name: str  # of the LR file
     method: str
@@ -45,7 +46,7 @@ class Restored:
 
     @property
     def path(self) -> str:
-        """What the method of the LR picture makes of it."""
+        """What its own method makes of the LR picture."""
         return self.paths[self.method]
 
     @property
