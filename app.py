@@ -108,6 +108,9 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
                     holder.session_data.move_to_end(name, last=False)
 
         demo.unload(left)
+    # What every visitor's page begins with is in Gradio's cache, among the uploads.
+    for block in demo.blocks.values():
+        page.store.spared.update(Path(path).parent.name for path in getattr(block, "keep_in_cache", ()))
     return demo
 
 

@@ -83,7 +83,12 @@ def find_pictures(inputs: Sequence[str], reporter: Reporter, *, outside: Path | 
         base = Path(path.resolve().name if len(inputs) > 1 else "")
         below = list(pictures_below(path, outside, fail, left_out.append))
         if not below:
-            raise UsageError(f"{text}: there is no picture in this folder ({', '.join(sorted(SUFFIXES))}).")
+            unread = (
+                f"; {left_out[0].name} is of a format that is not read, convert it first" if left_out else ""
+            )
+            raise UsageError(
+                f"{text}: there is no picture in this folder ({', '.join(sorted(SUFFIXES))}{unread})."
+            )
         for file in below:
             add(file, base / file.relative_to(path))
     if left_out:

@@ -24,11 +24,12 @@ OPENED = """linked => {
     if (linked) document.querySelector('#run').click();
     window.fgrnOpened = true;
     const url = new URL(location);
-    if (TABS.includes(url.searchParams.get('tab') ?? 'compare')) return;
+    const tab = (url.searchParams.get('tab') ?? 'compare').trim().toLowerCase().replaceAll(' ', '-');
+    if (TABS.includes(tab)) return;
     url.searchParams.delete('tab'); // which there is not
     history.replaceState(null, '', url);
 }""".replace("NAMES", json.dumps([f"Example: {name}" for name in EXAMPLES])).replace(
-    "TABS", json.dumps(links.TABS)
+    "TABS", json.dumps(links.TAB_NAMES)
 )
 SHOW_ADDRESS = """query => {
     const shown = new URLSearchParams(query);

@@ -107,7 +107,8 @@ NUMBER_CLICKS = """() => {
     const number = event => {
         const button = event.target.closest('button');
         if (button) window.fgrnClicks[button.id] = ++count;
-        if (button?.matches('.primary')) // what was said of the request before is over
+        // What was said of the request before is over; a link clicks Run itself, and may have said something.
+        if (event.isTrusted && button?.matches('.primary'))
             document.querySelectorAll('.toast-close').forEach(close => close.click());
     };
     document.addEventListener('click', number, true);

@@ -13,7 +13,6 @@ import tempfile
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import IO
 DAY = 86_400.0  # seconds
 MOST = 8_000_000_000  # bytes of one store; a study of 16 megapixels leaves 0.3 GB
 _DIGITS, _GRADIO = 32, 64  # of the names of subfolders: ours, and those of uploads
+_HEX = "[0-9a-f]"
 _YOUNG = 600.0  # seconds: a file of which something may still be made
 _SWEPT_EVERY = 3600.0  # seconds
 _LOCKS: list[IO[str]] = []  # of the temporary folders of this process, held until it ends
@@ -40,13 +40,13 @@ class Store:
 
     `keep` is for how many seconds, None for ever; beyond `most` bytes the oldest go before, but none that is young.
     Gradio deletes only files that it has handed out itself, and uploads, those after a day: beyond `most` bytes they go
-    before as well, unless their subfolder is one of `spared`.
+    before as well, unless their subfolder is in `spared`.
     """
 
     folder: Path
     keep: float | None = None
     most: int = MOST
-    spared: frozenset[str] = frozenset()
+    spared: set[str] = field(default_factory=set)
     _swept: _Swept = field(default_factory=_Swept, compare=False, repr=False)
 
     def save(self, data: bytes, name: str) -> str:
@@ -60,7 +60,8 @@ class Store:
                 new.write_bytes(data)
                 with self._swept.lock:
                     path.parent.mkdir(exist_ok=True)
-                    new.replace(path)
+                    if not path.exists():  # by another request for the same; it may be being served
+                        new.replace(path)
             finally:
                 new.unlink(missing_ok=True)
         return str(path.resolve())
@@ -86,12 +87,13 @@ class Store:
             return
         swept.at, swept.written = now, 0
         found = []
-        for path in [*self._in_folders(_DIGITS), *self._in_folders(_GRADIO), *self.folder.glob("tmp*")]:
-            with suppress(OSError):  # gone already
-                state = path.stat()
-                # Gradio leaves an empty file for each file that a request hands over.
-                if path.parent != self.folder or (stat.S_ISREG(state.st_mode) and not state.st_size):
-                    found.append((state.st_mtime, state.st_size, path))
+        # Gradio leaves tmp* behind: an empty file for each that a request hands over, and uploads that were broken off.
+        for pattern in (f"{_HEX * _DIGITS}/*", f"{_HEX * _GRADIO}/*", "tmp*", f".{_HEX}*"):
+            for path in self.folder.glob(pattern):
+                with suppress(OSError):  # gone already
+                    state = path.stat()
+                    if stat.S_ISREG(state.st_mode):
+                        found.append((state.st_mtime, state.st_size, path))
         left = sum(size for _, size, _ in found)
         for written, size, path in sorted(found):
             if now - written < _YOUNG:
@@ -100,14 +102,11 @@ class Store:
             too_old, too_much = now - written > self.keep and not uploaded, left > self.most * 0.9
             if path.parent.name in self.spared or not (too_old or too_much):
                 continue
-            left -= size
             with suppress(OSError):  # gone already, or not empty yet
                 path.unlink()
+                left -= size
                 if path.parent != self.folder:
                     path.parent.rmdir()
-
-    def _in_folders(self, digits: int) -> Iterator[Path]:
-        return self.folder.glob("[0-9a-f]" * digits + "/*")
 
 
 def private_folder(prefix: str) -> Path:

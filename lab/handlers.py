@@ -42,8 +42,8 @@ class Handlers:
 
     def __init__(self, models: Models | None = None) -> None:
         self.models = models or Models()
-        ours = frozenset(map(hash_file, EXAMPLES.values()))  # the page shows them from Gradio's cache
-        self.store = Store(Path(gr.utils.get_upload_folder()), keep=DAY, spared=ours)
+        self.store = Store(Path(gr.utils.get_upload_folder()), keep=DAY)
+        self.store.spared.update(map(hash_file, EXAMPLES.values()))  # the page shows them from Gradio's cache
         served = Store(private_folder("fgrn-example-"))  # not in Gradio's cache, which is emptied every day
         kept = example_cache.default_folder()
         self.showcases = Showcases(self.models, served, EXAMPLES, FIRST_METHODS, kept)

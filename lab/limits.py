@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from lab.assets import App, Message, Receive, Send
 
@@ -15,16 +15,17 @@ MAX_FILES = 1_000_000_000  # bytes of the files of one upload
 class Limits:
     """The ASGI application `app` without requests that are too large, and without those that do not say their size.
 
-    `coming` is called with the bytes of an upload before it is let in, in a thread of its own.
+    `coming` is called with the bytes of an upload before it is let in, in a thread, for one upload at a time.
     """
 
     def __init__(self, app: App, coming: Callable[[int], object]) -> None:
         self._app = app
-        self._coming = coming
+        self._coming, self._one = coming, CapacityLimiter(1)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            is_upload = scope["path"].rstrip("/").endswith("/upload")
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            is_upload = path.rstrip("/") == "/gradio_api/upload"
             size, most = _size(dict(scope["headers"])), MAX_FILES if is_upload else MAX_BODY
             if size is None:
                 await _refuse(send, 411, "The request does not say how long it is (Content-Length).")
@@ -33,7 +34,7 @@ class Limits:
                 await _refuse(send, 413, f"The request has {size:,} bytes; at most {most:,} are read.")
                 return
             if is_upload:
-                await to_thread.run_sync(self._coming, size)
+                await to_thread.run_sync(self._coming, size, limiter=self._one)
         await self._app(scope, receive, send)
 
 

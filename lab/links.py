@@ -16,6 +16,7 @@ from fgrn.methods import METHODS, SCALES
 
 TABS = ("compare", "latent", "restore", "stress", "benchmark", "about")
 _TITLES = {"latent-x": "latent"}  # of tabs that the page calls otherwise
+TAB_NAMES = (*TABS, *_TITLES)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def read(query: Mapping[str, str], examples: Mapping[str, Path]) -> Link:
     example = known("example", examples)
     scale = known("scale", {str(s): s for s in SCALES})
     title = query.get("tab", "").strip().lower().replace(" ", "-")
-    tab = _TITLES.get(title, title) if title in (*TABS, *_TITLES) else known("tab", dict.fromkeys(TABS))
+    tab = _TITLES.get(title, title) if title in TAB_NAMES else known("tab", dict.fromkeys(TABS))
     methods = None
     if "methods" in query:
         asked = [name for name in query["methods"].split(",") if name]

@@ -34,7 +34,10 @@ MEMORY = 2 << 30  # bytes of addresses for one picture; one of 16 megapixels nee
 PROCESSES = 2  # a slow file then holds up one of two visitors
 _ROOT = Path(__file__).resolve().parent.parent
 # A library that a crafted file has taken over is to find no secrets: only what Python and its libraries need.
-_PASSED = re.compile("PATH|PYTHON|LD_|LC_|LANG|HOME|TMP|TEMP|SYSTEMROOT|VIRTUAL_ENV", re.IGNORECASE)
+_PASSED = re.compile(
+    r"PATH(EXT)?|PYTHON\w*|(DY)?LD_\w+|LC_\w+|LANG(UAGE)?|HOME|TMP(DIR)?|TEMP|SYSTEMROOT|VIRTUAL_ENV",
+    re.IGNORECASE,
+)
 _LENGTHS = struct.Struct(">IQ")  # of a JSON head and of the bytes after it
 
 
@@ -139,7 +142,7 @@ def _start(seconds: float, memory: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "lab.reader", str(seconds), str(memory)]
     # Every thread and every heap of a thread takes addresses, and here some would be there for every processor.
     # Standard error is where libraries report damage in files of others: nothing for the log of the server.
-    environment = {name: value for name, value in os.environ.items() if _PASSED.match(name)}
+    environment = {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
     return subprocess.Popen(
         command,

@@ -41,6 +41,7 @@ class Restored:
     lr_size: tuple[int, int]
     size: tuple[int, int]
     notices: tuple[str, ...]
+    exact_size: bool  # not so of a file that does not say how large its original was
     hr_path: str = ""  # of the original, if there is one to measure against
     scores: Mapping[str, Scores] = field(default_factory=dict)  # by method, if there is
 
@@ -153,6 +154,7 @@ def run(
         lr_size=(lr.pixels.shape[0], lr.pixels.shape[1]),
         size=size,
         notices=tuple(notices),
+        exact_size=source.info is not None,
     )
 
 
@@ -164,6 +166,11 @@ def measured(store: Store, done: Restored, original: str) -> Restored:
     """
     hr, _, _ = open_picture(original, "the original")
     (height, width), size = done.size, (hr.shape[0], hr.shape[1])
+    if size != done.size and not done.exact_size:
+        raise RequestError(
+            f"The LR file does not say how large its original was, so it was restored to {width} × {height} pixels. "
+            f"This picture has {size[1]} × {size[0]}: they cannot be compared. Use a LR PNG that says it."
+        )
     if size != done.size:
         raise RequestError(
             f"This is not the original: it has {size[1]} × {size[0]} pixels, what was restored {width} × {height}. "

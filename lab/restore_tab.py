@@ -34,12 +34,14 @@ class Given(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """New values of what is being done, of the pictures, of the file to download, and of what gave them."""
+    """New values of what is being done, of pictures, of the file to download, of what gave them, and of `measure`'s."""
 
     status: Any = SKIP
     pictures: Any = SKIP
     files: Any = SKIP
     given: Any = SKIP
+    numbers: Any = SKIP
+    compared_with: Any = SKIP
 
 
 def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Dependency]) -> None:
@@ -92,7 +94,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
             shots = viewer.component("restored", regions=False)
             numbers = html(elem_id="restore-numbers")
             files = pictures(elem_id="restore-files")
-    chosen, drawn = [lr, method, scale, other], [status, shots, files, given]
+    chosen, drawn = [lr, method, scale, other], [status, shots, files, given, numbers, compared_with]
     taking, of_original, measured = (
         [*chosen, original],
         [original, lr, given],
@@ -190,15 +192,16 @@ class RestoreTab:
             f"Still shown: what {given.done.name} gave. Press Restore for what is chosen now."
         )
 
-    def measure(self, original: str | None, path: str | None, given: Given | None) -> tuple[Any, str, str]:
+    def measure(self, original: str | None, path: str | None, given: Given | None) -> tuple[Any, Any, str]:
         """What is shown, beside its original: the pictures, the numbers, and why they cannot be compared.
 
-        Nothing is measured of a LR file that was chosen since, as long as it is not restored.
+        An original of a LR file that was chosen since has to wait until that is restored: what is shown stays.
         """
-        if given is None:
-            return SKIP, "", lines.facts("Measured as soon as there is a picture.", ()) if original else ""
+        if given is None or (original and path != given.request[0]):
+            waits = lines.facts("Measured as soon as the LR picture is restored.", ())
+            return SKIP, SKIP, waits if original else ""
         done, problem = given.done, ""
-        if original and path == given.request[0]:
+        if original:
             try:
                 done = restore.measured(self.store, done, original)
             except Exception as error:
@@ -249,6 +252,8 @@ class RestoreTab:
                 viewer.restored(done),
                 picture_value(cards.restored(done)),
                 Given((path, method, scale, other_weights), done),
+                "",  # the numbers are of the picture before
+                "",
             )
 
         def ended(last: Drawn | None, problem: str) -> Drawn:

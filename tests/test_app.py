@@ -687,6 +687,8 @@ def test_a_lr_file_without_its_note_needs_method_and_scale(
     height, width = result.hr.shape[:2]
     np.testing.assert_array_equal(read_image(done.path).pixels[:height, :width], result.reconstruction)
     assert "size of the original" in done.notices[0]
+    with pytest.raises(RequestError, match="does not say how large its original was"):
+        restore.measured(store, done, picture)
 
 
 def test_a_jpeg_given_as_lr_is_restored_with_a_warning(tmp_path: Path, store: Store, picture: str) -> None:
@@ -753,10 +755,12 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
     given = drawn.given
     assert tab.outdated(*request, given) == ""
     assert "Still shown: what my_photo_1_bicubic_x4_lr.png gave" in tab.outdated(picture, *request[1:], given)
-    for path, numbers in ((request[0], "Against the original"), (picture, "")):  # not of a file chosen since
-        value, html, problem = tab.measure(original, path, given)
-        assert numbers in html and bool(html) == bool(numbers) and not problem
-        assert ("hr" in {p["key"] for p in value["pictures"]}) == bool(numbers)
+    value, html, problem = tab.measure(original, request[0], given)
+    assert "Against the original" in html and value["pictures"][0]["key"] == "hr" and not problem
+    value, html, problem = tab.measure(original, picture, given)  # a file chosen since: what is shown stays
+    assert value == html == gr.skip() and "as soon as the LR picture is restored" in problem
+    value, html, problem = tab.measure(None, picture, given)
+    assert value["pictures"][0]["key"] != "hr" and html == problem == ""
     wrong = str(examples.EXAMPLES[examples.FIRST_EXAMPLE])
     value, html, problem = tab.measure(wrong, request[0], given)
     assert "This is not the original" in problem and not html and len(value["pictures"]) == 2
@@ -784,9 +788,10 @@ def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture:
     assert "Restoring with FGRN ×4" in next(drawn)[0]
     assert "Stopped" in ticket.stop()
     (status, *others), *more = drawn
-    assert "Stopped" in status and others == [gr.skip()] * 3 and not more
+    assert "Stopped" in status and others == [gr.skip()] * 5 and not more
     ticket, *_ = tab.begin(str(path), "file", "file", False, ticket)
-    *_, (status, shown, files, given) = tab.on_restore(ticket)
+    *_, (status, shown, files, given, numbers, compared_with) = tab.on_restore(ticket)
+    assert numbers == compared_with == "", "those that stand there are of the picture before"
     assert f"Restored from {path.name} alone" in status and given.request == (
         str(path),
         "file",

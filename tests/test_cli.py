@@ -131,6 +131,15 @@ def test_pictures_of_a_folder_that_are_not_read_are_named(
     assert "notes" not in said and "hidden" not in said and "3 of 3 pictures written" in said
 
 
+def test_a_folder_of_unread_pictures_alone_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "IMG_1.HEIC").write_bytes(b"x")
+    assert run("downscale", tmp_path / "phone", "-o", tmp_path / "small", "--method", "bicubic") == 2
+    assert "IMG_1.HEIC is of a format that is not read" in capsys.readouterr().err
+
+
 def test_a_small_picture_that_is_shrunk_again_is_named(
     picture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,17 +25,20 @@ def age(path: Path, seconds: float) -> None:
 
 def test_files_older_than_a_day_are_deleted_whoever_asked_for_them(tmp_path: Path) -> None:
     old, used, new = (Path(Store(tmp_path).save(data, "a.npy")) for data in (b"old", b"used", b"new"))
+    broken_off = tmp_path / ".0123456789abcdef"  # by a kill
     gradio = tmp_path / ("a" * 64) / "example.png"
     gradio.parent.mkdir()
     empty, upload = tmp_path / "tmpabc", tmp_path / "tmpdef"
-    for path, data in ((gradio, b"example"), (empty, b""), (upload, b"half an upload")):
+    for path, data in ((gradio, b"example"), (empty, b""), (upload, b"half an upload"), (broken_off, b"x")):
         path.write_bytes(data)
-    for path in (old, used, gradio, empty, upload):
+    fresh = tmp_path / "tmpghi"
+    fresh.write_bytes(b"more is to come")
+    for path in (old, used, gradio, empty, upload, broken_off):
         age(path, DAY + 60)
     Store(tmp_path).save(b"used", "a.npy")
     Store(tmp_path, keep=DAY).save(b"another", "b.png")
-    assert not old.exists() and not old.parent.exists() and not empty.exists()
-    assert used.exists() and new.exists() and gradio.exists() and upload.exists()
+    assert not any(path.exists() for path in (old, old.parent, empty, upload, broken_off))
+    assert all(path.exists() for path in (used, new, gradio, fresh))
 
 
 def test_it_is_not_looked_for_at_every_file(tmp_path: Path) -> None:
@@ -85,7 +88,7 @@ def test_beyond_its_bytes_the_oldest_files_go(tmp_path: Path) -> None:
 def test_uploads_go_too_where_there_is_too_much_but_not_at_once_and_no_examples(tmp_path: Path) -> None:
     """Gradio deletes them after a day: until then anybody could fill the disk."""
     names = {name: name * 64 for name in "abc"}
-    store = Store(tmp_path, keep=DAY, most=1000, spared=frozenset({names["c"]}))
+    store = Store(tmp_path, keep=DAY, most=1000, spared={names["c"]})
     uploads = {name: tmp_path / folder / "upload.png" for name, folder in names.items()}
     for path in uploads.values():
         path.parent.mkdir()

@@ -47,6 +47,13 @@ def test_what_is_too_large_or_hides_its_size_is_refused(path: str, most: int) ->
     assert status(path, {})[0] == status(path, {"transfer-encoding": "chunked"}, "GET")[0] == 200
 
 
+def test_only_the_upload_itself_may_be_large() -> None:
+    size = {"content-length": str(MAX_BODY + 1)}
+    assert status(f"{UPLOAD}/", size) == (200, [MAX_BODY + 1])
+    for path in ("/gradio_api/call/upload", "/gradio_api/run/upload", "/upload"):
+        assert status(path, size) == (413, [])
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with servers.running(tmp_path_factory.mktemp("limits")) as server:

@@ -205,6 +205,17 @@ def test_back_and_forward_lead_from_tab_to_tab(browser: Browser, url: str, width
 
 
 @pytest.mark.browser
+def test_a_link_that_is_wrong_in_part_runs_and_says_so_all_the_same(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto(f"{visitor.url}?example=coffee&scale=3")
+    expect(page.locator("#numbers caption")).to_contain_text("coffee")
+    expect(page.locator("#status [role=status]")).to_have_text("Finished")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("which is none of 2, 4")
+    page.locator("#run").click()
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+
+
+@pytest.mark.browser
 def test_a_bad_link_says_why_and_opens(visitor: Visitor) -> None:
     page = visitor.page
     page.goto(f"{visitor.url}?example=<img src=x onerror=alert(1)>&scale=3&tab=none&__theme=light")

@@ -41,6 +41,7 @@ def picture(tmp_path: Path, photo: Photo) -> Path:
 def test_clients_at_once_get_their_own_answers(server: Server) -> None:
     figures = load.load(server, clients=6, seconds=3)
     assert figures["wrong"] == figures["error"] == 0, figures["errors"]
+    # Not how many: the machine may be busy otherwise, and `tests.benchmarks.load` is there to measure.
     assert figures["right"] >= 6 and figures["right_after_the_load"]
 
 

@@ -59,7 +59,8 @@ def test_refusals_are_the_same_too(reader: Reader, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_what_decodes_uploads_knows_no_secrets(monkeypatch: pytest.MonkeyPatch, photo: Photo) -> None:
-    monkeypatch.setenv("HF_TOKEN", "secret")
+    for name in ("HF_TOKEN", "LANGCHAIN_API_KEY"):
+        monkeypatch.setenv(name, "secret")
     reader = Reader(processes=1)
     reader.read(encode_png(photo(20, 20)), max_pixels=400)
     [pid] = ids(reader)

@@ -49,7 +49,8 @@ const KEYS = {
   a: ACTIONS.own,
   r: ACTIONS.region,
   b: (viewer) => viewer.measureVisible(),
-  o: (viewer) => viewer.setError({ of: viewer.state.error.of === "lr" ? "restored" : "lr" }),
+  o: (viewer) =>
+    hasErrorsOf(viewer.state.value, "lr") && viewer.setError({ of: viewer.state.error.of === "lr" ? "restored" : "lr" }),
   m: (viewer) => viewer.setError({ signed: !viewer.state.error.signed }),
   y: (viewer) => viewer.setError({ plane: viewer.state.error.plane === "y" ? "rgb" : "y" }),
   ",": (viewer) => viewer.setGain(-1),
