@@ -17,7 +17,7 @@ from lab import addresses, api, compare_tab, restore, restore_tab, table, theme,
 from lab.asked import LIMITS, MAX_UPLOAD
 from lab.assets import KeptAssets
 from lab.benchmark import tab as benchmark_tab
-from lab.components import NUMBER_CLICKS, SentNumber, html, upload
+from lab.components import CLOSE_MESSAGES, NUMBER_CLICKS, SentNumber, html, upload
 from lab.examples import FIRST_SCALE
 from lab.files import private_folder
 from lab.handlers import SESSIONS, Handlers
@@ -90,7 +90,8 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
                 )
         for tab in tabs.children:
             tab.select(None, None, None, js=ADDRESS_OF_TAB % tab.id, trigger_mode="multiple")
-        demo.load(None, None, None, js=NUMBER_CLICKS)
+        for script in (NUMBER_CLICKS, CLOSE_MESSAGES):
+            demo.load(None, None, None, js=script)
         size_limit = (LAB / "size_limit.js").read_text(encoding="utf-8")
         demo.load(None, None, None, js=size_limit.replace("LIMIT", str(MAX_UPLOAD)))
         names = {str(tab.id): tab.label for tab in tabs.children}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,12 @@ def pad_to_multiple(pixels: Pixels, scale: int) -> Pixels:
 def rounded(levels: Levels) -> Pixels:
     """The nearest whole grey levels of values from 0 to 255."""
     return np.rint(levels).astype(np.uint8)
+
+
+def clamped(levels: NDArray[Any]) -> Pixels:
+    """The nearest grey levels of any values: what lies outside of 0..255 becomes the nearer end."""
+    pixels: Pixels = np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
+    return pixels
 
 
 def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:

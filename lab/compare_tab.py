@@ -67,10 +67,8 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
             image = upload(
                 value=str(EXAMPLES[FIRST_EXAMPLE]),
                 label="Picture",
-                sources=["upload", "clipboard"],
                 height=220,
                 elem_id="picture",
-                buttons=[],
             )
             facts = html(page.describe_first(), elem_id="facts")
             examples = gr.Examples(

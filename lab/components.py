@@ -95,7 +95,8 @@ with no_stub_files():
 
 
 def upload(**options: Any) -> UploadedImage:
-    """An input for a picture file; `lab.reader` reads it."""
+    """An input for a picture file, which can be pasted too; `lab.reader` reads it."""
+    options = {"sources": ["upload", "clipboard"], "buttons": [], **options}
     return UploadedImage(type="filepath", image_mode=None, format="png", **options)
 
 
@@ -107,12 +108,14 @@ NUMBER_CLICKS = """() => {
     const number = event => {
         const button = event.target.closest('button');
         if (button) window.fgrnClicks[button.id] = ++count;
-        // What was said of the request before is over; a link clicks Run itself, and may have said something.
-        if (event.isTrusted && button?.matches('.primary'))
-            document.querySelectorAll('.toast-close').forEach(close => close.click());
     };
     document.addEventListener('click', number, true);
 }"""
+# What was said of the request before is over with the next. A link clicks Run itself, and may have said something.
+CLOSE_MESSAGES = """() => document.addEventListener('click', event => {
+    if (event.isTrusted && event.target.closest('button.primary'))
+        document.querySelectorAll('.toast-close').forEach(close => close.click());
+}, true)"""
 
 
 def click_number() -> gr.Number:

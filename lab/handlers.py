@@ -244,14 +244,16 @@ class Handlers:
         in_vain = (*link.notices, *missing)
         for notice in in_vain:
             gr.Warning(inert(notice), duration=20)
-        example = self.showcases.name_of(str(link.example or EXAMPLES[FIRST_EXAMPLE]))
+        example = str(link.example or EXAMPLES[FIRST_EXAMPLE])
         return (
             cards.badge(*self.models.summary()),
             str(link.example) if link.example else gr.skip(),
             link.scale or gr.skip(),
             *self.choices(scale, link.methods),
             gr.Tabs(selected=link.tab) if link.tab else gr.skip(),
-            links.write(example, scale, self._ticked(scale, link.methods)) if in_vain else gr.skip(),
+            links.write(self.showcases.name_of(example), scale, self._ticked(scale, link.methods))
+            if in_vain
+            else gr.skip(),
             link.asks_for_a_run,
         )
 

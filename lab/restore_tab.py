@@ -59,10 +59,8 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
         with gr.Column(scale=1, min_width=300, elem_classes="fg-controls"):
             lr = upload(
                 label="LR PNG",
-                sources=["upload", "clipboard"],
                 height=220,
                 elem_id="lr",
-                buttons=[],
                 elem_classes="fg-pixelated",
             )
             facts = html(tab.describe(None), elem_id="lr-facts")
@@ -79,10 +77,8 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
                 stop = gr.Button("Stop", elem_id="restore-stop", scale=1, min_width=80)
             original = upload(
                 label="Original, only to measure against",
-                sources=["upload", "clipboard"],
                 height=190,
                 elem_id="restore-original",
-                buttons=[],
             )
             compared_with = html(elem_id="restore-compared")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):

@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, Page, expect
 import fgrn
 from fgrn.images import encode_png, read_image
 from fgrn.metrics import psnr_y
+from fgrn.pixels import clamped
 from lab import asked, reader
 from lab.asked import RequestError
 from lab.files import Store
@@ -64,7 +65,7 @@ def random_levels(seed: int = 0) -> np.ndarray:
 
 def test_clamped_is_what_the_pipeline_rounds_to() -> None:
     levels = np.array([[[-3.2, 0.49, 0.5], [1.5, 254.6, 300.0]]], np.float32)
-    np.testing.assert_array_equal(views.clamped(levels), [[[0, 0, 0], [2, 255, 255]]])
+    np.testing.assert_array_equal(clamped(levels), [[[0, 0, 0], [2, 255, 255]]])
 
 
 def test_stretched_takes_every_channel_from_its_least_to_its_largest() -> None:
@@ -86,7 +87,7 @@ def test_a_difference_is_grey_where_there_is_none_and_signed_elsewhere() -> None
 
 @pytest.mark.parametrize("kind", View)
 def test_a_single_channel_is_that_channel_in_grey(kind: View) -> None:
-    levels, reference = random_levels(), views.clamped(random_levels(1))
+    levels, reference = random_levels(), clamped(random_levels(1))
     colour = views.view(levels, kind, "rgb", reference, 4)
     for c, name in enumerate("rgb"):
         shown = views.view(levels, kind, name, reference, 4)
@@ -98,7 +99,7 @@ def test_a_single_channel_is_that_channel_in_grey(kind: View) -> None:
 
 
 def test_the_histogram_counts_every_value() -> None:
-    pixels = views.clamped(random_levels())
+    pixels = clamped(random_levels())
     counts = views.histogram(pixels)
     for c in range(3):
         np.testing.assert_array_equal(counts[c], np.histogram(pixels[..., c], np.arange(257))[0])
@@ -109,7 +110,7 @@ def test_a_sinusoid_has_its_power_at_its_frequency(shape: tuple[int, int]) -> No
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     angle, frequency = 0.6, 0.2
     wave = np.sin(2 * np.pi * frequency * (rows * np.sin(angle) + columns * np.cos(angle)))
-    pixels = views.clamped(128 + 100 * wave[..., None].repeat(3, axis=2))
+    pixels = clamped(128 + 100 * wave[..., None].repeat(3, axis=2))
     frequencies, power = views.spectrum(pixels)
     assert abs(frequencies[power[0].argmax()] - frequency) < 0.011
     far = np.abs(frequencies - frequency) > 0.05
@@ -130,7 +131,7 @@ def test_the_spectrum_is_numpys_averaged_over_rings(shape: tuple[int, int]) -> N
 
 
 def test_white_noise_has_its_variance_at_every_frequency() -> None:
-    pixels = views.clamped(np.random.default_rng(0).normal(128, 10, (256, 256, 3)))
+    pixels = clamped(np.random.default_rng(0).normal(128, 10, (256, 256, 3)))
     power = views.spectrum(pixels)[1].mean(axis=0)
     assert np.abs(views.decibels(power[2:]) - 20).max() < 1.5
 
@@ -553,19 +554,19 @@ def test_the_path_leads_from_x_to_lr(scale: int, store: Store, picture: str) -> 
     x, lr = study.pixels("x"), study.pixels("lr")
     images = [study.levels(step.path) for step in study.steps]
     np.testing.assert_allclose(images[0], x, atol=1e-4)
-    np.testing.assert_array_equal(views.clamped(images[-1]), lr)
+    np.testing.assert_array_equal(clamped(images[-1]), lr)
     for k, step in enumerate(study.steps):
         assert step.extents == tuple(views.extent(images[k]))
         moved = np.sqrt(((images[k] - images[max(k - 1, 0)]) ** 2).mean(axis=(0, 1)))
         np.testing.assert_allclose(step.moved, moved, rtol=1e-4)
-        assert step.psnr == psnr_y(views.clamped(images[k]), study.pixels("bicubic"), 0)
+        assert step.psnr == psnr_y(clamped(images[k]), study.pixels("bicubic"), 0)
     assert max(study.steps[0].moved) == 0 < max(study.steps[1].moved) > 0
 
 
 def test_x_before_rounding_is_kept(store: Store, picture: str) -> None:
     study = run(store, picture)
     unrounded = study.unrounded_levels("x")
-    np.testing.assert_array_equal(views.clamped(unrounded), study.pixels("x"))
+    np.testing.assert_array_equal(clamped(unrounded), study.pixels("x"))
     assert study.clipped == np.mean((unrounded < -0.5) | (unrounded > 255.5))
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fgrn.pixels import Pixels
-from lab.latent.views import clamped
+from fgrn.pixels import Pixels, clamped
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ from typing import Any, Literal
 import numpy as np
 
 from fgrn.metrics import psnr_y
-from fgrn.pixels import Pixels, rounded
+from fgrn.pixels import Pixels, clamped, rounded
 from fgrn.scores import format_score
 from lab.asked import RequestError
 from lab.files import Store
 from lab.latent import views
 from lab.latent.brush import Stroke, brushed, reached
 from lab.latent.studies import Study, networks, save_view
-from lab.latent.views import clamped
 from lab.models import Models
 from lab.stress.damage import noisy
 

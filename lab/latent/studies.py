@@ -24,7 +24,7 @@ from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import psnr_rgb, psnr_y
 from fgrn.pipeline import RescaleError, Rescaler, Result, rescale
-from fgrn.pixels import Levels, Pixels
+from fgrn.pixels import Levels, Pixels, clamped
 from fgrn.record import sha256
 from lab.asked import NO_MEMORY, RequestError, check_names, check_scale, files_needed, open_picture
 from lab.files import Store, stem
@@ -245,7 +245,7 @@ def _saved(
     steps = []
     for k, levels in enumerate(path):
         moved = views.root_mean_square(levels, path[max(k - 1, 0)])
-        image = views.clamped(levels)
+        image = clamped(levels)
         steps.append(
             Step(
                 path=_save_levels(store, levels, f"{prefix}_l{k}.npy"),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fgrn.pixels import Pixels
+from fgrn.pixels import Pixels, clamped
 
 CHANNELS = {"rgb": (0, 1, 2), "r": (0,), "g": (1,), "b": (2,)}
 GREY = 128  # of a difference of zero
@@ -36,12 +36,6 @@ class View(StrEnum):
     def reference(self) -> str:
         """The picture that the others are shown minus of; "" where values are shown."""
         return {View.DIFFERENCE: "bicubic", View.FROM_X: "x"}.get(self, "")
-
-
-def clamped(levels: NDArray[Any]) -> Pixels:
-    """Rounded and clipped to 0..255, as the pipeline does."""
-    pixels: Pixels = np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
-    return pixels
 
 
 def extent(levels: NDArray[Any]) -> list[tuple[float, float]]:

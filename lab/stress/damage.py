@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter, features
 
-from fgrn.pixels import Pixels
+from fgrn.pixels import Pixels, clamped
 
 NOISE_SEED = 0  # the same noise for every method and every run
 
@@ -104,10 +104,8 @@ def damage(lr: Pixels, kind: str, amount: float) -> Pixels:
 
 
 def noisy(lr: Pixels, sigma: float, seed: int) -> Pixels:
-    """Gaussian noise of `sigma` grey levels, rounded; a seed stands for the same pattern at every sigma."""
-    noise = np.random.default_rng(seed).normal(0, 1, lr.shape)
-    noised: Pixels = np.clip(np.rint(lr + sigma * noise), 0, 255).astype(np.uint8)
-    return noised
+    """LR (H, W, 3) with Gaussian noise of `sigma` grey levels; a seed stands for the same pattern at every sigma."""
+    return clamped(lr + sigma * np.random.default_rng(seed).normal(0, 1, lr.shape))
 
 
 def _saved(pixels: Pixels, codec: str, **options: int) -> bytes:

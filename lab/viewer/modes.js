@@ -71,8 +71,7 @@ function flipBack(state) {
   const shown = shownPictures(state);
   const now = flipPicture(state);
   const back = shown.find((picture) => picture.key === state.lastFlip && picture !== now);
-  const next = back ?? shown[(shown.indexOf(now) + 1) % shown.length];
-  return next ? flipTo(state, next.key) : {};
+  return back ? flipTo(state, back.key) : stepTo(state, 1);
 }
 
 const TABLE_SHARE = 0.6; // of the largest size that panes may have: to see which belong together is worth the rest
