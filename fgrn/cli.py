@@ -91,7 +91,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--json", metavar="FILE", help="also write all figures to this file")
     compare.add_argument(
-        "--no-reference", action="store_true", help="also NIQE and PIQE of the LR images (some seconds each)"
+        "--no-reference-metrics",
+        action="store_true",
+        help="also NIQE and PIQE of the LR images, which need no reference (some seconds each)",
     )
     _add_seed(compare)
     _add_common(compare)

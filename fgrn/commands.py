@@ -123,7 +123,7 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
         try_writing(Path(arguments.json))
     reporter.unread_goes_on = bool(arguments.json)
     rescalers = _compared(arguments, reporter)
-    shown = [key for key in METRICS if arguments.no_reference or key not in BLIND]
+    shown = [key for key in METRICS if arguments.no_reference_metrics or key not in BLIND]
     figures: dict[str, dict[str, Scores]] = {}
     with reporter.progress(len(pictures) * len(rescalers), "run") as advance:
         for path in pictures:
@@ -132,7 +132,9 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
                 for notice in image.notices:
                     reporter.note(f"{path}: {notice}")
                 hr = prepared(image.pixels, arguments.scale, arguments.protocol)
-                rows = comparison.measure_all(rescalers, hr, advance, no_reference=arguments.no_reference)
+                rows = comparison.measure_all(
+                    rescalers, hr, advance, no_reference=arguments.no_reference_metrics
+                )
                 figures[str(path)] = rows
                 height, width = hr.shape[:2]
                 lr_height, lr_width = (-(-side // arguments.scale) for side in (height, width))

@@ -9,7 +9,7 @@ from fgrn import metrics
 from fgrn.methods import METHODS
 from fgrn.pipeline import ImageLike, Rescaler, Result, load, rescale
 from fgrn.pixels import Pixels
-from fgrn.scores import METRICS, Score, Scores, format_score
+from fgrn.scores import METRICS, Score, Scores
 
 TOO_SMALL = "the picture is too small"
 
@@ -66,7 +66,7 @@ def against_hr(hr: Pixels, picture: Pixels, crop: int, too_small: str = TOO_SMAL
 def costs(result: Result) -> Scores:
     """What the round trip loses, takes and stores: these figures need no measuring."""
     return {
-        "x_exact": Score(100 * result.x_exact),
+        "x_exact": Score(result.x_exact),
         "seconds_down": Score(result.seconds_down),
         "seconds_up": Score(result.seconds_up),
         "lr_bytes": Score(len(result.lr_png)),
@@ -84,10 +84,7 @@ def table(rows: dict[str, Scores], keys: list[str]) -> str:
     units = ["", *(METRICS[key].unit for key in keys)]
     lines = [head, units]
     for name, row in rows.items():
-        cells = [
-            "n/a" if row[key].value is None else format_score(row[key], METRICS[key].digits) for key in keys
-        ]
-        lines.append([METHODS[name].label, *cells])
+        lines.append([METHODS[name].label, *(METRICS[key].show(row[key].value) for key in keys)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     text = [
         "  ".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -63,9 +64,7 @@ class Rescaler:
     net: RescalingNet
     digest: str  # of the weights; "" for bicubic
     device: torch.device
-    latent_seed: int | None = (
-        None  # IRN: draw z ~ N(0, 1) with it instead of z = 0, for the whole picture at once
-    )
+    latent_seed: int | None = None  # IRN: draw z ~ N(0, 1) with it, for the whole picture at once
     tile: int = TILE  # LR pixels
     refining_steps: int = 0  # gradient steps on x, see `fgrn.refine`
 
@@ -91,7 +90,7 @@ class Rescaler:
         pixels, info = _read(lr)
         if info:
             self._check(info)
-            size = size or (info.height, info.width)
+            size = (info.height, info.width) if size is None else size
         return self.decode(self.from_lr(pixels), size)
 
     def _check(self, info: LRInfo) -> None:
@@ -140,7 +139,8 @@ class Rescaler:
 
     def decode(self, x: Pixels | Levels, size: tuple[int, int] | None = None) -> Pixels:
         """x -> HR, cropped to `size` = (height, width) if it is given."""
-        height, width = size or (x.shape[0] * self.scale, x.shape[1] * self.scale)
+        whole = x.shape[0] * self.scale, x.shape[1] * self.scale
+        height, width = whole if size is None else _whole(size)
         if (-(-height // self.scale), -(-width // self.scale)) != x.shape[:2]:
             raise RescaleError(
                 f"An original of {width} x {height} pixels has a LR image of {-(-width // self.scale)} x "
@@ -283,6 +283,17 @@ def _read(image: ImageLike) -> tuple[Pixels, LRInfo | None]:
             f"An array of shape {image.shape} and type {image.dtype} is no 8-bit RGB picture: pass uint8 (H, W, 3)."
         )
     return image, None
+
+
+def _whole(size: tuple[int, int]) -> tuple[int, int]:
+    """A size that a caller gives. Raises RescaleError if it is not two whole numbers from 1 on."""
+    try:
+        height, width = map(operator.index, size)
+        if height > 0 and width > 0:
+            return height, width
+    except (TypeError, ValueError):
+        pass
+    raise RescaleError(f"{size!r} is no size: give (height, width) of the original, whole numbers of pixels.")
 
 
 def _decode_drawn(net: IRN, seed: int, x: Pixels | Levels, device: torch.device) -> Pixels:

@@ -52,10 +52,10 @@ class Rescalers:
             return own()
         try:
             rescaler = own(weights=self.weights)
-        except OtherMethodError:
-            if not self.others_own:
-                raise
-            return own()
+        except CheckpointError as error:
+            if self.others_own and isinstance(error, OtherMethodError):
+                return own()
+            raise CheckpointError(f"--weights {self.weights}: {error}") from error
         self._weights_used = True
         return rescaler
 

@@ -15,7 +15,7 @@ class Score:
 
 
 Scores = dict[str, Score]
-"""Figures of one picture through one method, by the keys of `METRICS`; `x_exact` in percent."""
+"""Figures of one picture through one method, by the keys of `METRICS`."""
 
 BLIND = ("niqe", "piqe")
 """Those that judge LR by itself: slow, so measured on request."""
@@ -25,32 +25,43 @@ Plain = float | str | None
 
 
 @dataclass(frozen=True)
-class MetricHelp:
-    """One row of help: `better` is "higher", "lower" or "" (no direction); `caveat` says when the metric lies.
+class Metric:
+    """A column of the comparison table: `better` is "higher" or "lower"; `caveat` says when the metric lies.
 
-    `digits` after the point are shown.
+    `digits` after the point are shown, of `times` the value: a share is shown in percent.
     """
 
+    key: str
     name: str
     unit: str
     better: str
     caveat: str
     digits: int = 2
+    times: int = 1
 
     @property
     def arrow(self) -> str:
-        return {"higher": "↑", "lower": "↓"}.get(self.better, "")
+        """For the better direction."""
+        return {"higher": "↑", "lower": "↓"}[self.better]
+
+    def show(self, value: float | None) -> str:
+        """A value for people, see `format_score`."""
+        if value is not None and self.key == "lr_bytes":
+            return readable_size(round(value))
+        return format_score(value if value is None else self.times * value, self.digits)
 
 
-METRICS: dict[str, MetricHelp] = {
-    "psnr_y": MetricHelp(
+_METRICS = (
+    Metric(
+        "psnr_y",
         "PSNR-Y",
         "dB",
         "higher",
         "Peak signal-to-noise ratio, from the mean squared error of brightness: blur scores well, wrong colours are "
         "not seen.",
     ),
-    "ssim_y": MetricHelp(
+    Metric(
+        "ssim_y",
         "SSIM-Y",
         "",
         "higher",
@@ -58,84 +69,91 @@ METRICS: dict[str, MetricHelp] = {
         "colour is not seen.",
         digits=4,
     ),
-    "psnr_rgb": MetricHelp(
+    Metric(
+        "psnr_rgb",
         "PSNR-RGB",
         "dB",
         "higher",
         "PSNR of red, green and blue, so wrong colours count: usually some dB below PSNR-Y, not comparable with it.",
     ),
-    "lr_psnr_y": MetricHelp(
-        "LR vs bicubic",
-        "dB",
+    Metric(
+        "lr_psnr_y",
+        "LR PSNR-Y",
+        "dB, vs bicubic",
         "higher",
         "PSNR-Y of the LR picture against bicubic's. Closeness, not quality: a method may trade it for a better "
         "reconstruction.",
     ),
-    "lr_psnr_rgb": MetricHelp(
-        "LR-RGB vs bicubic",
-        "dB",
+    Metric(
+        "lr_psnr_rgb",
+        "LR PSNR-RGB",
+        "dB, vs bicubic",
         "higher",
         "PSNR-RGB of the LR picture against bicubic's: specks of wrong colour, in which a method may hide detail, "
         "count here and in no other column.",
     ),
-    "niqe": MetricHelp(
-        "NIQE (LR)",
+    Metric(
+        "niqe",
+        "NIQE of LR",
         "",
         "lower",
         "Natural image quality evaluator: how far the LR picture is from the statistics of photographs. Misleading on "
         "text, charts and small pictures.",
     ),
-    "piqe": MetricHelp(
-        "PIQE (LR)",
+    Metric(
+        "piqe",
+        "PIQE of LR",
         "0-100",
         "lower",
         "Perception-based image quality evaluator: share and strength of blocks of the LR picture that look distorted. "
         "Fine natural texture can count as noise.",
         digits=1,
     ),
-    "x_exact": MetricHelp(
-        "x recovered exactly",
+    Metric(
+        "x_exact",
+        "x exact",
         "%",
         "higher",
         "Share of the values of x that survive the 8-bit LR picture: most others are off by one level.",
+        times=100,
     ),
-    "seconds_down": MetricHelp(
+    Metric(
+        "seconds_down",
         "Down",
         "s",
         "lower",
         "Seconds to shrink the picture: one run on this machine, first-run warm-up included.",
     ),
-    "seconds_up": MetricHelp(
+    Metric(
+        "seconds_up",
         "Up",
         "s",
         "lower",
         "Seconds to restore the picture: one run on this machine, first-run warm-up included.",
     ),
-    "lr_bytes": MetricHelp(
+    Metric(
+        "lr_bytes",
         "LR file",
-        "bytes",
+        "",
         "lower",
         "Size of the LR picture as PNG: hidden detail makes it harder to compress than bicubic's.",
-        digits=0,
     ),
-}
-"""Help for every column of the comparison table, by the key used in JSON results."""
+)
+METRICS = {metric.key: metric for metric in _METRICS}
+"""The columns of the comparison table in their order, by the key used in JSON results."""
 
 
-def format_score(score: float | Score | None, digits: int = 2) -> str:
-    """A value for people: "34.12", "∞" for identical images, "n/a" or "n/a (reason)" where there is none."""
-    if isinstance(score, Score):
-        return format_score(score.value, digits) if score.value is not None else f"n/a ({score.reason})"
-    if score is None or math.isnan(score):
+def format_score(value: float | None, digits: int = 2) -> str:
+    """A value for people: "34.12", "∞" for identical images, "n/a" where there is none."""
+    if value is None or math.isnan(value):
         return "n/a"
-    return "∞" if math.isinf(score) else f"{score:.{digits}f}"
+    return "∞" if math.isinf(value) else f"{value:.{digits}f}"
 
 
 def plain(rows: dict[str, Scores]) -> dict[str, dict[str, Plain]]:
-    """Scores as plain values, for JSON. `x_exact` is a share, as in training.evaluate."""
+    """Scores as plain values, for JSON."""
     return {
-        name: {key: plain_number(in_plain_units(key, score)) for key, score in row.items()}
-        for name, row in rows.items()
+        name: {key: plain_number(score.value) for key, score in row.items()} for name, row in rows.items()
     }
 
 
@@ -146,7 +164,8 @@ def plain_number(value: float | None) -> Plain:
     return value if math.isfinite(value) else str(value)
 
 
-def in_plain_units(key: str, score: Score | None) -> float | None:
-    """The value of a score as programs get it: `x_exact` is a share there."""
-    value = score.value if score else None
-    return value if value is None or key != "x_exact" else 0.01 * value
+def readable_size(count: int) -> str:
+    """Bytes for people: "812 bytes", "34.1 kB", "2.3 MB"."""
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"

@@ -146,13 +146,6 @@ def holds(path: str | None, digest: str) -> bool:
         return True
 
 
-def readable_size(count: int) -> str:
-    """Bytes for people: "812 bytes", "34.1 kB", "2.3 MB"."""
-    if count < 1000:
-        return f"{count} bytes"
-    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
-
-
 def shown_name(name: str) -> str:
     """A file name of others as it may be shown: printable, not too long."""
     text = "".join(char if char.isprintable() else "?" for char in name)

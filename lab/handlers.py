@@ -16,6 +16,7 @@ from fgrn.images import read_image
 from fgrn.methods import METHODS, SCALES
 from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
+from fgrn.scores import readable_size
 from lab import asked, cards, compare, example_cache, lines, links, reader, region, table, viewer
 from lab.ahead import Ahead
 from lab.at_once import AtOnce
@@ -23,7 +24,7 @@ from lab.compare import AT_ONCE
 from lab.components import NamedChoices, picture_value
 from lab.errors import explained, inert, shown_errors
 from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE
-from lab.files import DAY, Store, holds, private_folder, readable_size
+from lab.files import DAY, Store, holds, private_folder
 from lab.models import Models
 from lab.queues import in_own_threads
 from lab.region import Region

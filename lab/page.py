@@ -7,7 +7,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from html import escape
 
-from lab.files import readable_size
+from fgrn.scores import readable_size
 
 
 @dataclass

@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 
 from fgrn.methods import METHODS
-from fgrn.scores import METRICS, Score, Scores, format_score, in_plain_units, plain_number
-from lab.files import readable_size
+from fgrn.scores import METRICS, Metric, Score, Scores, plain_number
 from lab.region import KEYS, Region
 from lab.restore import Restored
 from lab.snapshot import Outcome, Run, State
 
-
-@dataclass(frozen=True)
-class Column:
-    """A number of the table, by its key in `fgrn.scores.METRICS`."""
-
-    key: str
-    title: str
-    unit: str
-
-    def show(self, value: float) -> str:
-        """The number for people."""
-        if self.key == "lr_bytes":
-            return readable_size(round(value))
-        return format_score(value, METRICS[self.key].digits)
-
-
-COLUMNS = (
-    Column("psnr_y", "PSNR-Y", "dB"),
-    Column("ssim_y", "SSIM-Y", ""),
-    Column("psnr_rgb", "PSNR-RGB", "dB"),
-    Column("lr_psnr_y", "LR PSNR-Y", "dB, vs bicubic"),
-    Column("lr_psnr_rgb", "LR PSNR-RGB", "dB, vs bicubic"),
-    Column("niqe", "NIQE of LR", ""),
-    Column("piqe", "PIQE of LR", "0-100"),
-    Column("x_exact", "x exact", "%"),
-    Column("seconds_down", "Down", "s"),
-    Column("seconds_up", "Up", "s"),
-    Column("lr_bytes", "LR file", ""),
-)
+COLUMNS = tuple(METRICS.values())
 
 
 def trivial(method: str, key: str) -> str:
@@ -58,7 +28,7 @@ def render(run: Run, region: Region | None = None) -> str:
     caption = f"{escape(run.name)}, {run.size[1]} × {run.size[0]} pixels, ×{run.scale}"
     if region:
         run = region.over(run)
-        *titles, last = (column.title for column in COLUMNS if column.key in KEYS)
+        *titles, last = (column.name for column in COLUMNS if column.key in KEYS)
         caption += (
             f'<b class="fg-region">{", ".join(titles)} and {last} of the region {region.box}, nothing cut</b>'
         )
@@ -83,7 +53,7 @@ def restored(of: Restored) -> str:
     )
     caption = f"Against the original, {of.size[1]} × {of.size[0]} pixels, ×{of.scale}"
     missing = {
-        (column.title, scores[column.key].reason) for scores in of.scores.values() for column in columns
+        (column.name, scores[column.key].reason) for scores in of.scores.values() for column in columns
     }
     notes = " ".join(f"{title} n/a: {reason}." for title, reason in sorted(missing) if reason)
     table = _table("Against the original", caption, "".join(map(head, columns)), rows)
@@ -99,22 +69,22 @@ def _table(name: str, caption: str, heads: str, rows: str) -> str:
     )
 
 
-def head(column: Column, of: str = "") -> str:
+def head(column: Metric, of: str = "") -> str:
     """The head of a column, with what its numbers are of, in small print; a click opens its line of `tips`."""
     words = ", ".join(filter(None, (column.unit, of)))
     unit = f'<span class="fg-unit">{escape(words)}</span>' if words else ""
-    title = escape(METRICS[column.key].caveat, quote=True)
+    title = escape(column.caveat, quote=True)
     return (
         f'<th scope="col"><button type="button" class="fg-tip" popovertarget="fg-tip-{column.key}" title="{title}">'
-        f"{escape(column.title)} {_arrow(column)}</button>{unit}</th>"
+        f"{escape(column.name)} {_arrow(column)}</button>{unit}</th>"
     )
 
 
 def tips() -> str:
     """What the heads of all tables open. Once on the page, and in no tab: nothing opens inside a hidden one."""
     return "".join(
-        f'<div popover id="fg-tip-{column.key}" class="fg-tip-box"><b>{escape(column.title)} {_arrow(column)}</b> '
-        f"{escape(METRICS[column.key].caveat)}</div>"
+        f'<div popover id="fg-tip-{column.key}" class="fg-tip-box"><b>{escape(column.name)} {_arrow(column)}</b> '
+        f"{escape(column.caveat)}</div>"
         for column in COLUMNS
     )
 
@@ -136,7 +106,7 @@ PICTURES = (
 def help_text(protocol: str = PROTOCOL) -> str:
     """A line of help for every number, in a box that opens on demand."""
     lines = "".join(
-        f"<div><dt>{escape(column.title)} {_arrow(column)}</dt><dd>{escape(METRICS[column.key].caveat)}</dd></div>"
+        f"<div><dt>{escape(column.name)} {_arrow(column)}</dt><dd>{escape(column.caveat)}</dd></div>"
         for column in COLUMNS
     )
     methods = "".join(
@@ -164,7 +134,7 @@ def plain_rows(run: Run, region: Region | None = None) -> list[dict[str, object]
         reasons = {}
         for column in COLUMNS:
             score = outcome.scores.get(column.key)
-            row[column.key] = plain_number(in_plain_units(column.key, score))
+            row[column.key] = plain_number(score.value if score else None)
             if score is not None and score.value is None:
                 reasons[column.key] = score.reason
         of_region = region.of(run).get(outcome.method, {}) if region else {}
@@ -177,12 +147,9 @@ def plain_rows(run: Run, region: Region | None = None) -> list[dict[str, object]
     return rows
 
 
-def _arrow(column: Column) -> str:
-    better = METRICS[column.key].better
-    if not better:
-        return ""
-    arrow = METRICS[column.key].arrow
-    return f'<span class="fg-arrow" title="{better} is better" aria-label="{better} is better">{arrow}</span>'
+def _arrow(column: Metric) -> str:
+    words = f"{column.better} is better"
+    return f'<span class="fg-arrow" title="{words}" aria-label="{words}">{column.arrow}</span>'
 
 
 def _row(run: Run, outcome: Outcome, best: dict[str, str]) -> str:
@@ -193,7 +160,7 @@ def _row(run: Run, outcome: Outcome, best: dict[str, str]) -> str:
     return f'<tr data-method="{outcome.method}">{name}{cells}</tr>'
 
 
-def _cell(run: Run, outcome: Outcome, column: Column, best: str) -> str:
+def _cell(run: Run, outcome: Outcome, column: Metric, best: str) -> str:
     score = outcome.scores.get(column.key)
     if score is not None:
         return _number(outcome.method, column, score, best)
@@ -202,11 +169,11 @@ def _cell(run: Run, outcome: Outcome, column: Column, best: str) -> str:
     return _not_available(column, "n/a", NOT_MEASURED)
 
 
-def _not_available(column: Column, text: str, why: str) -> str:
+def _not_available(column: Metric, text: str, why: str) -> str:
     return f'<td data-key="{column.key}"><span class="fg-na" title="{escape(why, quote=True)}">{text}</span></td>'
 
 
-def _number(method: str, column: Column, score: Score, best: str) -> str:
+def _number(method: str, column: Metric, score: Score, best: str) -> str:
     if score.value is None:
         return _not_available(column, "n/a", score.reason)
     text = escape(column.show(score.value))
@@ -216,7 +183,7 @@ def _number(method: str, column: Column, score: Score, best: str) -> str:
     return marked(column.key, text, column.show(score.value) == best)
 
 
-def best_of(scores: Mapping[str, Scores], column: Column) -> str:
+def best_of(scores: Mapping[str, Scores], column: Metric) -> str:
     """The best of the methods as it is shown, so that equal numbers are equally bold; "" if there is no choice."""
     found = [
         of[column.key].value
@@ -227,7 +194,7 @@ def best_of(scores: Mapping[str, Scores], column: Column) -> str:
     shown = {column.show(value) for value in values}
     if len(shown) < 2:
         return ""
-    choose = max if METRICS[column.key].better == "higher" else min
+    choose = max if column.better == "higher" else min
     return column.show(choose(values))
 
 
@@ -250,7 +217,7 @@ def _notes(run: Run) -> str:
             missing = score is None and outcome.state is State.DONE and not run.active
             reason = NOT_MEASURED if missing else score.reason if score and score.value is None else ""
             if reason:
-                reasons.setdefault((column.title, reason), []).append(METHODS[outcome.method].label)
+                reasons.setdefault((column.name, reason), []).append(METHODS[outcome.method].label)
     lines = []
     for (title, reason), labels in reasons.items():
         who = "" if len(labels) == len(run.outcomes) else f" ({', '.join(labels)})"

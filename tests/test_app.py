@@ -36,11 +36,11 @@ from fgrn.lr_info import LRInfo
 from fgrn.methods import METHODS
 from fgrn.repeat import repeat
 from fgrn.rescalers import Rescalers
-from fgrn.scores import METRICS, Score, plain_number
+from fgrn.scores import METRICS, Score, plain_number, readable_size
 from lab import cards, compare, examples, handlers, lines, region, restore, startup, table, viewer
 from lab.asked import RequestError
 from lab.at_once import complain
-from lab.files import Store, readable_size, stem
+from lab.files import Store, stem
 from lab.models import Models, Status
 from lab.restore_tab import RestoreTab
 from lab.shown import Drawn, Shown
@@ -187,7 +187,7 @@ def test_scores_are_those_of_the_protocol(store: Store, picture: str) -> None:
     assert scores["psnr_rgb"].value == fgrn.metrics.psnr_rgb(result.hr, result.reconstruction, 2)
     assert scores["lr_psnr_y"].value == fgrn.metrics.psnr_y(result.lr, bicubic, 0)
     assert scores["lr_psnr_rgb"].value == fgrn.metrics.psnr_rgb(result.lr, bicubic, 0)
-    assert scores["x_exact"].value == 100 * result.x_exact
+    assert scores["x_exact"].value == result.x_exact
     assert scores["lr_bytes"].value == len(result.lr_png)
     assert run.outcomes[0].scores["lr_psnr_y"].value == float("inf")
 

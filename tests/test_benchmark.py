@@ -522,8 +522,7 @@ def test_figures_of_the_shipped_weights_are_there_beforehand(
             for key, score in row.items():
                 mean = measured[method]["mean"][key]
                 if mean is not None:
-                    share = 100 if key == "x_exact" else 1
-                    assert score.value == pytest.approx(share * float(mean)), (name, method, key)
+                    assert score.value == pytest.approx(float(mean)), (name, method, key)
         assert "paper" in table.summary(bench)
         assert not any(key in table.summary(bench) for key in TIMINGS), "measured on different days"
         bold = re.findall(
@@ -672,7 +671,7 @@ def test_what_a_mean_leaves_out_is_counted_and_named() -> None:
     text = table.summary(bench((exact, exact), (plain, plain)))
     assert "Left out of means, for all methods: PSNR-Y of 1 of 2 pictures: restored exactly." in text
     text = table.summary(bench(*((score, plain) for score in (*small, plain))))
-    assert "NIQE (LR) of 3 of 4 pictures: LR too small: 64 to 96 px, NIQE needs 192 (Bicubic)." in text
+    assert "NIQE of LR of 3 of 4 pictures: LR too small: 64 to 96 px, NIQE needs 192 (Bicubic)." in text
 
 
 def test_names_are_escaped(tmp_path: Path, folder: Path) -> None:

@@ -229,7 +229,7 @@ def test_without_pyiqa_niqe_and_piqe_are_null_with_one_warning(
     rows = json.loads(out.read_text())["datasets"]["SetA"]["bicubic"]["images"].values()
     assert [(row["niqe"], row["piqe"]) for row in rows] == [(None, None)] * 2
     [warning] = [record.getMessage() for record in caplog.records if record.name.startswith("training")]
-    assert "PIQE (LR) for 2 of 2 LR images (pyiqa cannot be used here" in warning
+    assert "PIQE of LR for 2 of 2 LR images (pyiqa cannot be used here" in warning
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert run(folders[:1], out, "--scale", "2", "--methods", "bicubic", "--reference-only") == 0

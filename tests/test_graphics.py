@@ -98,11 +98,14 @@ def test_figures_on_graphics(use_tiny_weights: Path, tmp_path: Path, monkeypatch
 
 
 def test_what_cannot_be_measured_on_graphics_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("FGRN_WEIGHTS", str(tmp_path))
+    assert on_graphics.main([]) == 2 and "irn_x2" in caplog.text
     for options, words in (
-        ([], "irn_x2"),
         (["--threads", "-1"], "from 1 to 1024"),
         (["--json", "/"], "is a folder"),
     ):

@@ -226,8 +226,9 @@ def test_format_score() -> None:
     assert format_score(34.1249) == "34.12"
     assert format_score(math.inf) == "∞"
     assert format_score(math.nan) == format_score(None) == "n/a"
-    assert format_score(Score(3.25), 1) == "3.2"
-    assert format_score(Score(None, "LR too small")) == "n/a (LR too small)"
+    assert format_score(3.25, 1) == "3.2"
+    assert METRICS["x_exact"].show(0.98765) == "98.77" and METRICS["ssim_y"].show(0.5) == "0.5000"
+    assert METRICS["lr_bytes"].show(34_120.0) == "34.1 kB" and METRICS["lr_bytes"].show(None) == "n/a"
 
 
 def test_help_covers_every_column() -> None:

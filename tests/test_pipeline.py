@@ -155,6 +155,17 @@ def test_resized_lr_is_refused() -> None:
         restore(rescaler, resized, source_of(resized))
 
 
+@pytest.mark.parametrize("size", [(40.0, 30), (-40, 30), (0, 0), (40,), 40, ("40", "30")])
+def test_a_size_that_is_none_is_named(size: Any) -> None:
+    with pytest.raises(RescaleError, match="is no size"):
+        load("bicubic", 2).upscale(np.zeros((20, 15, 3), np.uint8), size)
+
+
+def test_a_size_may_be_whole_numbers_of_numpy() -> None:
+    size: Any = np.array([39, 30])
+    assert load("bicubic", 2).upscale(np.zeros((20, 15, 3), np.uint8), size).shape == (39, 30, 3)
+
+
 def test_plain_png_needs_method_and_scale() -> None:
     rescaler = rescaler_of("fgrn", 4)
     plain = read_image(encode_png(picture(20, 20)))

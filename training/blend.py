@@ -13,6 +13,7 @@ direction.
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from fgrn.checkpoint import Card
 from fgrn.models import FGRN
 from training.options import add_figures, add_hold_out, number, write_figures
 from training.validate import held_out, validate
+
+logger = logging.getLogger(__name__)
 
 MOST = 3.0
 """The largest share: so far beyond NEW no network was found to be of use."""
@@ -80,6 +83,17 @@ def measured(
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
+    arguments = _parse_arguments(argv)
+    logging.basicConfig(format="%(message)s")
+    try:
+        _measure(arguments)
+    except (ValueError, FileNotFoundError) as error:
+        logger.error("cannot go on: %s", error)
+        return 2
+    return 0
+
+
+def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m training.blend", description=(__doc__ or "").splitlines()[0]
     )
@@ -100,39 +114,36 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if (arguments.share is None) != (arguments.out is None):
         parser.error("--share and --out belong together")
+    return arguments
+
+
+def _measure(arguments: argparse.Namespace) -> None:
     target = arguments.out / arguments.new.name if arguments.out else None
-    if target and target.exists():
-        parser.error(f"{target} is there already and would be lost: choose another --out")
-    try:
-        if target:
-            try_writing(target)
-        part = FLOW if arguments.flow_of else RESCALING
-        (new, card), (old, other) = load(arguments.new), load(arguments.flow_of or arguments.rescaling_of)
-        images = held_out(arguments.data, arguments.hold_out)
-        rows = measured(new, old, arguments.shares, images, part)
-    except (ValueError, FileNotFoundError) as error:
-        parser.error(str(error))
+    if target:
+        if target.exists():
+            raise UsageError(f"{target} is there already and would be lost: choose another --out")
+        try_writing(target)
+    part = FLOW if arguments.flow_of else RESCALING
+    (new, card), (old, other) = load(arguments.new), load(arguments.flow_of or arguments.rescaling_of)
+    images = held_out(arguments.data, arguments.hold_out)
+    rows = measured(new, old, arguments.shares, images, part)
     for row in rows:
         print(", ".join(f"{key} {value:.4f}" for key, value in row.items()))
+    if target:
+        net = blend(new, old, arguments.share, part)
+        notes = (
+            f"{_named(part)}: {1 - arguments.share:g} of those of {other.digest}, "
+            f"{arguments.share:g} of those of {card.digest}"
+        )
+        provenance = replace(
+            card.provenance,
+            metrics={"validation": validate(net, images)},
+            notes="; ".join(filter(None, (card.provenance.notes, notes))),
+        )
+        with writing(target):
+            checkpoint.save(net, target, provenance)
     figures = {"new": card.digest, "old": other.digest, "images": len(images), "rows": rows}
-    try:
-        if target:
-            net = blend(new, old, arguments.share, part)
-            notes = (
-                f"{_named(part)}: {1 - arguments.share:g} of those of {other.digest}, "
-                f"{arguments.share:g} of those of {card.digest}"
-            )
-            provenance = replace(
-                card.provenance,
-                metrics={"validation": validate(net, images)},
-                notes="; ".join(filter(None, (card.provenance.notes, notes))),
-            )
-            with writing(target):
-                checkpoint.save(net, target, provenance)
-        write_figures(arguments.json, figures)
-    except UsageError as error:
-        parser.error(str(error))
-    return 0
+    write_figures(arguments.json, figures)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from fgrn.ops import GREY_LEVELS, quantise
 from fgrn.resize import bicubic_downscale
 from training.graphics import luma
 
-Figures = dict[str, Tensor]
+StepFigures = dict[str, Tensor]
+"""Means over the patches of a step, by name: for the log, and for telling a broken step."""
 ErrorName = Literal["l1", "rms"]
 ERRORS: tuple[ErrorName, ...] = get_args(ErrorName)
 
@@ -31,7 +32,7 @@ def bicubic_guidance(hr: Tensor, scale: int) -> Tensor:
     return bicubic_downscale(hr, scale).clamp(0, 1)
 
 
-def watched(loss: Tensor, figures: Figures) -> Tensor:
+def watched(loss: Tensor, figures: StepFigures) -> Tensor:
     """What tells a normal step from a broken one: never the log-determinant, which may take a loss below 0.
 
     The reconstruction, if it is in the loss: L_guide rises whenever x has moved on from what F has learnt. Else how far
@@ -97,11 +98,11 @@ class RescalingObjective(nn.Module):
         self.error = error
         self.trained = nn.ModuleList([net.downscaler, net.upscaler])
 
-    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+    def forward(self, hr: Tensor) -> tuple[Tensor, StepFigures]:
         loss, figures, _ = self.rescale(hr)
         return loss, figures
 
-    def rescale(self, hr: Tensor) -> tuple[Tensor, Figures, Tensor]:
+    def rescale(self, hr: Tensor) -> tuple[Tensor, StepFigures, Tensor]:
         """Loss, figures and the rounded x."""
         x = self.net.encode(hr)
         rounded = quantise(x)
@@ -138,12 +139,12 @@ class FlowObjective(nn.Module):
         self.overshoot_weight = overshoot_weight
         self.trained = nn.ModuleList([net.flow])
 
-    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+    def forward(self, hr: Tensor) -> tuple[Tensor, StepFigures]:
         with torch.no_grad():
             x = quantise(self.net.encode(hr))
         return self.guide(hr, x)
 
-    def guide(self, hr: Tensor, x: Tensor) -> tuple[Tensor, Figures]:
+    def guide(self, hr: Tensor, x: Tensor) -> tuple[Tensor, StepFigures]:
         """L_guide of a rounded x that carries no gradient."""
         lr, log_det = self.net.flow(x)
         guidance = bicubic_guidance(hr, self.net.scale)
@@ -170,7 +171,7 @@ class JointObjective(nn.Module):
         self.flow = FlowObjective(net, gamma, exactness)
         self.trained = nn.ModuleList([net])
 
-    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+    def forward(self, hr: Tensor) -> tuple[Tensor, StepFigures]:
         reconstruction, figures, x = self.rescaling.rescale(hr)
         guide, more = self.flow.guide(hr, x.detach())
         return reconstruction + guide, {"hr_l1": reconstruction.detach(), **figures, **more}
@@ -190,7 +191,7 @@ class RoundTripObjective(nn.Module):
         self.flow = FlowObjective(net, gamma, exactness)
         self.trained = nn.ModuleList([net])
 
-    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+    def forward(self, hr: Tensor) -> tuple[Tensor, StepFigures]:
         x = quantise(self.net.encode(hr))
         recovered = quantise(self.net.from_lr(quantise(self.net.to_lr(x))))
         restored = self.net.decode(recovered)
@@ -226,7 +227,7 @@ class IRNObjective(nn.Module):
         self.luma_weight = luma_weight
         self.trained = nn.ModuleList([self.net.levels])
 
-    def forward(self, hr: Tensor) -> tuple[Tensor, Figures]:
+    def forward(self, hr: Tensor) -> tuple[Tensor, StepFigures]:
         lr, z = self.net(hr)
         drawn = torch.randn_like(z) if self.sampled else torch.zeros_like(z)
         restored = self.net.inverse(quantise(lr), drawn)

@@ -8,6 +8,7 @@ wrong there are colours, which the Y channel hardly shows, and borders, which no
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from fgrn.pixels import Pixels
 from training.graphics import KINDS, NUMBERS, Kind
 from training.markdown import markdown
 from training.options import add_figures, add_threads, use_threads, write_figures
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
 PHOTOS = ("coffee", "portrait")
@@ -85,13 +88,15 @@ def main(argv: list[str] | None = None) -> int:
     add_figures(parser)
     add_threads(parser)
     arguments = parser.parse_args(argv)
+    logging.basicConfig(format="%(message)s")
     use_threads(arguments.threads)
     try:
         figures = measure()
         print(graphics_table(figures))
         write_figures(arguments.json, figures)
     except ValueError as error:
-        parser.error(str(error))
+        logger.error("cannot go on: %s", error)
+        return 2
     return 0
 
 

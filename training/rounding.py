@@ -7,6 +7,7 @@ as they are shipped restore the held-out images; the difference is the cost.
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from fgrn.models import RescalingNet, build
 from training.options import add_figures, add_hold_out, write_figures
 from training.state import has_state, read_state
 from training.validate import held_out, validate
+
+logger = logging.getLogger(__name__)
 
 
 def both_weights(run: Path) -> tuple[RescalingNet, RescalingNet, Card]:
@@ -68,13 +71,15 @@ def main(argv: list[str] | None = None) -> int:
     add_hold_out(parser)
     add_figures(parser)
     arguments = parser.parse_args(argv)
+    logging.basicConfig(format="%(message)s")
     try:
         rows = measured(arguments.runs, arguments.data, arguments.hold_out)
         for row in rows:
             print(", ".join(f"{key} {value}" for key, value in row.items()))
         write_figures(arguments.json, {"rows": rows})
     except (ValueError, FileNotFoundError) as error:
-        parser.error(str(error))
+        logger.error("cannot go on: %s", error)
+        return 2
     return 0
 
 

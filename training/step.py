@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from training.graph import Graphed
-from training.losses import Figures, Objective
+from training.losses import Objective, StepFigures
 from training.muon import Muon
 from training.recipes import OptimizerName, Stage
 from training.state import RunState
@@ -19,7 +19,7 @@ class Gradients(NamedTuple):
     """What is known of a step before its update."""
 
     loss: Tensor
-    figures: Figures
+    figures: StepFigures
     norm: Tensor  # of the gradients, before clipping
 
 

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_MINUTES = 5.0
 
 
-class Interrupted(Exception):
+class Signalled(Exception):
     """A signal came; the run in progress has written its checkpoint."""
 
 
@@ -40,7 +40,7 @@ def train(key: str, variant: Variant, data: list[Path], folder: Path, hold_out: 
     """Train a variant, unless its run is complete. Returns its averaged weights.
 
     Raises:
-        Interrupted: by SIGTERM or SIGINT.
+        Signalled: by SIGTERM or SIGINT.
     """
     out = folder / key
     weights = out / f"{key}.safetensors"
@@ -60,7 +60,7 @@ def train(key: str, variant: Variant, data: list[Path], folder: Path, hold_out: 
     with stopping_on_sigterm(run):
         run.train(CHECKPOINT_MINUTES)
     if run.stopping:
-        raise Interrupted
+        raise Signalled
     last = run.state.net
     checkpoint.save(
         last, out / f"{key}_last.safetensors", checkpoint.read_card(weights.with_suffix(".json")).provenance
@@ -159,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, FileNotFoundError) as error:
         logger.error("cannot go on: %s", error)
         return 2
-    except Interrupted:
+    except Signalled:
         logger.warning("interrupted; the same command goes on from here")
         return 1
     return 0

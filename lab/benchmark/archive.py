@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from fgrn.batch import SUFFIXES, UNREAD_SUFFIXES
 from fgrn.images import ImageError
 from fgrn.record import BOUNDED, ZIP_ERRORS
+from fgrn.scores import readable_size
 from lab.asked import RequestError
-from lab.files import readable_size, shown_name
+from lab.files import shown_name
 
 MAX_PICTURES = 200
 MAX_BYTES = 64_000_000  # of one picture file
@@ -33,7 +34,7 @@ _LONGEST_COMMENT = 1 << 16
 
 
 @dataclass(frozen=True)
-class Source:
+class PictureFile:
     """A picture to measure. `entry` is its place in the ZIP at `path`, -1 if `path` is the picture itself."""
 
     name: str
@@ -66,7 +67,7 @@ class Source:
 class Collected:
     """What was found: the pictures, and by name why other files are left out."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[PictureFile, ...]
     skipped: dict[str, str]
     uploads: tuple[str, ...] = ()  # where it was looked for, unless in a named set
 
@@ -81,7 +82,7 @@ def collect(paths: Sequence[str]) -> Collected:
         sets = named_sets()
         instead = f", or choose a picture set: {', '.join(sets)}" if sets else ""
         raise RequestError(f"There is no picture yet. Upload pictures or a ZIP of them{instead}.")
-    sources: list[Source] = []
+    sources: list[PictureFile] = []
     skipped: dict[str, str] = {}
     total = 0
     for path in map(Path, paths):
@@ -93,7 +94,7 @@ def collect(paths: Sequence[str]) -> Collected:
             skipped |= left_out
             total += size
         elif path.suffix.lower() in SUFFIXES:
-            sources.append(Source(shown_name(path.name), path))
+            sources.append(PictureFile(shown_name(path.name), path))
             total += path.stat().st_size
         elif path.suffix.lower() in UNREAD_SUFFIXES:
             skipped[shown_name(path.name)] = UNREAD
@@ -154,7 +155,7 @@ def collect_set(name: str) -> Collected:
         raise RequestError(f"There is no picture set {shown_name(name)!r} here. {known}")
     files = _pictures(sets[name])
     _check(len(files), sum(path.stat().st_size for path in files))
-    return Collected(tuple(_apart([Source(shown_name(path.name), path) for path in files])), {})
+    return Collected(tuple(_apart([PictureFile(shown_name(path.name), path) for path in files])), {})
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -178,7 +179,7 @@ def _is_zip(path: Path) -> bool:
         return path.suffix.lower() == ".zip" or stream.read(4) == b"PK\x03\x04"
 
 
-def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
+def _entries(path: Path) -> tuple[list[PictureFile], dict[str, str], int]:
     """The pictures in a ZIP, what is left out and why, and how many bytes the pictures have, as the ZIP says."""
     name = shown_name(path.name)
     _check_directory(path, name)
@@ -187,7 +188,7 @@ def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
             entries = archive.infolist()
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise RequestError(f"{name} is cut off or damaged, or no ZIP ({error}). Pack it again.") from error
-    sources: list[Source] = []
+    sources: list[PictureFile] = []
     skipped: dict[str, str] = {}
     total = 0
     for index, entry in enumerate(entries):
@@ -211,7 +212,7 @@ def _entries(path: Path) -> tuple[list[Source], dict[str, str], int]:
             )
         else:
             # As it is packed, zipfile reads no more than the size that is said here: the sum is a limit, not a promise.
-            sources.append(Source(title, path, index))
+            sources.append(PictureFile(title, path, index))
             total += entry.file_size
     return sources, skipped, total
 
@@ -247,7 +248,7 @@ def _check(count: int, total: int) -> None:
         )
 
 
-def _apart(sources: list[Source]) -> list[Source]:
+def _apart(sources: list[PictureFile]) -> list[PictureFile]:
     """The same sources, every name different."""
     used: set[str] = set()
     result = []
@@ -257,5 +258,5 @@ def _apart(sources: list[Source]) -> list[Source]:
             count += 1
             name = f"{source.name} ({count})"
         used.add(name)
-        result.append(Source(name, source.path, source.entry))
+        result.append(PictureFile(name, source.path, source.entry))
     return result

@@ -72,7 +72,7 @@ def _scores(row: dict[str, Plain]) -> Scores:
     for key in (key for key in METRICS if key not in TIMINGS):
         value = row.get(key)
         if value is not None:
-            scores[key] = Score(100 * float(value) if key == "x_exact" else float(value))
+            scores[key] = Score(float(value))
         elif key in row:
             # Of PSNR it stood for infinity before "inf" did.
             scores[key] = Score(None, TOO_SMALL) if key in BLIND else Score(math.inf)

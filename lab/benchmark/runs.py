@@ -22,7 +22,7 @@ from fgrn.pixels import Pixels
 from fgrn.record import PROTOCOLS, Input, Record, Settings
 from fgrn.scores import Scores, plain
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
-from lab.benchmark.archive import Collected, Source
+from lab.benchmark.archive import Collected, PictureFile
 from lab.lines import FINISHED, STOPPED
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
@@ -250,7 +250,7 @@ def _measured(
         return scores, time.perf_counter() - start
 
 
-def _left_out(bench: Bench, source: Source, reason: str) -> Bench:
+def _left_out(bench: Bench, source: PictureFile, reason: str) -> Bench:
     figures = {name: rows for name, rows in bench.figures.items() if name != source.name}
     notices = {name: said for name, said in bench.notices.items() if name != source.name}
     return replace(bench, figures=figures, notices=notices, skipped={**bench.skipped, source.name: reason})

@@ -12,8 +12,6 @@ from fgrn.scores import BLIND, METRICS, Score
 from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
 from lab.table import COLUMNS, best_of, head, marked, trivial
 
-SHOW = {column.key: column.show for column in COLUMNS}
-
 
 def summary(bench: Bench) -> str:
     """Mean and spread of every figure, a row a method, and under it what the paper reports."""
@@ -91,7 +89,7 @@ def _mean(
     if mean.value is None:
         title = escape(mean.reason, quote=True)
         return f'<td data-key="{key}"><span class="fg-na" title="{title}">n/a</span></td>'
-    text, shown = SHOW[key](mean.value), spread if math.isfinite(mean.value) else None
+    text, shown = METRICS[key].show(mean.value), spread if math.isfinite(mean.value) else None
     why, below = trivial(method, key), _spread(bench, key, shown)
     if why:
         return f'<td data-key="{key}"><span class="fg-na" title="{why}">{escape(text)}</span>{below}</td>'
@@ -103,14 +101,14 @@ def _spread(bench: Bench, key: str, spread: Score | None = None) -> str:
     if len(bench.names) < 2:
         return ""
     value = spread.value if spread else None
-    text = "&nbsp;" if value is None else f"± {escape(SHOW[key](value))}"
+    text = "&nbsp;" if value is None else f"± {escape(METRICS[key].show(value))}"
     return f'<span class="fg-spread">{text}</span>'
 
 
 def _paper_cell(key: str, paper: dict[str, float]) -> str:
     if key not in PAPER_KEYS:
         return "<td></td>"
-    return f'<td data-key="{key}">{SHOW[key](paper[key])}</td>'
+    return f'<td data-key="{key}">{METRICS[key].show(paper[key])}</td>'
 
 
 def _pair(scores: dict[str, Score] | None, active: bool) -> str:
@@ -118,7 +116,7 @@ def _pair(scores: dict[str, Score] | None, active: bool) -> str:
         wait = '<span class="fg-wait" aria-label="still to come"></span>' if active else ""
         return f"<td>{wait}</td><td>{wait}</td>"
     return "".join(
-        f"<td>{'n/a' if (value := scores[key].value) is None else SHOW[key](value)}</td>"
+        f"<td>{'n/a' if (value := scores[key].value) is None else METRICS[key].show(value)}</td>"
         for key in PAPER_KEYS
     )
 

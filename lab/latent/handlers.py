@@ -49,7 +49,7 @@ class Drawn(NamedTuple):
     old: Any = SKIP
 
 
-class Restored(NamedTuple):
+class ChangeDrawn(NamedTuple):
     """New values of what is said of a change, of what came back, and of the change that it is of."""
 
     note: Any = SKIP
@@ -238,21 +238,21 @@ class LatentHandlers:
         waits = lines.status("Waiting for its turn", True)
         return granted, waits if granted is new else granted.in_place_of_newer
 
-    def on_change(self, ticket: Ticket, latest: Study | None) -> Iterator[Restored]:
+    def on_change(self, ticket: Ticket, latest: Study | None) -> Iterator[ChangeDrawn]:
         """Restore from the changed LR picture, unless there is a newer study."""
 
-        def steps(study: Study, change: Change, gain: float) -> Iterator[Restored]:
+        def steps(study: Study, change: Change, gain: float) -> Iterator[ChangeDrawn]:
             if latest is None or latest.token != study.token:
-                yield Restored("")
+                yield ChangeDrawn("")
                 return
-            yield Restored(lines.status(changes.doing(self.models, study), True))
+            yield ChangeDrawn(lines.status(changes.doing(self.models, study), True))
             back = changes.perturb(self.models, self.store, study, change, gain, ticket.stopped)
-            yield Restored("", picture_value(markup.returned(study, back, gain)), change)
+            yield ChangeDrawn("", picture_value(markup.returned(study, back, gain)), change)
 
-        def ended(last: Restored | None, problem: str) -> Restored:
+        def ended(last: ChangeDrawn | None, problem: str) -> ChangeDrawn:
             if problem:
-                return Restored(lines.failed(f"Nothing restored. {problem}"))
-            return Restored("" if last and not last.note else STOPPED)
+                return ChangeDrawn(lines.failed(f"Nothing restored. {problem}"))
+            return ChangeDrawn("" if last and not last.note else STOPPED)
 
         yield from ticket.serve(steps, lambda drawn: drawn, ended)
 

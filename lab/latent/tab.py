@@ -51,7 +51,7 @@ def _fast(
     when(at_once.handler(handler, len(outputs)), [*inputs], [refusal, *outputs], **{**FAST, **options})
 
 
-class Change(NamedTuple):
+class ChangeParts(NamedTuple):
     """The components that a new study draws anew: the brush and what came back, and of which change."""
 
     brush: gr.HTML
@@ -160,7 +160,7 @@ def _change_section(
     ticket: gr.State,
     gain: gr.Slider,
     click: gr.Number,
-) -> Change:
+) -> ChangeParts:
     """What a visitor does to the LR picture, and what comes back."""
     most, sigma_most, radius_most = (
         changes.MAX_LEVELS,
@@ -214,7 +214,7 @@ def _change_section(
     for looks in (kind.input, levels.input, sigma.input, seed.input, brush.change, ran.then):
         looks(tab.change_outdated, [kind, levels, sigma, seed, painting, given], old, **CHECK)
     stop.click(Ticket.stop, [ticket, click], note, js=clicked(stop), queue=False, **QUIET)
-    return Change(brush, note, back, given, old)
+    return ChangeParts(brush, note, back, given, old)
 
 
 def _add_api(api: LatentApi) -> None:

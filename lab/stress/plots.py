@@ -8,8 +8,8 @@ from typing import Any
 from plotly import graph_objects as go
 
 from fgrn.methods import METHODS
+from fgrn.scores import readable_size
 from lab import charts
-from lab.files import readable_size
 from lab.stress.damage import CODECS, KINDS
 from lab.stress.runs import Point, RatePoint, RateRun, StressRun
 

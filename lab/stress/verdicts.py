@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from fgrn.methods import METHODS
-from fgrn.scores import format_score
-from lab.files import readable_size
+from fgrn.scores import format_score, readable_size
 from lab.stress.damage import CODECS, KINDS
 from lab.stress.runs import RatePoint, RateRun, StressRun
 
