@@ -82,7 +82,7 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
             with gr.Tab("Stress", id="stress") as stress:
                 stress_tab.build(page, demo, stress, request.image, request.scale, request.methods)
             with gr.Tab("Benchmark", id="benchmark") as benchmark:
-                benchmark_tab.build(page, demo, benchmark)
+                benchmark_tab.build(page, demo, benchmark, request)
             with gr.Tab("About", id="about"):
                 html(DIAGRAM_BOX.format("".join(path.read_text(encoding="utf-8") for path in DIAGRAMS)))
                 gr.Markdown(

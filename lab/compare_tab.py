@@ -18,6 +18,7 @@ from lab.queues import CHECK, METRIC, QUIET, shown_waiting
 from lab.shown import Shown
 from lab.ticket import Ticket
 
+RUN = "() => document.querySelector('#run').click()"
 OPENED = """linked => {
     const names = NAMES; // Gradio's buttons have pictures and no names
     document.querySelectorAll('#examples .gallery-item').forEach((e, i) => e.setAttribute('aria-label', names[i]));
@@ -49,6 +50,9 @@ class Request(NamedTuple):
     image: gr.Image
     scale: gr.Radio
     methods: gr.CheckboxGroup
+    missing: gr.HTML  # why other methods cannot be used
+    hidden: gr.State  # ticked methods that there are not at this scale
+    tabs: gr.Tabs
     seen: gr.State  # of shown.Shown
     ran: list[Dependency]  # events with which the networks of a run are done
 
@@ -133,4 +137,4 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
         page.rechoose, [scale, methods, hidden], ticked, trigger_mode="always_last", queue=False, **QUIET
     )
     image.change(page.describe, [image, scale], facts, concurrency_limit=4, **QUIET)
-    return Request(image, scale, methods, seen, all_ran)
+    return Request(image, scale, methods, missing, hidden, tabs, seen, all_ran)

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
@@ -804,3 +805,30 @@ def test_other_weights_have_another_digest(
     before = measured(archive.collect(paths(folder)[:1])).weights
     monkeypatch.setenv("FGRN_WEIGHTS", str(make_tiny_weights(tmp_path / "others", seed=1)))
     assert measured(archive.collect(paths(folder)[:1])).weights != before
+
+
+def test_a_picture_of_a_run_opens_in_compare(folder: Path, tmp_path: Path) -> None:
+    data = (folder / "a.png").read_bytes()
+    archives = [packed(tmp_path / f"{n}.zip", {"in/a.PNG": (folder / f"{n}.png").read_bytes()}) for n in "ab"]
+    tab = BenchmarkHandlers(Handlers())
+    bench = measured(archive.collect(archives))
+    assert bench.names == ("in/a.PNG", "in/a.PNG (2)")
+    for name, original in zip(bench.names, (data, (folder / "b.png").read_bytes()), strict=True):
+        path, scale, choices, _, hidden, tabs = tab.open_in_compare(bench, gr.EventData(None, {"name": name}))
+        assert Path(path).read_bytes() == original and Path(path).name == "a.png"
+        assert scale == 4 and choices.value == list(METHODS) and hidden == [] and tabs.selected == "compare"
+    for wrong in ("other.png", None, ["in/a.PNG"], 3):
+        with pytest.raises(gr.Error, match="is not of the run"):
+            tab.open_in_compare(bench, gr.EventData(None, {"name": wrong}))
+    Path(archives[1]).unlink()
+    with pytest.raises(gr.Error, match="not on the server any more"):
+        tab.open_in_compare(bench, gr.EventData(None, {"name": "in/a.PNG"}))
+    assert "fg-opens" in table.pictures(bench)
+
+
+def test_a_set_measured_beforehand_has_no_pictures_to_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FGRN_WEIGHTS")
+    bench = kept.load("Set5", 4)
+    assert bench and "fg-opens" not in table.pictures(bench) and "<tbody>" in table.pictures(bench)
+    with pytest.raises(RequestError, match="is not of the run"):
+        runs.picture_file(bench, bench.names[0])

@@ -241,6 +241,15 @@ def test_rows_stream_and_files_come_down(visitor: Visitor, bench_folder: Path, t
         assert (found := rows.evaluate_all(numbers)) == sorted(found, reverse=reverse) and len(set(found)) > 1
     page.locator("#bench-rows [data-column='0']").click()
     expect(rows.locator("th")).to_have_text(sorted(names))
+    page.locator("#scale").get_by_label("×2").evaluate("radio => radio.click()")  # in the hidden tab
+    page.locator("#bench-rows").get_by_role("button", name="img_1.png").click()
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#numbers caption")).to_contain_text("img_1, ")
+    expect(page.locator("#numbers caption")).to_contain_text("×4")
+    expect(page.locator("#numbers tr[data-method=du_bic]")).to_be_visible()
+    expect(page.locator("#status [role=status]")).to_have_text("Finished")
+    expect(page.locator("#outdated")).to_have_text("")
+    visitor.tab("Benchmark")
     for ending, text in (("csv", "CSV"), ("zip", "ZIP")):
         with page.expect_download() as event:
             page.locator("#bench-links a[download]", has_text=text).click()

@@ -117,12 +117,21 @@ def test_a_run_leaves_loadable_weights_and_a_log(recipe: str, data: Path, tmp_pa
 
 
 @pytest.mark.parametrize(("precision", "loosest"), [("float32", 0.0), ("bf16", 0.05)])
-def test_precision_is_that_of_the_insides(precision: str, loosest: float, data: Path, tmp_path: Path) -> None:
+def test_precision_is_that_of_the_insides(
+    precision: str,
+    loosest: float,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """In bf16 the run is another one, near that in float32; weights stay float32."""
+    monkeypatch.setattr("training.run.computes_in_bf16", lambda device: False)
     train.main(arguments("tiny_fgrn", data, tmp_path / "plain", samples=40))
     line = arguments("tiny_fgrn", data, tmp_path / precision, samples=40)
     AcceleratorState._reset_state(reset_partial_state=True)  # it is one for a process
     assert train.main([*line, "--precision", precision]) == 0
+    assert ("has no bf16 instructions" in caplog.text) == (precision == "bf16")
     plain, other = (np.array(losses(tmp_path / name)) for name in ("plain", precision))
     difference = np.abs(other[:, 1] / plain[:, 1] - 1).max()
     assert difference <= loosest and (difference > 0) == (precision == "bf16")

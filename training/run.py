@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fgrn.checkpoint import Provenance
+from fgrn.devices import computes_in_bf16
 from fgrn.layers import DenseBlock, ResidualBlock
 from fgrn.ops import require_float32
 from training.data import MEMORY_LIMIT, Images, read_images, split_validation, training_files
@@ -77,6 +78,12 @@ class Run:
         self.accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no", log_with=tracker, project_dir=out
         )
+        if precision == "bf16" and not computes_in_bf16(self.accelerator.device):
+            logger.warning(
+                "%s has no bf16 instructions: a step in bf16 takes many times as long as one in float32. Leave "
+                "--precision out",
+                "This GPU" if on_gpu else "This CPU",
+            )
         files = training_files(data)
         training, self._held_out_files = split_validation(files, hold_out)
         largest = max(stage.patch for stage in recipe.stages)

@@ -6,6 +6,7 @@ Nothing is extracted: a picture is read into memory when its turn comes, and wha
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from fgrn.images import ImageError
 from fgrn.record import BOUNDED, ZIP_ERRORS
 from fgrn.scores import readable_size
 from lab.asked import RequestError
-from lab.files import shown_name
+from lab.files import shown_name, stem
 
 MAX_PICTURES = 200
 MAX_BYTES = 64_000_000  # of one picture file
@@ -40,6 +41,12 @@ class PictureFile:
     name: str
     path: Path
     entry: int = -1
+
+    @property
+    def file_name(self) -> str:
+        """A name for a copy of the file."""
+        plain = Path(re.sub(r" \(\d+\)$", "", self.name))  # as `_apart` tells equal names apart
+        return f"{stem(plain.name)}{plain.suffix.lower()}"
 
     def read(self) -> bytes:
         """The bytes of the picture file, of any content.

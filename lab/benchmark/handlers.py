@@ -15,7 +15,7 @@ from lab.benchmark import archive, kept, plots, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
 from lab.components import picture_value
-from lab.errors import explained, shown_errors
+from lab.errors import explained, nothing_to_do, shown_errors
 from lab.examples import EXAMPLES, FIRST_SCALE
 from lab.files import stem
 from lab.handlers import Handlers
@@ -189,6 +189,23 @@ class BenchmarkHandlers:
     def _ended(self, bench: Bench) -> Drawn:
         """`draw` for a run that goes no further."""
         return self.draw(runs.stopped(bench) if bench.progress.active else bench)
+
+    def open_in_compare(self, bench: Bench | None, event: gr.EventData) -> tuple[Any, ...]:
+        """Picture, scale, methods, why others cannot be used, no hidden ones, and the tab: for Compare."""
+        if bench is None:
+            raise nothing_to_do()
+        sent = event._data.get("name") if isinstance(event._data, dict) else None
+        with shown_errors():
+            source = runs.picture_file(bench, sent)
+            path = self.page.store.save(source.read(), source.file_name)
+        scale = bench.settings.scale
+        return (
+            path,
+            scale,
+            *self.page.choices(scale, bench.settings.methods),
+            [],
+            gr.Tabs(selected="compare"),
+        )
 
     def choices(self, scale: int, chosen: list[str] | None) -> Any:
         """The methods that can be ticked at a scale."""

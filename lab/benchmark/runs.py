@@ -22,7 +22,7 @@ from fgrn.pixels import Pixels
 from fgrn.record import PROTOCOLS, Input, Record, Settings
 from fgrn.scores import Scores, plain
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
-from lab.benchmark.archive import Collected, PictureFile
+from lab.benchmark.archive import Collected, PictureFile, collect, collect_set
 from lab.lines import FINISHED, STOPPED
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
@@ -157,6 +157,21 @@ def stopped(bench: Bench) -> Bench:
     notices = {name: said for name, said in bench.notices.items() if name in bench.done}
     progress = replace(bench.progress, text=text, active=False)
     return replace(bench, figures=bench.counted, notices=notices, progress=progress)
+
+
+def picture_file(bench: Bench, name: object) -> PictureFile:
+    """One of the pictures that were measured here.
+
+    Raises:
+        RequestError: if it is none of them, or not on the server any more.
+    """
+    if bench.kept or name not in bench.names:
+        raise RequestError("This picture is not of the run that is shown. Run it again.")
+    collected = collect_set(bench.dataset) if bench.dataset else collect(bench.uploads)
+    found = [source for source in collected.sources if source.name == name]
+    if not found:
+        raise RequestError(f"{name} is not on the server any more. Run it again.")
+    return found[0]
 
 
 def documents(bench: Bench) -> dict[str, bytes]:

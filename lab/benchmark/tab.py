@@ -13,6 +13,7 @@ from lab import progress
 from lab.asked import MAX_PIXELS, MAX_UPLOAD
 from lab.benchmark import archive
 from lab.benchmark.handlers import UPLOAD, UPLOADS, BenchmarkHandlers
+from lab.compare_tab import RUN, Request
 from lab.components import NamedChoices, SentNumber, click_number, clicked, html, pictures
 from lab.examples import FIRST_SCALE
 from lab.handlers import Handlers
@@ -27,15 +28,15 @@ PROTOCOL = (
     "best of the column; what is so by construction does not compete. What was measured beforehand has no times: "
     "it was not measured side by side."
 )
-SORT = Path(__file__).with_name("sort.js")
+ROWS = Path(__file__).with_name("rows.js")
 HELP = (
     "NIQE and PIQE judge the LR picture and take some seconds each. The ZIP of a run that is made here repeats it: "
     "python -m fgrn repeat NAME.zip FOLDER"
 )
 
 
-def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
-    """Build the tab inside the current `gr.Tab`, wire it, and add its endpoint."""
+def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab, request: Request) -> None:
+    """Build the tab inside the current `gr.Tab`, wire it, and add its endpoint; its pictures open in Compare."""
     tab = BenchmarkHandlers(page)
     run, own, ticket, click = gr.State(), gr.State(), gr.State(Ticket()), click_number()
     with gr.Row():
@@ -86,7 +87,7 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
             table = html(_empty(), elem_id="bench-summary")
             downloads = pictures(elem_id="bench-links")
             plot = gr.Plot(show_label=False, container=False, visible=False, elem_id="bench-plot")
-            rows = gr.HTML(js_on_load=SORT.read_text("utf-8"), apply_default_css=False, elem_id="bench-rows")
+            rows = gr.HTML(js_on_load=ROWS.read_text("utf-8"), apply_default_css=False, elem_id="bench-rows")
             html(f'<p class="fg-notes">{HELP}</p>{help_text(PROTOCOL)}')
 
     drawn = [run, status, plot, table, downloads, rows]
@@ -120,6 +121,16 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab) -> None:
     for looks in (*changes, *ends):
         looks(tab.outdated, [run, *chosen], old, trigger_mode="always_last", queue=False, **QUIET)
     dataset.change(lambda name: gr.File(visible=name == UPLOAD), dataset, files, queue=False, **QUIET)
+    in_compare = [
+        request.image,
+        request.scale,
+        request.methods,
+        request.missing,
+        request.hidden,
+        request.tabs,
+    ]
+    opened = rows.select(tab.open_in_compare, run, in_compare, concurrency_limit=4, **QUIET)
+    opened.success(None, None, None, js=RUN)
     demo.load(tab.opened, None, [scale, methods, dataset], queue=False, **QUIET)
     _add_api(tab)
 

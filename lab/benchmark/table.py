@@ -51,7 +51,7 @@ def pictures(bench: Bench) -> str:
     titles = [title for _ in methods for title in ("PSNR-Y", "SSIM-Y")]
     units = "".join(f'<th scope="col">{_sorts(number, title)}</th>' for number, title in enumerate(titles, 1))
     rows = "".join(
-        f'<tr><th scope="row" title="{escape(name, quote=True)}">{escape(name)}</th>'
+        f'<tr><th scope="row" title="{escape(name, quote=True)}">{_opens(bench, name)}</th>'
         + "".join(_pair(scores.get(m), bench.progress.active) for m in methods)
         + "</tr>"
         for name, scores in bench.figures.items()
@@ -65,8 +65,16 @@ def pictures(bench: Bench) -> str:
     return _table("Pictures", caption, columns, rows, "fg-tall") + lists
 
 
+def _opens(bench: Bench, name: str) -> str:
+    """The name of a picture, which opens it in Compare if it is here, by rows.js."""
+    text = escape(name)
+    if bench.kept:
+        return text
+    return f'<button type="button" class="fg-opens" title="{text}: open in Compare">{text}</button>'
+
+
 def _sorts(column: int, title: str) -> str:
-    """A head that sorts the rows, by sort.js."""
+    """A head that sorts the rows, by rows.js."""
     hint = "Sort by this column"
     return f'<button type="button" class="fg-sort" data-column="{column}" title="{hint}">{title}</button>'
 

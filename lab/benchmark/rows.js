@@ -1,5 +1,5 @@
-// Sorts the table of pictures by the column whose head is clicked: worst first, then best first. A run that goes on
-// draws its rows anew, and they are sorted again.
+// The table of pictures. It is sorted by the column whose head is clicked: worst first, then best first; a run that goes
+// on draws its rows anew, and they are sorted again. A click on the name of a picture opens it in Compare.
 
 let sorted = { column: null, down: false };
 
@@ -30,6 +30,8 @@ function arrange() {
 }
 
 element.addEventListener("click", (event) => {
+  const opens = event.target.closest(".fg-opens");
+  if (opens) trigger("select", { name: opens.textContent });
   const column = event.target.closest("[data-column]")?.dataset.column;
   if (column === undefined) return;
   sorted = { column, down: sorted.column === column && !sorted.down };
