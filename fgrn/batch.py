@@ -181,12 +181,14 @@ def _check_named(what: str, *names: str) -> None:
 
 @contextmanager
 def writing(file: Path) -> Iterator[None]:
-    """What goes wrong in writing a file of results, as a UsageError."""
+    """What goes wrong in writing a file of results, as a UsageError; it names the folder if that is at fault."""
     try:
         yield
     except OSError as error:
+        named = Path(error.filename or file)
+        what = named if named in file.parents else file  # else the temporary file, which is gone
         raise UsageError(
-            f"{file} cannot be written: {error.strerror or error}. Choose another name."
+            f"{what} cannot be written: {error.strerror or error}. Choose another name."
         ) from error
 
 

@@ -98,12 +98,13 @@ def _write_all(jobs: list[Job], make: Write, reporter: Reporter) -> None:
     written = 0
     with reporter.progress(len(jobs), "picture") as advance:
         for job in jobs:
-            with failures_named(job.source, reporter, job.target):
+            with failures_named(job.source, reporter):
                 if job.problem:
                     raise RescaleError(job.problem)
                 data = make(job, reporter)
-                job.target.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(job.target, data)
+                with writing(job.target):
+                    job.target.parent.mkdir(parents=True, exist_ok=True)
+                    write_atomic(job.target, data)
                 written += 1
             advance()
     if len(jobs) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from fgrn.memory import limit_gpu_memory
 from fgrn.methods import METHODS, REFINING_STEPS, label, load_net, restored_by
 from fgrn.models import IRN, RescalingNet
 from fgrn.ops import grey_levels, memory_format, nearly_quantise, require_float32
-from fgrn.pixels import Levels, Pixels, pad_to_multiple, rounded
+from fgrn.pixels import Levels, Pixels, clamped, pad_to_multiple
 from fgrn.refine import refine
 
 ImageLike = Pixels | Image.Image | LoadedImage | str | Path | bytes
@@ -126,7 +126,7 @@ class Rescaler:
     def from_lr(self, lr: ImageLike) -> Levels:
         """LR -> x through the inverse of F, rounded as far as it is decided (`fgrn.ops.nearly_quantise`).
 
-        `fgrn.pixels.rounded` makes a picture of it. Without a flow it is LR.
+        `fgrn.pixels.clamped` makes a picture of it. Without a flow it is LR.
         """
         pixels = as_pixels(lr)
         if min(pixels.shape[:2]) * self.scale < MIN_SIDE:
@@ -213,8 +213,13 @@ def load(
         limit_gpu_memory(place)
         net.requires_grad_(False)
         net.to(place, memory_format=memory_format(place))  # type: ignore[call-overload]
-    steps = REFINING_STEPS if METHODS[method].refines else 0
-    return Rescaler(method, scale, net, card.digest if card else "", place, latent_seed, refining_steps=steps)
+    rescaler = Rescaler(method, scale, net, card.digest if card else "", place, latent_seed)
+    return refining(rescaler, method) if METHODS[method].refines else rescaler
+
+
+def refining(rescaler: Rescaler, method: str) -> Rescaler:
+    """The same network for `method`, which refines the x of the rescaler's own method."""
+    return replace(rescaler, method=method, refining_steps=REFINING_STEPS)
 
 
 def device_of(rescalers: Iterable[Rescaler]) -> torch.device:
@@ -239,7 +244,7 @@ def rescale(rescaler: Rescaler, image: ImageLike) -> Result:
     levels = rescaler.from_lr(lr)
     reconstruction = rescaler.decode(levels, size)
     end = time.perf_counter()
-    x_recovered = rounded(levels)
+    x_recovered = clamped(levels)
     return Result(
         method=rescaler.method,
         scale=rescaler.scale,

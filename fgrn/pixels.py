@@ -17,11 +17,6 @@ def pad_to_multiple(pixels: Pixels, scale: int) -> Pixels:
     return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="reflect")
 
 
-def rounded(levels: Levels) -> Pixels:
-    """The nearest whole grey levels of values from 0 to 255."""
-    return np.rint(levels).astype(np.uint8)
-
-
 def clamped(levels: NDArray[Any]) -> Pixels:
     """The nearest grey levels of any values: what lies outside of 0..255 becomes the nearer end."""
     pixels: Pixels = np.rint(np.clip(levels, 0, 255)).astype(np.uint8)

@@ -94,9 +94,16 @@ with no_stub_files():
             return super().preprocess(nearest)
 
 
-def upload(**options: Any) -> UploadedImage:
+LIMITED = "fg-limited"
+"""The class of inputs that refuse files over the limit in the browser, see size_limit.js."""
+REQUESTS = "fg-requests"
+"""The class of what asks for something anew, beside the primary buttons."""
+
+
+def upload(elem_classes: str = "", **options: Any) -> UploadedImage:
     """An input for a picture file, which can be pasted too; `lab.reader` reads it."""
     options = {"sources": ["upload", "clipboard"], "buttons": [], **options}
+    options["elem_classes"] = [LIMITED, elem_classes] if elem_classes else LIMITED
     return UploadedImage(type="filepath", image_mode=None, format="png", **options)
 
 
@@ -113,7 +120,7 @@ NUMBER_CLICKS = """() => {
 }"""
 # What was said of the request before is over with the next. A link clicks Run itself, and may have said something.
 CLOSE_MESSAGES = """() => document.addEventListener('click', event => {
-    if (event.isTrusted && event.target.closest('button.primary'))
+    if (event.isTrusted && event.target.closest('button.primary, .fg-requests, .gallery-item'))
         document.querySelectorAll('.toast-close').forEach(close => close.click());
 }, true)"""
 

@@ -14,7 +14,7 @@ from fgrn import record
 from fgrn.checkpoint import CheckpointError
 from fgrn.devices import default_device
 from fgrn.methods import METHODS, RESTORING, SCALES, cards
-from fgrn.pipeline import Rescaler, device_of, load
+from fgrn.pipeline import Rescaler, device_of, load, refining
 from lab.pace import Pace
 
 _ASK_EVERY = 0.2  # seconds: whether to wait on for the network of another
@@ -55,10 +55,16 @@ class Models:
             CheckpointError: if its weights cannot be used.
         """
         with self._lock:
-            key = (method, scale)
-            if key not in self._loaded:
-                self._loaded[key] = self._load(method, scale)
-            return self._loaded[key]
+            return self._get(method, scale)
+
+    def _get(self, method: str, scale: int) -> Rescaler:
+        key = (method, scale)
+        if key not in self._loaded:
+            refines = METHODS[method].refines if method in METHODS else ""
+            self._loaded[key] = (
+                refining(self._get(refines, scale), method) if refines else self._load(method, scale)
+            )
+        return self._loaded[key]
 
     @contextmanager
     def alone(self, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:

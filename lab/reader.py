@@ -90,15 +90,20 @@ class Reader:
 
     def _ask(self, process: subprocess.Popen[bytes], name: str, data: bytes, max_pixels: int) -> LoadedImage:
         assert process.stdin and process.stdout
-        timer = threading.Timer(self._patience, process.kill)
+        late = threading.Event()
+
+        def end_late() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(self._patience, end_late)
         timer.start()
         try:
             _send(process.stdin, {"name": name, "max_pixels": max_pixels}, data)
             head, pixels = _receive(process.stdout)
         except (OSError, EOFError) as error:
-            late = not timer.is_alive()
             _end(process)
-            if late or process.returncode == -getattr(signal, "SIGPROF", 0):
+            if late.is_set() or process.returncode == -getattr(signal, "SIGPROF", 0):
                 raise ImageError(
                     f"{name} takes too long to decode: it is built in an unusual way. Export it again as PNG."
                 ) from error

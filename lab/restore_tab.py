@@ -13,7 +13,7 @@ from fgrn.methods import METHODS, RESTORING, SCALES
 from lab import cards, lines, restore, table, viewer
 from lab.asked import RequestError
 from lab.compare import AT_ONCE
-from lab.components import click_number, clicked, html, picture_value, pictures, upload
+from lab.components import REQUESTS, click_number, clicked, html, picture_value, pictures, upload
 from lab.errors import explained, nothing_to_do
 from lab.handlers import Handlers
 from lab.queues import CHECK, METRIC, QUIET, shown_waiting
@@ -64,7 +64,12 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
                 elem_classes="fg-pixelated",
             )
             facts = html(tab.describe(None), elem_id="lr-facts")
-            take = gr.Button("Take LR picture and original of Compare", size="sm", elem_id="restore-take")
+            take = gr.Button(
+                "Take LR picture and original of Compare",
+                size="sm",
+                elem_id="restore-take",
+                elem_classes=REQUESTS,
+            )
             method = gr.Dropdown(methods, value=restore.FROM_FILE, label="Method", elem_id="lr-method")
             scale = gr.Dropdown(scales, value=restore.FROM_FILE, label="Scale", elem_id="lr-scale")
             other = gr.Checkbox(

@@ -1,10 +1,9 @@
 // Files over the limit are refused before Gradio sees them, which has a shorter word for it and leaves an empty box.
 () => {
-  const BOXES = "#picture, #lr, #bench-files";
   const MB = 1024 * 1024;
 
   const look = (event, files) => {
-    const box = event.target.closest?.(BOXES);
+    const box = event.target.closest?.(".fg-limited");
     if (!box || !files?.length) return;
     const said = box.nextElementSibling;
     if (said?.classList.contains("fg-too-large")) said.remove();

@@ -56,7 +56,7 @@ class Ticket:
         self.left = False  # stopped by `leave`
         self.kind = kind
         self.request = request
-        self._waiting = [request] if request else []
+        self._waiting = bool(request)
         self._line = _Line(self)
         self._number = 0
 
@@ -107,13 +107,13 @@ class Ticket:
             if self._number > line.settled:
                 line.current.valid = False
                 line.current, line.settled = self, self._number
-                self.valid, self.kind, self.request, self._waiting = True, kind, request, [request]
+                self.valid, self.kind, self.request, self._waiting = True, kind, request, True
             return line.current
 
     @property
     def busy(self) -> bool:
         """Whether its request waits for its turn or is being served."""
-        return self.valid and (bool(self._waiting) or self.running)
+        return self.valid and (self._waiting or self.running)
 
     @property
     def asked(self) -> bool:
@@ -209,8 +209,8 @@ class Ticket:
         with _LOCK:
             if not self.valid or kind != self.kind or not self._waiting:
                 return None
-            self.running = True  # at once: Stop looks at both
-            return self._waiting.pop()
+            self._waiting, self.running = False, True  # at once: Stop looks at both
+            return self.request
 
 
 def _shown(ended: Callable[[Snapshot | None, str], Any], last: Snapshot | None, problem: str) -> Any:

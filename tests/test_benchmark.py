@@ -237,6 +237,20 @@ def test_of_many_files_that_are_left_out_the_first_are_named(tmp_path: Path, fol
     assert list(found.skipped)[-1] == f"and {1234 - archive.MAX_SKIPPED:,} more files"
 
 
+def test_files_of_one_name_that_are_left_out_are_all_named(tmp_path: Path, folder: Path) -> None:
+    data = (folder / "a.png").read_bytes()
+    locked = []
+    for n in range(2):
+        path = Path(packed(tmp_path / f"{n}.zip", {"a.png": data}))
+        raw = bytearray(path.read_bytes())
+        raw[raw.index(b"PK\x01\x02") + 8] |= 1  # encrypted
+        path.write_bytes(bytes(raw))
+        locked.append(str(path))
+    found = archive.collect([*locked, str(folder / "a.png")])
+    assert [source.name for source in found.sources] == ["a.png"]
+    assert list(found.skipped) == ["a.png (2)", "a.png (3)"]
+
+
 def test_encrypted_entries_are_named(tmp_path: Path, folder: Path) -> None:
     data = (folder / "a.png").read_bytes()
     path = Path(packed(tmp_path / "secret.zip", {"a.png": data, "b.png": data}))

@@ -90,7 +90,7 @@ def test_figures_and_weights_are_written(
     assert "would be lost" in caplog.text
     (tmp_path / "file").touch()
     assert blend.main([*arguments[:-1], str(tmp_path / "file")]) == 2
-    assert "fgrn_x2.safetensors cannot be written" in caplog.text
+    assert f"{tmp_path / 'file'} cannot be written: File exists" in caplog.text
     figures = json.loads((tmp_path / "out.json").read_text())
     assert [row["share"] for row in figures["rows"]] == [0, 1] and figures["images"] == 2
     assert figures["rows"][0]["psnr_y_direct"] == figures["rows"][1]["psnr_y_direct"]

@@ -637,7 +637,7 @@ def test_compare_knows_beforehand_that_it_cannot_write(
     (tmp_path / "file").write_text("")
     assert run("compare", picture, "--methods", "bicubic", "--json", tmp_path / "file" / "out.json") == 2
     captured = capsys.readouterr()
-    assert "out.json cannot be written" in captured.err and not captured.out
+    assert f"{tmp_path / 'file'} cannot be written: File exists" in captured.err and not captured.out
 
 
 def test_compare_takes_weights_of_one_of_its_methods(

@@ -23,7 +23,7 @@ from fgrn.lr_info import LRInfo
 from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
 from fgrn.ops import UNDECIDED
 from fgrn.pipeline import RescaleError, Rescaler, as_pixels, load, rescale
-from fgrn.pixels import rounded
+from fgrn.pixels import clamped
 
 CPU = torch.device("cpu")
 
@@ -92,8 +92,8 @@ def test_decoder_gets_recovered_x_between_levels_where_it_is_undecided() -> None
     levels = rescaler.from_lr(result.lr)
     lr = torch.from_numpy(result.lr).permute(2, 0, 1)[None] / 255
     exact = 255 * rescaler.net.from_lr(lr)[0].permute(1, 2, 0).detach().clamp(0, 1).numpy()
-    assert np.array_equal(rounded(levels), result.x_recovered) and result.x_exact < 1
-    assert np.array_equal(rounded(exact), result.x_recovered)
+    assert np.array_equal(clamped(levels), result.x_recovered) and result.x_exact < 1
+    assert np.array_equal(clamped(exact), result.x_recovered)
     between = levels != result.x_recovered
     assert 0.01 < between.mean() < 0.3
     assert np.abs(exact % 1 - 0.5)[between].max() <= UNDECIDED / 2 + 1e-4

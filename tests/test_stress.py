@@ -322,6 +322,16 @@ def test_a_picture_too_large_to_be_restored_many_times_is_refused(tmp_path: Path
         uploads.open_subject(None)
 
 
+@pytest.mark.parametrize("kinds", [["jpeg"], None], ids=["damage", "bytes"])
+def test_a_refused_picture_ends_no_run(kinds: list[str] | None, tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("RGB", (2500, 1700)).save(path)
+    running = Ticket().grant("picture.png", 4, ["fgrn"], ["jpeg"], kind="stress")
+    with pytest.raises(gr.Error, match="at most 4,000,000"):
+        StressHandlers(Models()).begin(str(path), 4, ["fgrn"], kinds, running, None)
+    assert running.valid
+
+
 def test_too_little_memory_is_said(hr: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("not enough memory: you tried to allocate 5 GB")

@@ -50,6 +50,15 @@ def test_figures_are_those_of_the_pipeline(scale: int) -> None:
     assert not np.array_equal(result.reconstruction, rescaler.decode(result.x_recovered))
 
 
+def test_a_picture_is_cut_to_a_multiple_of_its_scale() -> None:
+    rescaler, hr = rescaler_of("fgrn", 2), picture(42, 42)  # no multiple of 4
+    (found, expected) = (
+        validate(rescaler.net, [torch.from_numpy(hr.copy()).permute(2, 0, 1)])["psnr_y"],
+        psnr_y(rescale(rescaler, hr).reconstruction, hr, 2),
+    )
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
 def test_of_held_out_pictures_the_middle_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     large, small = picture(CROP + 16, CROP + 24), picture(40, 30)
     for name, pixels in (("large", large), ("small", small), ("tiny", picture(MIN_SIDE - 1, 40))):

@@ -34,6 +34,7 @@ ADDED = {
     "overshoot_weight": 0.0,
     "error": "l1",
 }
+_OTHERWISE = "start another run from its weights: --init, with another --out"
 
 
 def has_state(run: Path) -> bool:
@@ -45,7 +46,7 @@ def read_state(run: Path, device: torch.device) -> dict[str, Any]:
     """The content of a run's `state.pt`, with the tensors on `device`.
 
     Raises:
-        ValueError: if it is damaged.
+        ValueError: if it is damaged, or of an older version.
     """
     try:
         state: dict[str, Any] = torch.load(run / STATE, map_location=device, weights_only=True)
@@ -54,6 +55,8 @@ def read_state(run: Path, device: torch.device) -> dict[str, Any]:
             f"{run / STATE} is damaged or no state of a run ({type(error).__name__}). The weights beside it can be "
             "used all the same: start another run with --init, and another --out"
         ) from error
+    if not {"identity", "averaged"} <= state.keys():
+        raise ValueError(f"{run} was written by an older version: {_OTHERWISE}")
     return state
 
 
@@ -134,9 +137,6 @@ class RunState:
             ValueError: if it is damaged, or the state of another recipe, or of one that was changed otherwise.
         """
         state = read_state(self.out, torch.device("cpu"))
-        otherwise = "start another run from its weights: --init, with another --out"
-        if not {"identity", "averaged"} <= state.keys():
-            raise ValueError(f"{self.out} was written by an older version: {otherwise}")
         now = _flat(self._identity)
         before = {key: value for key, value in ADDED.items() if key in now} | _flat(state["identity"])
         others = [
@@ -147,7 +147,7 @@ class RunState:
         if others:
             raise ValueError(
                 f"{self.out} is a run with {'; '.join(others)}. Give --resume the options that it began with, or "
-                f"{otherwise}"
+                f"{_OTHERWISE}"
             )
         self._load_tensors(state)
         self.position = Position(**state["position"])

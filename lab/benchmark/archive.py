@@ -90,7 +90,7 @@ def collect(paths: Sequence[str]) -> Collected:
         instead = f", or choose a picture set: {', '.join(sets)}" if sets else ""
         raise RequestError(f"There is no picture yet. Upload pictures or a ZIP of them{instead}.")
     sources: list[PictureFile] = []
-    skipped: dict[str, str] = {}
+    skipped: list[tuple[str, str]] = []
     total = 0
     for path in map(Path, paths):
         if not path.is_file():  # uploads are kept for a day
@@ -98,35 +98,31 @@ def collect(paths: Sequence[str]) -> Collected:
         if _is_zip(path):
             found, left_out, size = _entries(path)
             sources += found
-            skipped |= left_out
+            skipped += left_out
             total += size
         elif path.suffix.lower() in SUFFIXES:
             sources.append(PictureFile(shown_name(path.name), path))
             total += path.stat().st_size
         elif path.suffix.lower() in UNREAD_SUFFIXES:
-            skipped[shown_name(path.name)] = UNREAD
+            skipped.append((shown_name(path.name), UNREAD))
         else:
-            skipped[shown_name(path.name)] = "This is neither a picture nor a ZIP."
+            skipped.append((shown_name(path.name), "This is neither a picture nor a ZIP."))
         _check(len(sources), total)
     if not sources:
-        why = (
-            f" ({'; '.join(f'{name}: {text}' for name, text in list(skipped.items())[:3])})"
-            if skipped
-            else ""
-        )
+        why = f" ({'; '.join(f'{name}: {text}' for name, text in skipped[:3])})" if skipped else ""
         raise RequestError(
             f"There is no picture in what was uploaded{why}. Upload pictures or a ZIP of pictures: "
             f"{', '.join(sorted(SUFFIXES))}."
         )
-    return Collected(tuple(_apart(sources)), _few(skipped), tuple(paths))
+    used: set[str] = set()
+    return Collected(tuple(_apart(sources, used)), _few(skipped, used), tuple(paths))
 
 
-def _few(skipped: dict[str, str]) -> dict[str, str]:
-    """The first of many, and how many there are beside them."""
-    more = len(skipped) - MAX_SKIPPED
-    if more <= 0:
-        return skipped
-    return dict(list(skipped.items())[:MAX_SKIPPED]) | {f"and {more:,} more files": "For reasons like these."}
+def _few(skipped: Sequence[tuple[str, str]], used: set[str]) -> dict[str, str]:
+    """Why files are left out, by names that are not `used` yet: the first of many, and how many more there are."""
+    few = {_unused(name, used): reason for name, reason in skipped[:MAX_SKIPPED]}
+    more = len(skipped) - len(few)
+    return few | ({f"and {more:,} more files": "For reasons like these."} if more else {})
 
 
 def named_sets() -> dict[str, Path]:
@@ -162,7 +158,7 @@ def collect_set(name: str) -> Collected:
         raise RequestError(f"There is no picture set {shown_name(name)!r} here. {known}")
     files = _pictures(sets[name])
     _check(len(files), sum(path.stat().st_size for path in files))
-    return Collected(tuple(_apart([PictureFile(shown_name(path.name), path) for path in files])), {})
+    return Collected(tuple(_apart([PictureFile(shown_name(path.name), path) for path in files], set())), {})
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -186,7 +182,7 @@ def _is_zip(path: Path) -> bool:
         return path.suffix.lower() == ".zip" or stream.read(4) == b"PK\x03\x04"
 
 
-def _entries(path: Path) -> tuple[list[PictureFile], dict[str, str], int]:
+def _entries(path: Path) -> tuple[list[PictureFile], list[tuple[str, str]], int]:
     """The pictures in a ZIP, what is left out and why, and how many bytes the pictures have, as the ZIP says."""
     name = shown_name(path.name)
     _check_directory(path, name)
@@ -196,7 +192,7 @@ def _entries(path: Path) -> tuple[list[PictureFile], dict[str, str], int]:
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise RequestError(f"{name} is cut off or damaged, or no ZIP ({error}). Pack it again.") from error
     sources: list[PictureFile] = []
-    skipped: dict[str, str] = {}
+    skipped: list[tuple[str, str]] = []
     total = 0
     for index, entry in enumerate(entries):
         inside = PurePosixPath(entry.filename.replace("\\", "/"))
@@ -206,16 +202,19 @@ def _entries(path: Path) -> tuple[list[PictureFile], dict[str, str], int]:
         if any(part.startswith(".") and part != ".." for part in inside.parts) or "__MACOSX" in inside.parts:
             continue
         if inside.is_absolute() or ".." in inside.parts or PureWindowsPath(inside).drive:
-            skipped[title] = "Its name points to a place outside the ZIP."
+            skipped.append((title, "Its name points to a place outside the ZIP."))
         elif inside.suffix.lower() in UNREAD_SUFFIXES:
-            skipped[title] = UNREAD
+            skipped.append((title, UNREAD))
         elif entry.flag_bits & 1:
-            skipped[title] = "It is encrypted. Pack it without a password."
+            skipped.append((title, "It is encrypted. Pack it without a password."))
         elif entry.compress_type not in BOUNDED:
-            skipped[title] = "It is packed in an unusual way. Pack it again as an ordinary ZIP."
+            skipped.append((title, "It is packed in an unusual way. Pack it again as an ordinary ZIP."))
         elif entry.file_size > MAX_BYTES:
-            skipped[title] = (
-                f"It has {readable_size(entry.file_size)}; at most {readable_size(MAX_BYTES)} are read."
+            skipped.append(
+                (
+                    title,
+                    f"It has {readable_size(entry.file_size)}; at most {readable_size(MAX_BYTES)} are read.",
+                )
             )
         else:
             # As it is packed, zipfile reads no more than the size that is said here: the sum is a limit, not a promise.
@@ -255,15 +254,16 @@ def _check(count: int, total: int) -> None:
         )
 
 
-def _apart(sources: list[PictureFile]) -> list[PictureFile]:
-    """The same sources, every name different."""
-    used: set[str] = set()
-    result = []
-    for source in sources:
-        name, count = source.name, 1
-        while name in used:
-            count += 1
-            name = f"{source.name} ({count})"
-        used.add(name)
-        result.append(PictureFile(name, source.path, source.entry))
-    return result
+def _apart(sources: list[PictureFile], used: set[str]) -> list[PictureFile]:
+    """The same sources, every name different, and not `used` yet."""
+    return [PictureFile(_unused(source.name, used), source.path, source.entry) for source in sources]
+
+
+def _unused(wanted: str, used: set[str]) -> str:
+    """A name like the wanted one that is not used yet; it is now."""
+    name, count = wanted, 1
+    while name in used:
+        count += 1
+        name = f"{wanted} ({count})"
+    used.add(name)
+    return name

@@ -14,7 +14,7 @@ from lab.asked import MAX_PIXELS, MAX_UPLOAD
 from lab.benchmark import archive
 from lab.benchmark.handlers import UPLOAD, UPLOADS, BenchmarkHandlers
 from lab.compare_tab import RUN, Request
-from lab.components import NamedChoices, SentNumber, click_number, clicked, html, pictures
+from lab.components import LIMITED, NamedChoices, SentNumber, click_number, clicked, html, pictures
 from lab.examples import FIRST_SCALE
 from lab.handlers import Handlers
 from lab.progress import Progress
@@ -53,6 +53,7 @@ def build(page: Handlers, demo: gr.Blocks, whole: gr.Tab, request: Request) -> N
                 file_count="multiple",
                 height=170,
                 elem_id="bench-files",
+                elem_classes=LIMITED,
             )
             scale = gr.Radio(
                 [(f"×{s}", s) for s in SCALES], value=FIRST_SCALE, label="Scale", elem_id="bench-scale"

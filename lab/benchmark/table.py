@@ -70,7 +70,9 @@ def _opens(bench: Bench, name: str) -> str:
     text = escape(name)
     if bench.kept:
         return text
-    return f'<button type="button" class="fg-opens" title="{text}: open in Compare">{text}</button>'
+    return (
+        f'<button type="button" class="fg-opens fg-requests" title="{text}: open in Compare">{text}</button>'
+    )
 
 
 def _sorts(column: int, title: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fgrn.metrics import psnr_y
-from fgrn.pixels import Pixels, clamped, rounded
+from fgrn.pixels import Pixels, clamped
 from fgrn.scores import format_score
 from lab.asked import RequestError
 from lab.files import Store
@@ -85,7 +85,7 @@ def perturb(
     with networks(models, of.method, of.scale) as rescaler, models.running(_work(of), count, stop):
         levels = rescaler.from_lr(changed)
         restored = rescaler.decode(levels, of.size)
-    x, hr = rounded(levels), of.pixels("hr")
+    x, hr = clamped(levels), of.pixels("hr")
     touched = (changed != lr).any(axis=2).repeat(of.scale, axis=0).repeat(of.scale, axis=1)
     touched = touched[: of.size[0], : of.size[1]]
     pictures = {

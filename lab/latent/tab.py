@@ -12,7 +12,7 @@ import gradio as gr
 from fgrn.methods import METHODS
 from lab import lines
 from lab.at_once import AtOnce, complain
-from lab.components import LenientSlider, SentNumber, click_number, clicked, html, pictures, upload
+from lab.components import REQUESTS, LenientSlider, SentNumber, click_number, clicked, html, pictures, upload
 from lab.examples import FIRST_SCALE
 from lab.handlers import Handlers
 from lab.latent import changes, markup
@@ -196,7 +196,13 @@ def _change_section(
             gr.Button("Undo", size="sm", elem_id="latent-undo", min_width=80)  # both belong to brush.js
             gr.Button("Clear", size="sm", elem_id="latent-clear", min_width=80)
     with gr.Row():
-        go = gr.Button("Restore from the changed LR", elem_id="latent-change", scale=2, min_width=200)
+        go = gr.Button(
+            "Restore from the changed LR",
+            elem_id="latent-change",
+            elem_classes=REQUESTS,
+            scale=2,
+            min_width=200,
+        )
         stop = gr.Button("Stop", elem_id="latent-change-stop", scale=1, min_width=80)
     note = html(elem_id="latent-note")
     given, old = gr.State(), html(elem_id="latent-change-outdated")

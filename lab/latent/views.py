@@ -86,9 +86,7 @@ def spectrum(pixels: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     window = np.outer(np.hanning(height), np.hanning(width))
     radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     columns = np.full(width // 2 + 1, 2.0)  # rfft2 leaves out the mirrored half ...
-    columns[0] = 1
-    if width % 2 == 0:
-        columns[-1] = 1  # ... but these columns are their own mirror image
+    columns[0] = 1  # ... but this column is its own mirror image; that of 0.5, if there is one, is in no ring
     weights = np.broadcast_to(columns, radius.shape)
     bins = np.minimum((radius * 2 * SPECTRUM_BINS).astype(np.intp), SPECTRUM_BINS)  # the last: the corners
     counts = np.bincount(bins.ravel(), weights.ravel(), SPECTRUM_BINS + 1)[:SPECTRUM_BINS]

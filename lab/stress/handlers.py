@@ -70,12 +70,12 @@ class StressHandlers:
         with ticket.apply(click) as new:
             asked.check_scale(scale)
             asked.check_methods(methods)
+            if kinds is not None:
+                uploads.check_kinds(kinds)
+            uploads.open_subject(path)
             if kinds is None:
-                asked.open_picture(path)
                 granted = new.grant(path, scale, methods, kind="bytes")
             else:
-                uploads.check_kinds(kinds)
-                uploads.open_subject(path)
                 granted = new.grant(path, scale, methods, kinds, kind="stress")
         drawn, rates = Drawn(status=granted.in_place_of_newer, plots=(SKIP,) * len(KINDS)), (SKIP, SKIP)
         if granted is new:

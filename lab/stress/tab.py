@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from lab import progress
-from lab.components import SentNumber, click_number, clicked, html, upload
+from lab.components import REQUESTS, SentNumber, click_number, clicked, html, upload
 from lab.examples import FIRST_SCALE
 from lab.handlers import Handlers
 from lab.progress import Progress
@@ -41,7 +41,9 @@ def build(
             )
             start = gr.Button("Damage and restore", variant="primary", elem_id="stress-run")
             with gr.Row():
-                weigh = gr.Button("Compare bytes", elem_id="stress-bytes", scale=2, min_width=120)
+                weigh = gr.Button(
+                    "Compare bytes", elem_id="stress-bytes", elem_classes=REQUESTS, scale=2, min_width=120
+                )
                 stop = gr.Button("Stop", elem_id="stress-stop", scale=1, min_width=80)
             old = html(elem_id="stress-outdated")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
