@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fgrn.checkpoint import CheckpointError
     from fgrn.images import ImageError, read_image
-    from fgrn.pipeline import RescaleError, Rescaler, Result, load, rescale
+    from fgrn.inputs import RescaleError
+    from fgrn.pipeline import Rescaler, Result, load, rescale
 
 __all__ = [
     "CheckpointError",
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "CheckpointError": "checkpoint",
     "ImageError": "images",
+    "RescaleError": "inputs",
     "read_image": "images",
 }  # others: pipeline
 

@@ -81,7 +81,11 @@ def make_parser() -> argparse.ArgumentParser:
     compare.add_argument("inputs", nargs="+", metavar="INPUT", help="picture files or folders")
     compare.add_argument("--scale", type=int, choices=SCALES, default=4, help="default: 4")
     compare.add_argument(
-        "--methods", nargs="+", choices=METHODS, help="default: bicubic irn fgrn, those that have weights"
+        "--methods",
+        nargs="+",
+        type=_method,
+        metavar="METHOD",
+        help=f"of {', '.join(METHODS)}; default: bicubic irn fgrn, those that have weights",
     )
     compare.add_argument(
         "--protocol",
@@ -130,6 +134,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, ... (default: a GPU if there is one)")
     parser.add_argument("-q", "--quiet", action="store_true", help="only errors on stderr, no progress bar")
+
+
+def _method(text: str) -> str:
+    if text not in METHODS:
+        hint = "separate them by spaces" if "," in text else "pictures go before --methods"
+        raise argparse.ArgumentTypeError(f"{text!r} is no method: choose of {', '.join(METHODS)}; {hint}")
+    return text
 
 
 def _seed(text: str) -> int:

@@ -20,9 +20,10 @@ from fgrn.failures import failures_named
 from fgrn.figures import by_method, left_out, means
 from fgrn.files import write_atomic, write_json
 from fgrn.images import encode_png, read_image
-from fgrn.lr_files import restore, source_of
+from fgrn.inputs import RescaleError
+from fgrn.lr_files import source_of
 from fgrn.methods import METHODS, label
-from fgrn.pipeline import RescaleError, Rescaler, device_of
+from fgrn.pipeline import Rescaler, device_of
 from fgrn.record import prepared
 from fgrn.repeat import repeat
 from fgrn.rescalers import Rescalers
@@ -84,12 +85,12 @@ def upscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
         source = source_of(lr, arguments.method, arguments.scale)
         for notice in source.notices:
             reporter.note(f"{job.source}: {notice}")
-        if arguments.seed is not None and source.method != "irn":
-            reporter.note(f"{job.source}: --seed has no effect, only IRN draws z at random.")
+        if note := _of_seed(arguments, with_irn=source.method == "irn"):
+            reporter.note(f"{job.source}: {note}")
         if arguments.weights and not METHODS[source.method].trained:
             reporter.note(f"{job.source}: --weights has no effect, {METHODS[source.method].label} has none.")
         rescaler = rescalers.get(source.method, source.scale)
-        return encode_png(restore(rescaler, lr, source, other_weights=arguments.allow_other_weights))
+        return encode_png(rescaler.upscale(lr, other_weights=arguments.allow_other_weights))
 
     _write_all(jobs, restored, reporter)
 
@@ -112,7 +113,7 @@ def _write_all(jobs: list[Job], make: Write, reporter: Reporter) -> None:
 
 
 def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
-    """Print a table per picture, and one of the means; write the figures as JSON if asked to."""
+    """Print a table per picture, and one of the means; write the figures as JSON if asked to, also after Ctrl-C."""
     found = {
         os.path.realpath(picture.source): picture.source
         for picture in find_pictures(arguments.inputs, reporter)
@@ -126,39 +127,65 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     rescalers = _compared(arguments, reporter)
     shown = [key for key in METRICS if arguments.no_reference_metrics or key not in BLIND]
     figures: dict[str, dict[str, Scores]] = {}
-    with reporter.progress(len(pictures) * len(rescalers), "run") as advance:
-        for path in pictures:
-            with failures_named(path, reporter):
-                image = read_image(path)
-                for notice in image.notices:
-                    reporter.note(f"{path}: {notice}")
-                hr = prepared(image.pixels, arguments.scale, arguments.protocol)
-                rows = comparison.measure_all(
-                    rescalers, hr, advance, no_reference=arguments.no_reference_metrics
-                )
-                figures[str(path)] = rows
-                height, width = hr.shape[:2]
-                lr_height, lr_width = (-(-side // arguments.scale) for side in (height, width))
-                size = f"{width} x {height} -> {lr_width} x {lr_height}, x{arguments.scale}"
-                reporter.result(f"{path} ({size})\n{comparison.table(rows, shown)}\n")
-    columns = by_method(figures, list(rescalers)) if figures else {}
-    averages = means(columns)
-    if len(figures) > 1:
-        notes = "".join(f"left out of the mean: {line}\n" for line in left_out(columns))
-        reporter.result(f"mean of {len(figures)} pictures\n{comparison.table(averages, shown)}\n{notes}")
-    if arguments.json:
-        content = {
-            "version": __version__,
-            "scale": arguments.scale,
-            "protocol": arguments.protocol,
-            "device": str(device_of(rescalers.values())),
-            "seed": arguments.seed,
-            "weights": {name: rescaler.digest for name, rescaler in rescalers.items()},
-            "images": {path: plain(rows) for path, rows in figures.items()},
-            "mean": plain(averages),
-        }
-        with writing(Path(arguments.json)):
-            write_json(Path(arguments.json), content)
+    complete = False
+    try:
+        with reporter.progress(len(pictures) * len(rescalers), "run") as advance:
+            for path in pictures:
+                with failures_named(path, reporter):
+                    _measure(arguments, path, rescalers, shown, figures, advance, reporter)
+        columns = by_method(figures, list(rescalers)) if figures else {}
+        if len(figures) > 1:
+            notes = "".join(f"left out of the mean: {line}\n" for line in left_out(columns))
+            reporter.result(
+                f"mean of {len(figures)} pictures\n{comparison.table(means(columns), shown)}\n{notes}"
+            )
+        complete = True
+    finally:
+        if arguments.json and (complete or figures):
+            _write_figures(arguments, rescalers, figures, complete)
+
+
+def _measure(
+    arguments: argparse.Namespace,
+    path: Path,
+    rescalers: dict[str, Rescaler],
+    shown: list[str],
+    figures: dict[str, dict[str, Scores]],
+    advance: Callable[[], object],
+    reporter: Reporter,
+) -> None:
+    """Print the table of a picture, and add its figures to those of the others."""
+    image = read_image(path)
+    for notice in image.notices:
+        reporter.note(f"{path}: {notice}")
+    hr = prepared(image.pixels, arguments.scale, arguments.protocol)
+    rows = comparison.measure_all(rescalers, hr, advance, no_reference=arguments.no_reference_metrics)
+    figures[str(path)] = rows
+    height, width = hr.shape[:2]
+    lr_height, lr_width = (-(-side // arguments.scale) for side in (height, width))
+    size = f"{width} x {height} -> {lr_width} x {lr_height}, x{arguments.scale}"
+    reporter.result(f"{path} ({size})\n{comparison.table(rows, shown)}\n")
+
+
+def _write_figures(
+    arguments: argparse.Namespace,
+    rescalers: dict[str, Rescaler],
+    figures: dict[str, dict[str, Scores]],
+    complete: bool,
+) -> None:
+    content = {
+        "version": __version__,
+        "scale": arguments.scale,
+        "protocol": arguments.protocol,
+        "device": str(device_of(rescalers.values())),
+        "seed": arguments.seed,
+        "complete": complete,
+        "weights": {name: rescaler.digest for name, rescaler in rescalers.items()},
+        "images": {path: plain(rows) for path, rows in figures.items()},
+        "mean": plain(means(by_method(figures, list(rescalers)) if figures else {})),
+    }
+    with writing(Path(arguments.json)):
+        write_json(Path(arguments.json), content)
 
 
 def repeat_run(arguments: argparse.Namespace, reporter: Reporter) -> None:
@@ -186,9 +213,20 @@ def _compared(arguments: argparse.Namespace, reporter: Reporter) -> dict[str, Re
     rescalers.check_used(
         f"x{arguments.scale} of {labels}", "Name their method in --methods, and their --scale."
     )
-    if arguments.seed is not None and "irn" not in chosen:
-        reporter.note("--seed has no effect, only IRN draws z at random.")
+    if note := _of_seed(arguments, with_irn="irn" in chosen):
+        reporter.note(note)
     return chosen
+
+
+def _of_seed(arguments: argparse.Namespace, *, with_irn: bool) -> str:
+    """What there is to say of --seed, if it was given."""
+    if arguments.seed is None:
+        return ""
+    if not with_irn:
+        return "--seed has no effect, only IRN draws z at random."
+    if not arguments.weights:
+        return "--seed: the weights here were trained with z = 0, with z drawn at random they may give noise."
+    return ""
 
 
 def _device(text: str | None) -> torch.device:

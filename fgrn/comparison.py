@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 
 from fgrn import metrics
+from fgrn.inputs import ImageLike
 from fgrn.methods import METHODS
-from fgrn.pipeline import ImageLike, Rescaler, Result, load, rescale
+from fgrn.pipeline import Rescaler, Result, load, rescale
 from fgrn.pixels import Pixels
 from fgrn.scores import METRICS, Score, Scores
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from fgrn.batch import UNUSABLE, Reporter, UsageError
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import ImageError
+from fgrn.inputs import RescaleError
 from fgrn.memory import memory_errors_as
-from fgrn.pipeline import RescaleError
 
 NO_MEMORY = "there is not enough memory for this picture. Use a smaller one, or --device cpu."
 

@@ -11,7 +11,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,14 +34,14 @@ LOSSY_IN_TIFF = ("jpeg", "tiff_jpeg", "webp")
 FAX = ("group3", "group4", "tiff_ccitt")  # libtiff leaves memory as it was where such a file is damaged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedImage:
     """A picture ready for use: `pixels` (H, W, 3) uint8 sRGB; `notices`, one sentence for each thing that was
     changed on reading; `format` such as "PNG" or "JPEG"; `info`, the LR note of a PNG that carries a sound one;
     `lossless`, whether the file is known to hold every grey level as it was saved.
     """
 
-    pixels: Pixels
+    pixels: Pixels = field(repr=False)
     notices: tuple[str, ...]
     format: str
     info: LRInfo | None
@@ -52,14 +52,13 @@ def read_image(
     source: str | Path | bytes | BinaryIO,
     *,
     max_pixels: int = MAX_PIXELS,
-    strict_info: bool = False,
     name: str = "",
 ) -> LoadedImage:
     """Read a picture from a path, its bytes, or a binary stream (read from its current position to the end).
 
-    A damaged LR note does not make the picture unreadable: it becomes a notice and `info` is None. Pass
-    `strict_info=True` to get an ImageError instead. Sizes from 1x1 up are accepted. `name` is what messages call the
-    picture, by default its file name. For files of others see `lab.reader`: here nothing bounds the time.
+    A damaged LR note does not make the picture unreadable: it becomes a notice and `info` is None. Sizes from 1x1 up
+    are accepted. `name` is what messages call the picture, by default its file name. For files of others see
+    `lab.reader`: here nothing bounds the time.
 
     Raises ImageError for anything that is not a whole picture of at most `max_pixels` pixels.
     """
@@ -69,8 +68,6 @@ def read_image(
         image, note, lossless = _decode(stream, name, max_pixels, notices)
         pixels = np.array(to_rgb(image, name, notices), dtype=np.uint8)
     info = _info(note, notices)
-    if strict_info and note is not None and info is None:
-        raise ImageError(f"{name}: {notices[-1]}")
     # MPO: a JPEG with more JPEGs behind it
     file_format = "JPEG" if image.format == "MPO" else str(image.format)
     return LoadedImage(pixels, tuple(notices), file_format, info, lossless)

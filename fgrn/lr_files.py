@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fgrn.images import LoadedImage
+from fgrn.inputs import RescaleError
 from fgrn.lr_info import LRInfo
 from fgrn.methods import METHODS, label, restored_by
-from fgrn.pipeline import RescaleError, Rescaler
-from fgrn.pixels import Pixels
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,3 @@ def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = No
             f"This LR PNG was made by {info.method!r}, a method that this version does not know."
         )
     return Source(info.method, info.scale, info, notices)
-
-
-def restore(rescaler: Rescaler, lr: LoadedImage, source: Source, *, other_weights: bool = False) -> Pixels:
-    """Restore the picture of a LR file.
-
-    Raises:
-        RescaleError: if the file was made with other weights than the rescaler's, unless `other_weights` is set.
-    """
-    if source.info and other_weights:
-        return rescaler.upscale(lr.pixels, (source.info.height, source.info.width))
-    return rescaler.upscale(lr)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from fgrn import images
 from fgrn.compute import TensorFunction, as_array, as_tensor, compute
 from fgrn.devices import usable_device
-from fgrn.images import LoadedImage
+from fgrn.inputs import ImageLike, RescaleError, as_levels, as_pixels, as_size, read_picture
 from fgrn.lr_info import LRInfo
 from fgrn.memory import limit_gpu_memory
 from fgrn.methods import METHODS, REFINING_STEPS, label, load_net, restored_by
@@ -26,33 +25,30 @@ from fgrn.ops import grey_levels, memory_format, nearly_quantise, require_float3
 from fgrn.pixels import Levels, Pixels, clamped, pad_to_multiple
 from fgrn.refine import refine
 
-ImageLike = Pixels | Image.Image | LoadedImage | str | Path | bytes
-"""A picture as an array, of PIL, as `read_image` gives it, or its file: by name or content."""
-
 TILE = 960  # LR pixels on a side: larger pictures are computed in tiles, in about 2 GB for FGRN
 MAX_SEED = 2**63 - 1
 MIN_SIDE = 16  # HR pixels: the smallest side that can be padded by reflection and still holds a picture
 
 
-class RescaleError(ValueError):
-    """A picture or request that cannot be served; the message says what, why and what next."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """One picture through one method. All pictures are uint8 arrays (., ., 3); x and LR are HR / scale, rounded up."""
 
     method: str
     scale: int
-    hr: Pixels
-    x: Pixels  # the representation, rounded to 8 bit; LR itself for methods without a flow
-    lr: Pixels
-    x_recovered: Pixels  # round(F^-1(LR)); the decoder gets it as `Rescaler.from_lr` has it
-    reconstruction: Pixels
+    hr: Pixels = field(repr=False)
+    x: Pixels = field(
+        repr=False
+    )  # the representation, rounded to 8 bit; LR itself for methods without a flow
+    lr: Pixels = field(repr=False)
+    x_recovered: Pixels = field(
+        repr=False
+    )  # round(F^-1(LR)); the decoder gets it as `Rescaler.from_lr` has it
+    reconstruction: Pixels = field(repr=False)
     x_exact: float  # share of the values of x that came back exactly, 0 to 1
     seconds_down: float
     seconds_up: float
-    lr_png: bytes  # the LR file, with what restoring needs in a text chunk
+    lr_png: bytes = field(repr=False)  # the LR file, with what restoring needs in a text chunk
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class Rescaler:
 
     method: str
     scale: int
-    net: RescalingNet
+    net: RescalingNet = field(repr=False)
     digest: str  # of the weights; "" for bicubic
     device: torch.device
     latent_seed: int | None = None  # IRN: draw z ~ N(0, 1) with it, for the whole picture at once
@@ -77,33 +73,36 @@ class Rescaler:
         """
         return self.to_lr(self.encode(hr))
 
-    def upscale(self, lr: ImageLike, size: tuple[int, int] | None = None) -> Pixels:
+    def upscale(
+        self, lr: ImageLike, size: tuple[int, int] | None = None, *, other_weights: bool = False
+    ) -> Pixels:
         """LR (H, W, 3) -> HR, cropped to `size` = (height, width) of the original if it is given.
 
         A file, or PIL image of it, that says what made it, as the LR PNGs of this program do, also gives the size.
+        Other weights than those that made it are refused unless `other_weights` is set: they give a wrong picture.
 
         Raises:
             RescaleError: if the LR image is too small, `size` does not belong to it, or the file was made by another
                 method, at another scale or with other weights. (Of an array nobody knows.)
             fgrn.images.ImageError: for a file that cannot be read.
         """
-        pixels, info = _read(lr)
+        pixels, info = read_picture(lr)
         if info:
-            self._check(info)
+            self._check(info, other_weights)
             size = (info.height, info.width) if size is None else size
         return self.decode(self.from_lr(pixels), size)
 
-    def _check(self, info: LRInfo) -> None:
+    def _check(self, info: LRInfo, other_weights: bool) -> None:
         made, here = f"{label(info.method)} x{info.scale}", f"{label(self.method)} x{self.scale}"
         if (info.method, info.scale) != (restored_by(self.method), self.scale):
             raise RescaleError(
                 f"This LR PNG was made by {made}; restored as {here} it would give a wrong picture. Use {made}."
             )
-        if info.digest != self.digest:
+        if info.digest != self.digest and not other_weights:
             raise RescaleError(
                 f"This LR PNG was made with other weights ({info.digest or 'none'}) than the ones loaded "
                 f"({self.digest or 'none'}): the restored picture would be wrong. Load those weights, or allow other "
-                "weights to see it all the same."
+                "weights (--allow-other-weights, other_weights=True) to see it all the same."
             )
 
     def encode(self, hr: ImageLike) -> Pixels:
@@ -121,7 +120,7 @@ class Rescaler:
 
     def to_lr(self, x: Pixels) -> Pixels:
         """x -> LR through F."""
-        return self._apply(self.net.to_lr, x, self.net.reach.flow)
+        return self._apply(self.net.to_lr, as_pixels(x), self.net.reach.flow)
 
     def from_lr(self, lr: ImageLike) -> Levels:
         """LR -> x through the inverse of F, rounded as far as it is decided (`fgrn.ops.nearly_quantise`).
@@ -139,9 +138,12 @@ class Rescaler:
 
     def decode(self, x: Pixels | Levels, size: tuple[int, int] | None = None) -> Pixels:
         """x -> HR, cropped to `size` = (height, width) if it is given."""
+        x = as_levels(x)
         whole = x.shape[0] * self.scale, x.shape[1] * self.scale
-        height, width = whole if size is None else _whole(size)
+        height, width = whole if size is None else as_size(size)
         if (-(-height // self.scale), -(-width // self.scale)) != x.shape[:2]:
+            if size is not None and (-(-width // self.scale), -(-height // self.scale)) == x.shape[:2]:
+                raise RescaleError(f"size is (height, width): this LR image is one of {(width, height)}.")
             raise RescaleError(
                 f"An original of {width} x {height} pixels has a LR image of {-(-width // self.scale)} x "
                 f"{-(-height // self.scale)} at x{self.scale}, but this one is {x.shape[1]} x {x.shape[0]}: it was "
@@ -200,6 +202,7 @@ def load(
         fgrn.checkpoint.CheckpointError: if the weights cannot be used.
     """
     require_float32()
+    scale, latent_seed = _as_int(scale), _as_int(latent_seed)
     # Weights that are made in inference mode take no part in gradients, which refining needs.
     with torch.inference_mode(False):
         net, card = load_net(method, scale, weights)
@@ -220,6 +223,12 @@ def load(
 def refining(rescaler: Rescaler, method: str) -> Rescaler:
     """The same network for `method`, which refines the x of the rescaler's own method."""
     return replace(rescaler, method=method, refining_steps=REFINING_STEPS)
+
+
+def _as_int(number: Any) -> Any:
+    """A whole number of numpy's, say, as one of Python's; anything else is left for others to refuse."""
+    whole = hasattr(number, "__index__") and not isinstance(number, bool)
+    return operator.index(number) if whole else number
 
 
 def device_of(rescalers: Iterable[Rescaler]) -> torch.device:
@@ -258,47 +267,6 @@ def rescale(rescaler: Rescaler, image: ImageLike) -> Result:
         seconds_up=end - middle,
         lr_png=images.encode_png(lr, rescaler.info(size)),
     )
-
-
-def as_pixels(image: ImageLike) -> Pixels:
-    """Any accepted picture as a uint8 array (H, W, 3).
-
-    Raises:
-        RescaleError: for an array that is no 8-bit RGB picture, and for anything else.
-        fgrn.images.ImageError: for a file that cannot be read.
-    """
-    return _read(image)[0]
-
-
-def _read(image: ImageLike) -> tuple[Pixels, LRInfo | None]:
-    """`as_pixels`, and what the file says of restoring it."""
-    if isinstance(image, str | Path | bytes):
-        image = images.read_image(image)
-    elif isinstance(image, Image.Image):
-        image = images.from_pil(image)
-    if isinstance(image, LoadedImage):
-        return image.pixels, image.info
-    if not isinstance(image, np.ndarray):
-        raise RescaleError(
-            f"{type(image).__name__} is no picture: pass the name or the content of a file, a PIL image, or a uint8 "
-            "array (H, W, 3)."
-        )
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise RescaleError(
-            f"An array of shape {image.shape} and type {image.dtype} is no 8-bit RGB picture: pass uint8 (H, W, 3)."
-        )
-    return image, None
-
-
-def _whole(size: tuple[int, int]) -> tuple[int, int]:
-    """A size that a caller gives. Raises RescaleError if it is not two whole numbers from 1 on."""
-    try:
-        height, width = map(operator.index, size)
-        if height > 0 and width > 0:
-            return height, width
-    except (TypeError, ValueError):
-        pass
-    raise RescaleError(f"{size!r} is no size: give (height, width) of the original, whole numbers of pixels.")
 
 
 def _decode_drawn(net: IRN, seed: int, x: Pixels | Levels, device: torch.device) -> Pixels:

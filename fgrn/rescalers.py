@@ -9,8 +9,9 @@ import torch
 
 from fgrn.batch import UsageError
 from fgrn.checkpoint import CheckpointError
+from fgrn.inputs import RescaleError
 from fgrn.methods import METHODS, OtherMethodError
-from fgrn.pipeline import RescaleError, Rescaler, load
+from fgrn.pipeline import Rescaler, load
 
 
 @dataclass

@@ -16,10 +16,11 @@ from fgrn import record
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import blind, costs, fidelity
 from fgrn.images import encode_png
+from fgrn.inputs import RescaleError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import NIQE_MIN_SIDE, worse_share
-from fgrn.pipeline import RescaleError, Result, rescale
+from fgrn.pipeline import Result, rescale
 from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
 from fgrn.scores import Scores

@@ -13,8 +13,8 @@ from anyio import CapacityLimiter
 from gradio.processing_utils import hash_file
 
 from fgrn.images import read_image
+from fgrn.inputs import RescaleError
 from fgrn.methods import METHODS, SCALES
-from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
 from fgrn.scores import readable_size
 from lab import asked, cards, compare, example_cache, lines, links, reader, region, table, viewer

@@ -9,10 +9,10 @@ from pathlib import Path
 from fgrn.checkpoint import CheckpointError
 from fgrn.comparison import against_hr
 from fgrn.images import ImageError, LoadedImage, encode_png
-from fgrn.lr_files import Source, restore, source_of
+from fgrn.inputs import RescaleError
+from fgrn.lr_files import Source, source_of
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, label
-from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
 from fgrn.scores import Scores
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, open_picture
@@ -123,7 +123,7 @@ def run(
         rescaler = models.get(source.method, source.scale)
         with memory_errors_as(RequestError, NO_MEMORY):
             with models.running(_work(source), lr.pixels.shape[0] * lr.pixels.shape[1], stop):
-                picture = restore(rescaler, lr, source, other_weights=other_weights)
+                picture = rescaler.upscale(lr, other_weights=other_weights)
             size = (picture.shape[0], picture.shape[1])
             wanted = enlarge and METHODS[source.method].trained
             enlarged = models.get("bicubic", source.scale).upscale(lr.pixels, size) if wanted else None

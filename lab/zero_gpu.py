@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from fgrn.inputs import ImageLike, as_pixels
 from fgrn.methods import METHODS
-from fgrn.pipeline import ImageLike, Rescaler, as_pixels, load
+from fgrn.pipeline import Rescaler, load
 from fgrn.pixels import Levels, Pixels
 from lab.models import Models, check_stop
 

@@ -853,6 +853,24 @@ def test_ctrl_c_ends_with_130_and_whole_files(photo: Photo, tmp_path: Path) -> N
         assert read_image(tmp_path / "out" / name).info is not None
 
 
+def test_ctrl_c_leaves_the_figures_of_what_was_measured(photo: Photo, tmp_path: Path) -> None:
+    first = save(photo(64, 64), tmp_path / "in" / "0000.png")
+    for index in range(1, 2000):
+        os.link(first, first.with_name(f"{index:04}.png"))
+    out = tmp_path / "out.json"
+    line = ["compare", str(tmp_path / "in"), "--methods", "bicubic", "--device", "cpu", "--json", str(out)]
+    process = child(*line)
+    assert process.stdout
+    process.stdout.readline()  # the first picture is measured
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    content = json.loads(out.read_text())
+    assert content["complete"] is False and 0 < len(content["images"]) < 2000
+    measured = content["images"][str(first)]["bicubic"]["psnr_y"]
+    assert content["mean"]["bicubic"]["psnr_y"] == pytest.approx(measured)
+
+
 # --- repeat -------------------------------------------------------------------------------------------------------
 
 

@@ -396,7 +396,7 @@ def test_one_stage_alone() -> None:
     begin, end = RECIPES["fgrn_x4"].only("rescaling").stages
     assert begin.share + end.share == pytest.approx(1)
     assert begin.share / end.share == pytest.approx(first.share / second.share)
-    with pytest.raises(ValueError, match="no stage 'flow', but rescaling"):
+    with pytest.raises(ValueError, match="no stage 'flow'; its stages are rescaling$"):
         RECIPES["du_none_x4"].only("flow")
 
 

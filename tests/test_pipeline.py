@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,11 +19,12 @@ from PIL import Image
 import fgrn
 from fgrn.devices import default_device
 from fgrn.images import encode_png, read_image
-from fgrn.lr_files import restore, source_of
+from fgrn.inputs import RescaleError, as_pixels
+from fgrn.lr_files import source_of
 from fgrn.lr_info import LRInfo
 from fgrn.models import FGRN, IRN, Bicubic, FGRNConfig, IRNConfig, RescalingNet
 from fgrn.ops import UNDECIDED
-from fgrn.pipeline import RescaleError, Rescaler, as_pixels, load, rescale
+from fgrn.pipeline import Rescaler, load, rescale
 from fgrn.pixels import clamped
 
 CPU = torch.device("cpu")
@@ -82,7 +84,7 @@ def test_lr_png_alone_restores_the_same_picture(method: str, scale: int) -> None
     assert file.info == LRInfo(method, scale, 37, 50, rescaler.digest)
     source = source_of(file)
     assert (source.method, source.scale) == (method, scale)
-    assert np.array_equal(restore(rescaler, file, source), result.reconstruction)
+    assert np.array_equal(rescaler.upscale(file), result.reconstruction)
 
 
 def test_decoder_gets_recovered_x_between_levels_where_it_is_undecided() -> None:
@@ -141,18 +143,66 @@ def test_too_small_a_lr_image_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "array", [np.zeros((32, 32), np.uint8), np.zeros((32, 32, 3)), np.zeros((32, 32, 4), np.uint8)]
+    ("array", "hint"),
+    [
+        (np.zeros((32, 32, 3)), r"np.rint\(255"),
+        (np.zeros((32, 32, 4), np.uint8), r"\[..., :3\]"),
+        (np.zeros((3, 32, 32), np.uint8), "transpose"),
+        (np.zeros((2, 32, 32, 3), np.uint8), "one picture at a time"),
+        (np.zeros((32, 32, 3), np.uint16), r"pass uint8 \(H, W, 3\)"),
+    ],
 )
-def test_arrays_that_are_no_picture_are_refused(array: np.ndarray) -> None:
-    with pytest.raises(RescaleError, match="8-bit RGB"):
+def test_arrays_that_are_no_picture_are_refused(array: np.ndarray, hint: str) -> None:
+    with pytest.raises(RescaleError, match=f"8-bit RGB.*{hint}"):
         as_pixels(array)
+
+
+def test_grey_arrays_and_streams_are_pictures() -> None:
+    grey = picture(20, 30)[..., 0]
+    assert np.array_equal(as_pixels(grey), np.stack([grey] * 3, axis=2))
+    data = encode_png(picture(20, 30))
+    sources: tuple[Any, ...] = (data, bytearray(data), memoryview(data), io.BytesIO(data))
+    for source in sources:
+        assert np.array_equal(as_pixels(source), picture(20, 30))
+
+
+def test_what_is_no_x_is_refused() -> None:
+    rescaler = load("bicubic", 2)
+    wrongs: tuple[Any, ...] = (picture(20, 20) / 255.0, picture(20, 20)[..., 0], "x.png")
+    for wrong in wrongs:
+        with pytest.raises(RescaleError, match="is no x"):
+            rescaler.decode(wrong)
+
+
+def test_sides_in_the_wrong_order_are_named() -> None:
+    rescaler = rescaler_of("fgrn", 4)
+    lr = rescaler.downscale(picture(42, 83))
+    with pytest.raises(RescaleError, match=r"size is \(height, width\): this LR image is one of \(42, 83\)"):
+        rescaler.upscale(lr, (83, 42))
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers(use_tiny_weights: Path) -> None:
+    scale, seed = np.array([4, 3])
+    rescaler = load("irn", scale, latent_seed=seed)
+    assert type(rescaler.scale) is int and type(rescaler.latent_seed) is int
+    with pytest.raises(ValueError, match="scale True is not supported"):
+        load("irn", True)
+
+
+def test_what_a_notebook_shows_is_short(use_tiny_weights: Path) -> None:
+    rescaler = load("fgrn", 4)
+    result = rescale(rescaler, picture(32, 32))
+    assert len(repr(rescaler)) < 200 and rescaler.digest in repr(rescaler)
+    assert len(repr(result)) < 200 and "x_exact" in repr(result)
+    assert len(repr(read_image(result.lr_png))) < 250
+    assert result == result and result != rescale(rescaler, picture(32, 32))
 
 
 def test_resized_lr_is_refused() -> None:
     rescaler = rescaler_of("fgrn", 4)
     resized = read_image(encode_png(picture(20, 20), LRInfo("fgrn", 4, 64, 64, rescaler.digest)))
     with pytest.raises(RescaleError, match="resized or cropped"):
-        restore(rescaler, resized, source_of(resized))
+        rescaler.upscale(resized)
 
 
 @pytest.mark.parametrize("size", [(40.0, 30), (-40, 30), (0, 0), (40,), 40, ("40", "30")])
@@ -171,7 +221,7 @@ def test_plain_png_needs_method_and_scale() -> None:
     plain = read_image(encode_png(picture(20, 20)))
     with pytest.raises(RescaleError, match="name the method and the scale"):
         source_of(plain)
-    assert restore(rescaler, plain, source_of(plain, "fgrn", 4)).shape == (80, 80, 3)
+    assert rescaler.upscale(plain).shape == (80, 80, 3)
 
 
 def test_contradicting_method_is_refused() -> None:
@@ -188,8 +238,8 @@ def test_other_weights_are_refused_unless_allowed() -> None:
     file = read_image(result.lr_png)
     other = replace(rescaler, digest="f" * 16)
     with pytest.raises(RescaleError, match="other weights"):
-        restore(other, file, source_of(file))
-    assert np.array_equal(restore(other, file, source_of(file), other_weights=True), result.reconstruction)
+        other.upscale(file)
+    assert np.array_equal(other.upscale(file, other_weights=True), result.reconstruction)
 
 
 def test_lossy_lr_is_named(tmp_path: Path) -> None:

@@ -41,11 +41,19 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--recipe", required=True, choices=RECIPES, help="what to train")
     add("--data", required=True, nargs="+", type=Path, help="folders of training images")
     add("--out", required=True, type=Path, help="folder of the run")
-    add("--minutes", type=ABOVE_ZERO, help="budget in minutes of wall time, over all stages")
+    add(
+        "--minutes",
+        type=ABOVE_ZERO,
+        help="budget in minutes of steps, over all stages; reading and measuring come on top",
+    )
     add("--samples", type=COUNT, help="budget in HR patches, over all stages")
     add("--schedule", choices=SCHEDULES, default="staged", help="default: staged; see training/README.md")
     add("--optimizer", choices=OPTIMIZERS, help="adam also lowers the learning rates (default: the recipe's)")
-    add("--only", metavar="STAGE", help="only this stage of the recipe, such as flow; best with --init")
+    add(
+        "--only",
+        metavar="STAGE",
+        help="only this stage: rescaling or flow, irn-coarse or irn; best with --init",
+    )
     add("--anneal", action="store_true", help="learning rates fall from the start on; best with --init")
     # one value, or one for each stage; default: the recipe's
     add(
@@ -67,7 +75,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         type=COUNT,
         nargs=2,
         metavar=("DOWN", "UP"),
-        help="residual blocks of FGRN's G_d and G_u; those that --init lacks do nothing at first",
+        help="residual blocks of FGRN's G_d and G_u; those that --init lacks start as the identity",
     )
     add("--learning-rate", type=ABOVE_ZERO, nargs="+", metavar="RATE", help="in each stage")
     for name, (text, kind) in OVERRIDES.items():

@@ -41,15 +41,16 @@ from fgrn import comparison, metrics
 from fgrn.batch import UsageError
 from fgrn.figures import means
 from fgrn.images import ImageError, read_image
+from fgrn.inputs import RescaleError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS, SCALES, load_card
-from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, Result, device_of, load, rescale
+from fgrn.pipeline import MIN_SIDE, Rescaler, Result, device_of, load, rescale
 from fgrn.pixels import Pixels, crop_to_multiple
 from fgrn.scores import BLIND, METRICS, Plain, Score, Scores, plain
 from training.data import list_images
 from training.environment import environment
 from training.options import ONE_OR_MORE, THREADS, add_figures, write_figures
-from training.results import merge, read
+from training.results import merge, outdated, read
 
 logger = logging.getLogger(__name__)
 
@@ -177,7 +178,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--methods", nargs="+", default=["bicubic", "irn", "fgrn"], choices=METHODS)
     add("--weights", type=Path, help="weights (*.safetensors) for the one method that is named")
     add_figures(parser)
-    add("--update", action="store_true", help="keep what the file of --json says of other sets and methods")
+    add(
+        "--update",
+        action="store_true",
+        help="keep what --json's file says of other sets and methods, but none of other weights",
+    )
     add("--limit", type=ONE_OR_MORE, metavar="N", help="only the first N images of each folder")
     add("--reference-only", action="store_true", help="leave out NIQE and PIQE, which judge LR by itself")
     add("--device", help="default: what Accelerate finds")
@@ -222,7 +227,9 @@ def _measure(arguments: argparse.Namespace, state: PartialState) -> int:
         for dataset, methods in figures["datasets"].items():
             for name, entry in methods.items():
                 shown = _shown({**entry["mean"], "parameters": weights.get(name, {}).get("parameters")})
-                print(f"{dataset:10} {name:12} " + "  ".join(shown))
+                skipped = figures["skipped"][dataset]["count"]
+                of = f"{len(entry['images'])} of {len(entry['images']) + skipped} images" if skipped else ""
+                print(f"{dataset:10} {name:12} " + "  ".join(filter(None, [*shown, of])))
         if arguments.json:
             made = environment(device_of(rescalers.values()), state.num_processes)
             content = {
@@ -232,6 +239,8 @@ def _measure(arguments: argparse.Namespace, state: PartialState) -> int:
                 "weights": weights,
                 **figures,
             }
+            for lost in outdated(old, content) if old else ():
+                logger.warning("%s: measured with other weights, and left out now", lost)
             try:
                 write_figures(arguments.json, merge(old, content) if old else content)
             except UsageError as error:

@@ -64,7 +64,8 @@ class Recipe:
         if abs(sum(stage.share for stage in self.stages) - 1) > 1e-9:
             raise ValueError(f"the shares of the stages do not add up to 1: {self.stages}")
         if any(stage.patch % self.config.scale for stage in self.stages):
-            raise ValueError(f"patches must be multiples of the scale {self.config.scale}: {self.stages}")
+            sides = " ".join(str(stage.patch) for stage in self.stages)
+            raise ValueError(f"patches of {sides} pixels: choose multiples of the scale, {self.config.scale}")
         if all(stage.objective != "rescaling" for stage in self.stages):
             of_irn = isinstance(self.config, IRNConfig)  # whose objective can weigh luma too
             for name in ("bicubic", "chroma") if of_irn else ("bicubic", "chroma", "luma"):
@@ -135,8 +136,8 @@ class Recipe:
         """
         stages = [stage for stage in self.stages if stage.objective == objective]
         if not stages:
-            known = ", ".join(stage.objective for stage in self.stages)
-            raise ValueError(f"the recipe has no stage {objective!r}, but {known}")
+            known = ", ".join(dict.fromkeys(stage.objective for stage in self.stages))
+            raise ValueError(f"the recipe has no stage {objective!r}; its stages are {known}")
         total = sum(stage.share for stage in stages)
         return replace(self, stages=tuple(replace(stage, share=stage.share / total) for stage in stages))
 

@@ -33,6 +33,26 @@ def read(path: Path | None, scale: int, limit: int | None) -> Json | None:
     return kept
 
 
+def outdated(kept: Json, new: Json) -> list[str]:
+    """The sets and methods, "Set5, fgrn", whose figures `merge` leaves out."""
+    methods = _outdated_methods(kept, new)
+    return [
+        f"{dataset}, {name}"
+        for dataset, measured in kept["datasets"].items()
+        for name in measured
+        if name in methods and name not in new["datasets"].get(dataset, {})
+    ]
+
+
+def _outdated_methods(kept: Json, new: Json) -> set[str]:
+    return {
+        name
+        for name, card in kept["weights"].items()
+        for other, measured in new["weights"].items()
+        if restored_by(name) == restored_by(other) and card["sha256"] != measured["sha256"]
+    }
+
+
 def merge(kept: Json, new: Json) -> Json:
     """What `training.evaluate` has just measured, together with what its file already held.
 
@@ -47,18 +67,13 @@ def merge(kept: Json, new: Json) -> Json:
             raise ValueError(
                 f"the file has {key} {kept[key]}, this evaluation {new[key]}: choose another file"
             )
-    outdated = {
-        name
-        for name, card in kept["weights"].items()
-        for other, measured in new["weights"].items()
-        if restored_by(name) == restored_by(other) and card["sha256"] != measured["sha256"]
-    }
+    gone = _outdated_methods(kept, new)
     # Each keeps the environment that it was measured in: what is outside of the entries is that of the last evaluation.
     datasets = {
         dataset: {
             name: {"environment": kept["environment"], **entry}
             for name, entry in methods.items()
-            if name not in outdated
+            if name not in gone
         }
         for dataset, methods in kept["datasets"].items()
     }
@@ -66,7 +81,7 @@ def merge(kept: Json, new: Json) -> Json:
         datasets[dataset] = datasets.get(dataset, {}) | methods
     return {
         **new,
-        "weights": {name: card for name, card in kept["weights"].items() if name not in outdated}
+        "weights": {name: card for name, card in kept["weights"].items() if name not in gone}
         | new["weights"],
         "datasets": {dataset: methods for dataset, methods in datasets.items() if methods},
         "skipped": kept["skipped"] | new["skipped"],

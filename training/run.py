@@ -36,7 +36,7 @@ from training.validate import middles, validate
 
 logger = logging.getLogger(__name__)
 
-REPORT_STEPS = 50
+REPORT_STEPS, REPORT_SECONDS = 50, 10.0  # a report after so many steps, or seconds if that is sooner
 DENSE_SHAPES = 32  # of the dense blocks' features, in any network: each is compiled for itself
 
 
@@ -144,6 +144,7 @@ class Run:
         self.state.to(self.accelerator.device)
         while not self.finished and not self.stopping:
             self._train_stage(self.recipe.stages[self.state.position.stage], checkpoint_minutes)
+        self._say_end()
         self.accelerator.end_training()
 
     def _train_stage(self, stage: Stage, checkpoint_minutes: float) -> None:
@@ -154,6 +155,7 @@ class Run:
         batches = Prefetched(sampler, device)
         samples_per_step = stage.batch_size * accelerator.num_processes
         last_checkpoint, clock = position.minutes, time.monotonic()
+        reported = clock
         bar = tqdm(
             total=100,
             initial=round(100 * self.budget.progress(position, stage)),
@@ -180,7 +182,8 @@ class Run:
                 step.optimizer_replaced()
             position.advance(samples_per_step, seen.minutes)
             self.stopping = seen.stop > 0
-            if position.stage_step % REPORT_STEPS == 0:
+            if position.stage_step % REPORT_STEPS == 0 or clock - reported > REPORT_SECONDS:
+                reported = clock
                 self._report(stage, rate, figures)
                 bar.update(round(100 * progress) - bar.n)
                 bar.set_postfix_str(self._summary(), refresh=False)
@@ -256,8 +259,22 @@ class Run:
         """What the bar says beside the time left."""
         position = self.state.position
         speed = position.stage_samples / max(60 * position.stage_minutes, 1e-9)
-        decibels = f", {self.metrics['psnr_y']:.2f} dB" if "psnr_y" in self.metrics else ""
-        return f"loss {position.loss_mean:.5f}{decibels}, {position.samples} samples, {speed:.1f}/s"
+        return f"loss {position.loss_mean:.5f}{self._decibels}, {position.samples} samples, {speed:.1f}/s"
+
+    @property
+    def _decibels(self) -> str:
+        return f", {self.metrics['psnr_y']:.2f} dB" if "psnr_y" in self.metrics else ""
+
+    def _say_end(self) -> None:
+        """What has become of the run, and where it lies."""
+        if not self._speaks:
+            return
+        if self.stopping:
+            logger.warning(
+                "stopped at step %d; with --resume the same command goes on", self.state.position.step
+            )
+        weights = self.out / f"{self.name}.safetensors"
+        logger.info("%d steps%s: %s", self.state.position.step, self._decibels, weights)
 
     def _log(self, line: dict[str, Any]) -> None:
         self.out.mkdir(parents=True, exist_ok=True)

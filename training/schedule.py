@@ -29,7 +29,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.samples is None):
-            raise ValueError("give either --minutes or --samples")
+            raise ValueError("give --minutes or --samples, and not both")
 
     def progress(self, position: Position, stage: Stage) -> float:
         """Share of the stage's budget that is used, from 0 on; 1 and above: the stage is over. 0 is none to use."""

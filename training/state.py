@@ -118,7 +118,8 @@ class RunState:
             given, wanted = _without_flow(card.config), _without_flow(self.recipe.config)
             if not can_deepen(given, wanted):
                 raise checkpoint.CheckpointError(
-                    f"{weights.name} has {card.config}, the recipe {self.recipe.config}"
+                    f"{weights.name} holds {_described(card.config, self.recipe.config)}; the recipe trains "
+                    f"{_described(self.recipe.config, card.config)}"
                 )
             flow, rest = _parted(tensors)
             if not _same_flow(card.config, self.recipe.config):
@@ -208,6 +209,16 @@ def _without_flow(config: Config) -> Config:
     if isinstance(config, IRNConfig):
         return config
     return replace(config, guidance="none", flow_cells=0, flow_growth=1, flow_rotation=0)
+
+
+def _described(config: Config, other: Config) -> str:
+    """A network in words: of two of one kind and scale, what this one has otherwise."""
+    name = f"{'IRN' if isinstance(config, IRNConfig) else 'FGRN'} x{config.scale}"
+    if type(config) is not type(other) or config.scale != other.scale:
+        return name
+    theirs = asdict(other)
+    differ = [f"{key} {value}" for key, value in asdict(config).items() if theirs[key] != value]
+    return f"{name} with {', '.join(differ)}"
 
 
 def _flat(values: Any, path: str = "") -> dict[str, Any]:

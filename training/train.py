@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 
-from fgrn.batch import try_writing
+from fgrn.batch import INTERRUPTED, try_writing
 from training.arguments import parse_arguments, recipe_of
 from training.options import use_threads
 from training.run import Run, stopping_on_sigterm
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; returns the exit status."""
+    """Entry point; returns the exit status: 130 if a signal ended the run."""
     arguments = parse_arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     use_threads(arguments.threads)
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     with stopping_on_sigterm(run):
         run.train(arguments.checkpoint_minutes)
-    return 0
+    return INTERRUPTED if run.stopping else 0
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ from pathlib import Path
 from fgrn import comparison, record
 from fgrn.figures import Figures, by_method, figures_csv, figures_json, means, spreads
 from fgrn.images import ImageError
+from fgrn.inputs import RescaleError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import MIN_SIDE, RescaleError, Rescaler, rescale
+from fgrn.pipeline import MIN_SIDE, Rescaler, rescale
 from fgrn.pixels import Pixels
 from fgrn.record import PROTOCOLS, Input, Record, Settings
 from fgrn.scores import Scores, plain

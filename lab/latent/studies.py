@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from fgrn import inside
 from fgrn.checkpoint import CheckpointError
 from fgrn.images import encode_png, read_image
+from fgrn.inputs import RescaleError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
 from fgrn.metrics import psnr_rgb, psnr_y
-from fgrn.pipeline import RescaleError, Rescaler, Result, rescale
+from fgrn.pipeline import Rescaler, Result, rescale
 from fgrn.pixels import Levels, Pixels, clamped
 from fgrn.record import sha256
 from lab.asked import NO_MEMORY, RequestError, check_names, check_scale, files_needed, open_picture

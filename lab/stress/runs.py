@@ -16,9 +16,9 @@ import numpy as np
 
 from fgrn import metrics
 from fgrn.images import encode_png
+from fgrn.inputs import RescaleError
 from fgrn.memory import memory_errors_as
 from fgrn.methods import METHODS
-from fgrn.pipeline import RescaleError
 from fgrn.pixels import Pixels
 from lab.asked import NO_MEMORY, RequestError, rescalers
 from lab.lines import FINISHED
