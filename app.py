@@ -94,6 +94,7 @@ def build_demo(page: Handlers | None = None) -> gr.Blocks:
             demo.load(None, None, None, js=script)
         size_limit = (LAB / "size_limit.js").read_text(encoding="utf-8")
         demo.load(None, None, None, js=size_limit.replace("LIMIT", str(MAX_UPLOAD)))
+        demo.load(None, None, None, js=(LAB / "groups.js").read_text(encoding="utf-8"))
         names = {str(tab.id): tab.label for tab in tabs.children}
         demo.load(None, None, None, js=FOLLOW_HISTORY.replace("NAMES", f"({json.dumps(names)})"))
         _add_api(page)

@@ -20,7 +20,7 @@ from fgrn.files import json_bytes, write_together
 from fgrn.models import FGRN, IRN, Config, architecture_of, build, config_from_dict, config_to_dict
 
 CARD_FORMAT = 1
-DIGEST_LENGTH = 16  # hexadecimal digits of the SHA-256 that identify weights in a LR PNG: 64 bits
+DIGEST_LENGTH = 16  # hexadecimal digits of the SHA-256 that identify weights in an LR PNG: 64 bits
 LARGEST_CONFIG_VALUE = 1024  # widths and depths beyond it are a damaged card, not a network to allocate
 
 

@@ -63,8 +63,8 @@ def make_parser() -> argparse.ArgumentParser:
         description="Restore pictures from LR PNGs. Method, scale and size are read from the file.",
     )
     _add_files(up, "LR files or folders", "restored PNG, or a folder for several pictures")
-    up.add_argument("--method", choices=METHODS, help="for a LR file that does not say it")
-    up.add_argument("--scale", type=int, choices=SCALES, help="for a LR file that does not say it")
+    up.add_argument("--method", choices=METHODS, help="for an LR file that does not say it")
+    up.add_argument("--scale", type=int, choices=SCALES, help="for an LR file that does not say it")
     up.add_argument(
         "--allow-other-weights", action="store_true", help="restore although other weights made the LR file"
     )

@@ -68,7 +68,7 @@ def downscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
             reporter.note(f"{job.source}: {notice}")
         if image.info:
             made = f"{label(image.info.method)} x{image.info.scale}"
-            reporter.note(f"{job.source}: this is itself a LR PNG of {made}, and is shrunk once more.")
+            reporter.note(f"{job.source}: this is itself an LR PNG of {made}, and is shrunk once more.")
         lr = rescaler.downscale(image)
         return encode_png(lr, rescaler.info((image.pixels.shape[0], image.pixels.shape[1])))
 

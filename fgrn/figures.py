@@ -126,11 +126,16 @@ def _common(texts: Sequence[str]) -> str:
 
 
 def figures_json(
-    figures: Figures, methods: Sequence[str], skipped: dict[str, str], notices: Notices | None = None
+    about: Mapping[str, Any],
+    figures: Figures,
+    methods: Sequence[str],
+    skipped: dict[str, str],
+    notices: Notices | None = None,
 ) -> dict[str, Any]:
-    """All figures as plain values, in the shape of `python -m fgrn compare --json`."""
+    """All figures as plain values, as `python -m fgrn compare --json` has them, after what is said `about` them."""
     columns = by_method(figures, methods)
     return {
+        **about,
         "images": {name: plain(rows) for name, rows in figures.items()},
         "mean": plain(means(columns)),
         "spread": plain(spreads(columns)),
@@ -139,16 +144,16 @@ def figures_json(
     }
 
 
-def figures_csv(figures: Figures) -> str:
+def figures_csv(figures: Figures, scale: int, protocol: str) -> str:
     """A line for every picture and method, in full precision: "inf" for equal pictures, empty where there is none."""
     text = io.StringIO()
     present = {key for rows in figures.values() for scores in rows.values() for key in scores}
     keys = [key for key in METRICS if key in present]
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "method", *keys])
+    writer.writerow(["image", "method", "scale", "protocol", *keys])
     for name, rows in figures.items():
         # A spreadsheet would take such a name for a formula.
         shown = f"'{name}" if name[:1] in "=+-@\t\r" else name
         for method, values in plain(rows).items():
-            writer.writerow([shown, method, *(values.get(key) for key in keys)])
+            writer.writerow([shown, method, scale, protocol, *(values.get(key) for key in keys)])
     return text.getvalue()

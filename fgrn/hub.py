@@ -14,7 +14,7 @@ def locate(weights: str | Path, name: str) -> Path:
     """A local path for `weights`: a `*.safetensors` file, or `org/name@revision` on the Hub.
 
     From the Hub, the file `name` (METHOD_xSCALE.safetensors) and its card are fetched into the Hub's cache. A revision
-    is required, best a commit: with a branch that moves, a LR PNG made today may be refused tomorrow.
+    is required, best a commit: with a branch that moves, an LR PNG made today may be refused tomorrow.
 
     Raises:
         CheckpointError: if the reference has neither form, or the files cannot be fetched.

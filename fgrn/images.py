@@ -213,7 +213,7 @@ def _decode(
             "Save it as PNG."
         )
     if image.format == "PNG":
-        # Pillow skips the checksums of pixel data, and a LR picture must be exact: one pass over the chunks.
+        # Pillow skips the checksums of pixel data, and an LR picture must be exact: one pass over the chunks.
         stream.seek(0)
         Image.open(stream, formats=("PNG",)).verify()
         stream.seek(0)

@@ -12,7 +12,7 @@ from fgrn.methods import METHODS, label, restored_by
 
 @dataclass(frozen=True)
 class Source:
-    """How to restore a LR image: what its file says, completed by what the user says."""
+    """How to restore an LR image: what its file says, completed by what the user says."""
 
     method: str
     scale: int
@@ -21,7 +21,7 @@ class Source:
 
 
 def notices_of(lr: LoadedImage) -> tuple[str, ...]:
-    """What is known of a LR file that makes the restored picture worse than it could be."""
+    """What is known of an LR file that makes the restored picture worse than it could be."""
     if lr.lossless:
         return lr.notices
     lossy = (
@@ -32,7 +32,7 @@ def notices_of(lr: LoadedImage) -> tuple[str, ...]:
 
 
 def source_of(lr: LoadedImage, method: str | None = None, scale: int | None = None) -> Source:
-    """Decide how a LR file is to be restored.
+    """Decide how an LR file is to be restored.
 
     Raises:
         RescaleError: if the file carries no information and the user names no method or scale, or if the two

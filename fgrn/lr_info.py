@@ -1,4 +1,4 @@
-"""What a LR PNG says of restoring it, and how that is written into a text chunk of the file."""
+"""What an LR PNG says of restoring it, and how that is written into a text chunk of the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_SIDE, _MAX_AREA = 1 << 20, 1 << 30
 
 @dataclass(frozen=True)
 class LRInfo:
-    """What restoring a LR picture needs: method name, integer scale, HR height and width in pixels, and the
+    """What restoring an LR picture needs: method name, integer scale, HR height and width in pixels, and the
     lower-case hex digest of the weights ("" for a method without weights). Absurd values raise ValueError.
     """
 

@@ -145,7 +145,7 @@ class Rescaler:
             if size is not None and (-(-width // self.scale), -(-height // self.scale)) == x.shape[:2]:
                 raise RescaleError(f"size is (height, width): this LR image is one of {(width, height)}.")
             raise RescaleError(
-                f"An original of {width} x {height} pixels has a LR image of {-(-width // self.scale)} x "
+                f"An original of {width} x {height} pixels has an LR image of {-(-width // self.scale)} x "
                 f"{-(-height // self.scale)} at x{self.scale}, but this one is {x.shape[1]} x {x.shape[0]}: it was "
                 "resized or cropped afterwards. Use the LR PNG as it was downloaded."
             )

@@ -178,13 +178,25 @@ def parse(content: Any) -> Record:
     return Record(settings, inputs, **texts, dataset=content["dataset"])
 
 
+def about(settings: Settings, weights: dict[str, str], dataset: str) -> dict[str, Any]:
+    """How figures came about, for the JSON that holds them."""
+    return {
+        "version": __version__,
+        "dataset": dataset,
+        "scale": settings.scale,
+        "protocol": settings.protocol,
+        "weights": weights,
+    }
+
+
 def pack(record: Record, figures: Figures, skipped: dict[str, str], notices: Notices | None = None) -> bytes:
     """The ZIP of a run; the same run gives the same bytes."""
-    methods = record.settings.methods
+    settings = record.settings
+    made = about(settings, record.weights, record.dataset)
     files = {
         RUN: _text(as_json(record)),
-        FIGURES: _text(figures_json(figures, methods, skipped, notices)),
-        TABLE: figures_csv(figures),
+        FIGURES: _text(figures_json(made, figures, settings.methods, skipped, notices)),
+        TABLE: figures_csv(figures, settings.scale, settings.protocol),
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

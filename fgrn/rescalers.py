@@ -33,7 +33,7 @@ class Rescalers:
 
         Raises:
             CheckpointError: if its weights cannot be used.
-            RescaleError: for a scale that is not supported (a LR file may say anything).
+            RescaleError: for a scale that is not supported (an LR file may say anything).
         """
         key = (method, scale)
         if key not in self._loaded:

@@ -64,7 +64,7 @@ class Api:
     def restore(
         self, lr: str | None, method: str | None, scale: float | None, other_weights: bool
     ) -> tuple[str, list[str]]:
-        """Restore a picture from a LR PNG. `method` and `scale` are needed only if the file does not name them.
+        """Restore a picture from an LR PNG. `method` and `scale` are needed only if the file does not name them.
 
         Returns the picture as PNG, and notices about anything that makes it worse than it could be.
         """

@@ -18,7 +18,10 @@ from lab.queues import CHECK, METRIC, QUIET, shown_waiting
 from lab.shown import Shown
 from lab.ticket import Ticket
 
-RUN = "() => document.querySelector('#run').click()"
+RUN = """() => {
+    document.querySelector('#run').click();
+    scrollTo(0, 0);
+}"""
 OPENED = """linked => {
     const names = NAMES; // Gradio's buttons have pictures and no names
     document.querySelectorAll('#examples .gallery-item').forEach((e, i) => e.setAttribute('aria-label', names[i]));
@@ -119,6 +122,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
         # again: an example brings its picture, which is another one until it is drawn
         ran.success(page.outdated, chosen, outdated, **CHECK)
         ran.success(page.measure, drawing, drawn, trigger_mode="multiple", **METRIC, **QUIET)
+    image.upload(page.chosen, drawing, status, queue=False, **QUIET)
     for changes in (image.change, scale.change, methods.change):
         changes(page.outdated, chosen, outdated, **CHECK)
     refused = refusal.change(complain, refusal, concurrency_limit=None, **QUIET)

@@ -258,6 +258,13 @@ class Handlers:
             link.asks_for_a_run,
         )
 
+    def chosen(self, ticket: Ticket, shown: Shown) -> Any:
+        """The status once a picture was uploaded: what was said against the one before is over."""
+        run = shown.run
+        if run is None or ticket.busy:
+            return SKIP
+        return lines.status(run.status, run.active, run.notices)
+
     def describe(self, path: str | None, scale: int) -> Iterator[str]:
         """A line about the picture that was just chosen. Then what a comparison of it shows at once is made ready."""
         if not path:
@@ -285,10 +292,17 @@ class Handlers:
         run = shown.run
         if run is None:
             return ""
-        of = run.scale, {outcome.method for outcome in run.outcomes}
-        if holds(path, run.source.sha256) and of == (scale, set(methods)):
+        differs = {
+            "picture": not holds(path, run.source.sha256),
+            "scale": run.scale != scale,
+            "methods": {outcome.method for outcome in run.outcomes} != set(methods),
+        }
+        other = " and ".join(what for what, differ in differs.items() if differ)
+        if not other:
             return ""
-        return lines.outdated(f"Still shown: {run.name} at ×{run.scale}, not what is chosen now.")
+        return lines.outdated(
+            f"Still shown: {run.name} at ×{run.scale}. Press Run for the {other} chosen now."
+        )
 
     def describe_first(self) -> str:
         """The same about the example; a picture of ours is read right here."""

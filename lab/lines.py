@@ -8,13 +8,16 @@ FINISHED = "Finished"
 """The status of a run that has come to its end."""
 STOPPED = "Stopped"
 """The beginning of that of one that was stopped."""
+NOTHING = "Nothing"
+"""That of where nothing was asked for yet."""
 BROKEN_OFF = "Broken off. {}"
 """That of one that an error has ended; the problem is to be filled in."""
 
 
 def status(text: str, active: bool, notices: tuple[str, ...] = ()) -> str:
     """A line that screen readers announce, and the notices below it."""
-    ended = " fg-done" if text == FINISHED else " fg-stopped" if text.startswith(STOPPED) else ""
+    nothing = text.startswith((STOPPED, NOTHING))
+    ended = " fg-done" if text == FINISHED else " fg-stopped" if nothing else ""
     kind = " fg-busy" if active else ended
     items = "".join(f"<li>{escape(notice)}</li>" for notice in notices)
     listed = f'<ul class="fg-notices">{items}</ul>' if items else ""

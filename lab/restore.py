@@ -1,4 +1,4 @@
-"""From a LR PNG alone back to the picture, which its original then measures."""
+"""From an LR PNG alone back to the picture, which its original then measures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Restored:
 
 
 def open_lr(path: str | None) -> LoadedImage:
-    """Read a LR file.
+    """Read an LR file.
 
     Raises:
         RequestError: if there is none, or it cannot be read.
@@ -86,7 +86,7 @@ def describe(lr: LoadedImage) -> str:
 
 
 def check(path: str | None, method: str | None, scale: object) -> tuple[LoadedImage, Source]:
-    """A LR file, and what made it. `method` and `scale` are FROM_FILE, "" or None to take them from the file.
+    """An LR file, and what made it. `method` and `scale` are FROM_FILE, "" or None to take them from the file.
 
     Raises:
         RequestError: if it cannot be read, says too little, or is too large.
@@ -169,7 +169,7 @@ def measured(store: Store, done: Restored, original: str) -> Restored:
     if size != done.size and not done.exact_size:
         raise RequestError(
             f"The LR file does not say how large its original was, so it was restored to {width} × {height} pixels. "
-            f"This picture has {size[1]} × {size[0]}: they cannot be compared. Use a LR PNG that says it."
+            f"This picture has {size[1]} × {size[0]}: they cannot be compared. Use an LR PNG that says it."
         )
     if size != done.size:
         raise RequestError(

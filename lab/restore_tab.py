@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -89,7 +90,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             outdated = html(elem_id="restore-outdated")
             status = html(
-                lines.status("Nothing restored yet: a LR PNG is all that is needed", False),
+                lines.status("Nothing restored yet: an LR PNG is all that is needed", False),
                 elem_id="restore-status",
             )
             shots = viewer.component("restored", regions=False)
@@ -103,10 +104,11 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
     )
     lr.change(tab.describe, lr, facts, concurrency_limit=4, **QUIET)
     for changes in (lr.change, method.input, scale.input, other.input):
-        changes(tab.outdated, [*chosen, given], outdated, **CHECK)
+        changes(tab.outdated, [*chosen, given, seen], outdated, **CHECK)
     taken = take.click(tab.take, [seen, ticket], taking, concurrency_limit=4, **QUIET)
     taken.failure(Ticket.refused, ticket, status, queue=False, **QUIET)
     opened = whole.select(tab.opened, [seen, lr, original, ticket], taking, concurrency_limit=4, **QUIET)
+    whole.select(tab.outdated, [*chosen, given, seen], outdated, **CHECK)
     arrived = [
         ran.success(tab.arrived, [seen, *taking, ticket], taking, concurrency_limit=4, **QUIET)
         for ran in compared
@@ -126,7 +128,7 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
         ran.success(tab.measure, of_original, measured, trigger_mode="always_last", **METRIC, **QUIET)
         # again: what was taken is another picture until it is drawn, and stays so if it cannot be
         for ends in (ran.success, ran.failure):
-            ends(tab.outdated, [*chosen, given], outdated, **CHECK)
+            ends(tab.outdated, [*chosen, given, seen], outdated, **CHECK)
     original.change(tab.measure, of_original, measured, trigger_mode="always_last", **METRIC, **QUIET)
     stop.click(Ticket.stop, [ticket, click], status, js=clicked(stop), queue=False, **QUIET)
 
@@ -144,7 +146,8 @@ class RestoreTab:
         files = done.get("fgrn") or next(reversed(done.values()), None)
         with ticket.refusals():
             if files is None or shown.run is None:
-                raise RequestError("Compare has no LR picture yet. Run it there, or upload a LR PNG here.")
+                raise RequestError("Compare has no LR picture yet. Run it there, or upload an LR PNG here.")
+        shown.taken = Path(files.lr).name, shown.run.source.sha256
         return files.lr, restore.FROM_FILE, restore.FROM_FILE, False, shown.run.hr
 
     def opened(
@@ -184,19 +187,30 @@ class RestoreTab:
         return self.opened(shown, path, original, ticket)
 
     def outdated(
-        self, path: str | None, method: str, scale: str, other_weights: bool, given: Given | None
+        self,
+        path: str | None,
+        method: str,
+        scale: str,
+        other_weights: bool,
+        given: Given | None,
+        shown: Shown,
     ) -> str:
-        """Whether what is shown was made from another request than the controls now say."""
-        if given is None or given.request == (path, method, scale, other_weights):
+        """Whether what is shown is of another request than the controls say, or was taken of what Compare has left."""
+        if given is None:
             return ""
-        return lines.outdated(
-            f"Still shown: what {given.done.name} gave. Press Restore for what is chosen now."
-        )
+        if given.request != (path, method, scale, other_weights):
+            return lines.outdated(
+                f"Still shown: what {given.done.name} gave. Press Restore for what is chosen now."
+            )
+        name, source = shown.taken
+        if path and shown.run and Path(path).name == name and shown.run.source.sha256 != source:
+            return lines.outdated(f"Compare shows {shown.run.name} by now. This is of the picture before.")
+        return ""
 
     def measure(self, original: str | None, path: str | None, given: Given | None) -> tuple[Any, Any, str]:
         """What is shown, beside its original: the pictures, the numbers, and why they cannot be compared.
 
-        An original of a LR file that was chosen since has to wait until that is restored: what is shown stays.
+        An original of an LR file that was chosen since has to wait until that is restored: what is shown stays.
         """
         if given is None or (original and path != given.request[0]):
             waits = lines.facts("Measured as soon as the LR picture is restored.", ())
@@ -210,7 +224,7 @@ class RestoreTab:
         return viewer.restored(done), table.restored(done), problem
 
     def describe(self, path: str | None) -> str:
-        """What a LR file says about itself."""
+        """What an LR file says about itself."""
         if not path:
             return '<div class="fg-info">The LR PNG says itself which method and scale made it.</div>'
         try:
@@ -228,7 +242,7 @@ class RestoreTab:
         ticket: Ticket,
         click: float = 0,
     ) -> tuple[Ticket, str, str]:
-        """Check a LR file; if it is sound, end what still runs for this visitor and hand out a new ticket.
+        """Check an LR file; if it is sound, end what still runs for this visitor and hand out a new ticket.
 
         The last value is nothing in place of what `outdated` has said.
         """

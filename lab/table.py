@@ -40,7 +40,7 @@ def render(run: Run, region: Region | None = None) -> str:
 
 
 def restored(of: Restored) -> str:
-    """The numbers of what a LR picture was restored to, once it was `restore.measured`; "" before."""
+    """The numbers of what an LR picture was restored to, once it was `restore.measured`; "" before."""
     if not of.scores:
         return ""
     columns = [column for column in COLUMNS if column.key in KEYS]

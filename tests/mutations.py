@@ -196,7 +196,7 @@ def _wild_json(text: str, random: Random) -> str:
 
 
 def note(index: int, seed: int) -> Case:
-    """A LR PNG whose note is damaged, its checksum right."""
+    """An LR PNG whose note is damaged, its checksum right."""
     random = np.random.default_rng([seed, 1, index])
     sides = random.integers(16, 40, 2)
     lr = random.integers(0, 256, (int(sides[0]), int(sides[1]), 3), dtype=np.uint8)

@@ -26,6 +26,23 @@ def serious(page: Page) -> list[str]:
     ]
 
 
+def test_groups_have_names_and_arrow_keys_choose(visitor: Visitor) -> None:
+    page = visitor.open()
+    expect(page.locator("#status [role=status]")).to_have_text("Finished")
+    scale = page.get_by_role("group", name="Scale")
+    expect(page.locator("#methods")).to_have_accessible_name("Methods")
+    scale.get_by_role("radio", name="×4").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(scale.get_by_role("radio", name="×2")).to_be_checked()
+    expect(scale.get_by_role("radio", name="×4")).not_to_be_checked()
+    expect(page.locator("#missing")).to_contain_text("DU_none has weights for x4 only")  # the server knows
+    expect(page.locator("#outdated")).to_have_text(
+        "Still shown: portrait at ×4. Press Run for the scale chosen now."
+    )
+    visitor.tab("Latent x")
+    expect(page.get_by_role("group", name="View")).to_be_visible()
+
+
 @pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 1440), ("light", 390)])
 def test_nothing_serious_on_any_tab(
     browser: Browser, url: str, tmp_path: Path, photo: Photo, theme: str, width: int

@@ -34,6 +34,7 @@ from fgrn.comparison import against_hr
 from fgrn.images import encode_png, read_image
 from fgrn.lr_info import LRInfo
 from fgrn.methods import METHODS
+from fgrn.record import Input
 from fgrn.repeat import repeat
 from fgrn.rescalers import Rescalers
 from fgrn.scores import METRICS, Score, plain_number, readable_size
@@ -749,12 +750,19 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
             tab.arrived(shown, None, "file", scale, False, chosen, fresh)
     request, original = taken[:4], taken[4]
     ticket, _, said = tab.begin(*request, fresh)
-    assert said == "" and tab.outdated(*request, None) == "", "nothing is shown"
+    assert said == "" and tab.outdated(*request, None, shown) == "", "nothing is shown"
     assert tab.measure(original, request[0], None)[0] == gr.skip()
     *_, drawn = tab.on_restore(ticket)
     given = drawn.given
-    assert tab.outdated(*request, given) == ""
-    assert "Still shown: what my_photo_1_bicubic_x4_lr.png gave" in tab.outdated(picture, *request[1:], given)
+    assert tab.outdated(*request, given, shown) == ""
+    chosen_since = tab.outdated(picture, *request[1:], given, shown)
+    assert "Still shown: what my_photo_1_bicubic_x4_lr.png gave" in chosen_since
+    run, other = shown.run, Shown()
+    assert run
+    other.run, other.taken = replace(run, name="later", source=Input("later.png", "0" * 64)), shown.taken
+    assert "Compare shows later by now" in tab.outdated(*request, given, other)
+    other.taken = ("", "")
+    assert tab.outdated(*request, given, other) == "", "a file of the visitor's own"
     value, html, problem = tab.measure(original, request[0], given)
     assert "Against the original" in html and value["pictures"][0]["key"] == "hr" and not problem
     value, html, problem = tab.measure(original, picture, given)  # a file chosen since: what is shown stays

@@ -712,6 +712,8 @@ def test_the_documents_hold_all_figures(folder: Path) -> None:
     assert rows[0]["lr_psnr_y"] == "inf", "it is the reference itself"
     content = json.loads(files["json"])
     assert content["mean"]["fgrn"]["psnr_y"] == bench.means["fgrn"]["psnr_y"].value
+    assert (content["scale"], content["protocol"], content["weights"]) == (4, "paper", bench.weights)
+    assert {(row["scale"], row["protocol"]) for row in rows} == {("4", "paper")}
     with zipfile.ZipFile(io.BytesIO(files["zip"])) as packed_run:
         assert packed_run.namelist() == ["run.json", "figures.json", "figures.csv"]
         assert packed_run.read("figures.csv") == files["csv"]
@@ -727,9 +729,22 @@ def test_the_documents_hold_all_figures(folder: Path) -> None:
     assert {"fgrn", "torch", "gradio", "python"} <= set(run["versions"])
 
 
+def test_files_are_called_after_what_was_measured(folder: Path, tmp_path: Path) -> None:
+    several = measured(archive.collect(paths(folder)))
+    assert several.file_name == "benchmark_x4"
+    assert "over 3 pictures, ×4, cut to multiples of 4" in table.summary(several)
+    zipped = packed(tmp_path / "my set.zip", {p.name: p.read_bytes() for p in folder.iterdir()})
+    bench = measured(archive.collect([zipped]), Settings(4, METHODS, "whole"))
+    assert bench.file_name == "benchmark_my_set_x4"
+    part = replace(bench, done=bench.done[:1])
+    assert part.file_name == "benchmark_my_set_x4_1of3"
+    assert "over 1 of 3 pictures, ×4, whole pictures" in table.summary(part)
+    assert replace(bench, dataset="Set5").file_name == "benchmark_Set5_x4"
+
+
 def test_a_formula_is_no_name_in_the_csv() -> None:
     figures = {"=1+1.png": {"bicubic": {"psnr_y": Score(30.0)}}}
-    assert "'=1+1.png,bicubic,30.0" in figures_csv(figures)
+    assert "'=1+1.png,bicubic,4,paper,30.0" in figures_csv(figures, 4, "paper")
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path, folder: Path) -> None:

@@ -372,6 +372,12 @@ def test_a_file_over_the_limit_is_refused_before_it_is_sent(
         "() => { const data = new DataTransfer();"
         " data.items.add(new File([new Uint8Array(21 * 1024 * 1024)], 'set.zip')); return data; }"
     )
+    visitor.tab("Restore")
+    page.locator("#restore-original").get_by_label("Remove Image").click()  # that of Compare
+    upload(page, "#restore-original", large)
+    expect(said).to_contain_text("scan.tif has 21.0 MB")
+    upload(page, "#restore-original", picture)
+    expect(said).to_have_count(0)
     visitor.tab("Benchmark")
     page.locator("#bench-files button").first.dispatch_event("drop", {"dataTransfer": data})
     expect(said).to_contain_text("set.zip has 21.0 MB")
@@ -393,6 +399,7 @@ def test_a_bad_file_says_why_and_leaves_the_page_usable(
     expect(page.locator("#files [data-state=done]")).to_have_count(3)  # the example is still there
     upload(page, "#picture", picture)
     expect(page.locator("#facts")).to_contain_text("301 × 203")
+    expect(page.locator("#status [role=status]")).to_have_text("Finished")  # of what is still shown
     page.locator("#run").click()
     expect(page.locator("#numbers caption")).to_contain_text("holiday")
     finished(page)
@@ -415,7 +422,7 @@ def test_what_is_shown_is_called_outdated_until_run(visitor: Visitor, picture: P
     said = page.locator("#outdated")
     expect(said).to_have_text("")
     upload(page, "#picture", picture)
-    expect(said).to_contain_text("not what is chosen now")
+    expect(said).to_contain_text("Press Run for the ")
     page.locator("#run").click()
     expect(page.locator("#numbers caption")).to_contain_text("holiday")
     expect(said).to_have_text("")

@@ -147,7 +147,7 @@ def test_a_small_picture_that_is_shrunk_again_is_named(
     assert run("downscale", picture, "-o", small, "--method", "bicubic", "--scale", "2") == 0
     assert "LR PNG" not in capfd.readouterr().err
     assert run("downscale", small, "-o", tmp_path / "smaller.png", "--method", "bicubic", "--scale", "2") == 0
-    assert "small.png: this is itself a LR PNG of Bicubic x2" in capfd.readouterr().err
+    assert "small.png: this is itself an LR PNG of Bicubic x2" in capfd.readouterr().err
 
 
 def test_a_file_that_says_nothing_says_what_is_wrong_with_it(

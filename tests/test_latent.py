@@ -641,7 +641,7 @@ def test_the_clamped_view_is_the_file(store: Store, picture: str) -> None:
     for key, path in files.items():
         np.testing.assert_array_equal(read_image(path).pixels, study.pixels(key))
     shown, moved = studies.render_step(store, study, 2, View.CLAMPED, "rgb", 8)
-    np.testing.assert_array_equal(read_image(shown).pixels, study.pixels("lr"))
+    np.testing.assert_array_equal(read_image(shown.path).pixels, study.pixels("lr"))
     assert moved is not None and studies.render_step(store, study, 0, View.CLAMPED, "r", 8)[1] is None
 
 
@@ -657,10 +657,10 @@ def test_the_view_minus_x_shows_what_the_flow_does(store: Store, picture: str) -
     assert "LR − x" in page and "Bicubic − x" in page and "Grey: the same as x" in page
     for k, title in ((0, "<b>x</b>"), (1, "After cell 1 − x"), (2, "After cell 2 − x")):
         shown, moved = studies.render_step(store, study, k, View.FROM_X, "rgb", 8)
-        assert title in markup.path(study, k, shown, moved, View.FROM_X, 8).html
+        assert title in markup.path(study, k, shown, moved, View.FROM_X).html
         levels = study.levels(study.steps[k].path)
-        expected = 128 + 8 * (levels - x) if k else x
-        np.testing.assert_array_equal(read_image(shown).pixels, np.rint(np.clip(expected, 0, 255)))
+        expected = 128 + shown.gain * (levels - x) if k else x
+        np.testing.assert_array_equal(read_image(shown.path).pixels, np.rint(np.clip(expected, 0, 255)))
     assert study.flow_rms == pytest.approx(float(np.sqrt(np.mean((lr - x) ** 2))), rel=1e-5)
     assert f"moves the values of x by {study.flow_rms:.1f} grey levels" in markup.summary(study)
 
@@ -678,8 +678,21 @@ def test_what_a_cell_changes_has_a_gain_of_its_own(store: Store, picture: str) -
         )
         assert np.mean(np.abs(change) * moved.gain > 127) <= 0.01
         assert moved.gain == 32 or np.mean(np.abs(change) * moved.gain * 2 > 127) >= 0.01
-        page = markup.path(study, 2, study.files["lr"], moved, View.CLAMPED, 8)
-        assert f"own gain, {moved.gain}<" in page.html
+        page = markup.path(study, 2, studies.Moved(study.files["lr"], 8), moved, View.CLAMPED)
+        assert f"grey: nothing; gain {moved.gain}<" in page.html
+
+
+def test_a_view_with_a_reference_is_not_clipped(store: Store, picture: str) -> None:
+    study = run(store, picture)
+    for view in (View.DIFFERENCE, View.FROM_X):
+        shown, _ = studies.render_step(store, study, 1, view, "rgb", 32)
+        change = study.levels(study.steps[1].path) - study.reference(view)
+        expected = views.difference(study.levels(study.steps[1].path), study.reference(view), shown.gain)
+        np.testing.assert_array_equal(read_image(shown.path).pixels, expected)
+        assert shown.gain == 32 or np.mean(np.abs(change) * shown.gain > 127) <= 0.01
+        assert f"gain {shown.gain:g}" in markup.path(study, 1, shown, None, view).html
+        least, _ = studies.render_step(store, study, 1, view, "rgb", 1)
+        assert least.gain == 1, "never more than what was asked for"
 
 
 @pytest.mark.parametrize(
@@ -745,7 +758,8 @@ def test_plots_have_a_line_for_each_picture_and_no_background(store: Store, pict
 
 def test_the_table_has_a_row_for_every_cell(store: Store, picture: str) -> None:
     study = run(store, picture)
-    page = markup.path(study, 2, study.files["x"], studies.Moved(study.files["lr"], 8), View.CLAMPED, 8)
+    shown, moved = studies.Moved(study.files["x"], 8), studies.Moved(study.files["lr"], 8)
+    page = markup.path(study, 2, shown, moved, View.CLAMPED)
     assert page.html.count("<tr") == 1 + 3 and "class=fg-current" in page.html
     assert "After cell 2: LR before rounding" in page.html and "l2" not in page.html
 
@@ -758,7 +772,7 @@ def test_figures_that_are_not_finite_are_no_words_of_python(store: Store, tmp_pa
     for psnrs in ((math.inf, math.inf, 30.0), (30.0, 31.5, math.inf)):
         steps = tuple(replace(step, psnr=psnr) for step, psnr in zip(black.steps, psnrs, strict=True))
         study = replace(black, steps=steps)
-        html = markup.path(study, 0, study.files["x"], None, View.CLAMPED, 8).html
+        html = markup.path(study, 0, studies.Moved(study.files["x"], 8), None, View.CLAMPED).html
         text = html + markup.summary(study) + markup.summary(replace(study, steps=steps[:1]))
         assert "inf" not in text and "nan" not in text and "n/a" not in text and "∞" in text
         rows = [row.split("<td>")[-1].split("</td>")[0] for row in html.split("<tr")[3:]]

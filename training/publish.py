@@ -71,7 +71,7 @@ hr = rescaler.upscale(lr)
 ```
 
 COMMIT is a commit of this repository, best the latest one in its history. A branch such as `main` works too, but it
-moves: a LR PNG is restored by the weights that made it, and other ones refuse it.
+moves: an LR PNG is restored by the weights that made it, and other ones refuse it.
 
 ## Figures
 

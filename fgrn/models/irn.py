@@ -99,10 +99,10 @@ class IRN(RescalingNet):
         return self.inverse(x, self.zero_latent(x))
 
     def zero_latent(self, lr: Tensor) -> Tensor:
-        """z = 0 for a LR image (B, 3, H, W): shape (B, 3*scale^2 - 3, H, W)."""
+        """z = 0 for an LR image (B, 3, H, W): shape (B, 3*scale^2 - 3, H, W)."""
         return lr.new_zeros(lr.shape[0], self.latent_channels, *lr.shape[2:])
 
     def sample_latent(self, lr: Tensor, generator: torch.Generator) -> Tensor:
-        """z ~ N(0, 1) for a LR image, drawn from `generator` on the CPU so that a seed means the same everywhere."""
+        """z ~ N(0, 1) for an LR image, drawn from `generator` on the CPU so that a seed means the same everywhere."""
         shape = (lr.shape[0], self.latent_channels, *lr.shape[2:])
         return torch.randn(shape, generator=generator, dtype=lr.dtype).to(lr.device)

@@ -17,7 +17,6 @@ from lab.benchmark.runs import Bench
 from lab.components import picture_value
 from lab.errors import explained, nothing_to_do, shown_errors
 from lab.examples import EXAMPLES, FIRST_SCALE
-from lab.files import stem
 from lab.handlers import Handlers
 from lab.lines import BROKEN_OFF, failed, outdated, problem
 from lab.page import Page
@@ -171,7 +170,7 @@ class BenchmarkHandlers:
     def downloads(self, bench: Bench) -> Page:
         """The downloads of a run that has ended."""
         content = Page()
-        name = f"benchmark_{stem(bench.dataset) + '_' if bench.dataset else ''}x{bench.settings.scale}"
+        name = bench.file_name
         links_to_files = [
             content.download(self.page.store.save(data, f"{name}.{ending}"), LINKS[ending])
             for ending, data in runs.documents(bench).items()

@@ -24,6 +24,7 @@ from fgrn.record import PROTOCOLS, Input, Record, Settings
 from fgrn.scores import Scores, plain
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
 from lab.benchmark.archive import Collected, PictureFile, collect, collect_set
+from lab.files import stem
 from lab.lines import FINISHED, STOPPED
 from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
@@ -69,6 +70,14 @@ class Bench:
     def spreads(self) -> dict[str, Scores]:
         """The standard deviation (n - 1) of every figure by method."""
         return spreads(by_method(self.counted, self.settings.methods))
+
+    @property
+    def file_name(self) -> str:
+        """What its files are called, without an ending."""
+        uploads = [stem(path) for path in self.uploads]
+        what = stem(self.dataset) if self.dataset else uploads[0] if len(uploads) == 1 else ""
+        part = f"{len(self.done)}of{len(self.names)}" if len(self.done) < len(self.names) else ""
+        return "_".join(filter(None, ("benchmark", what, f"x{self.settings.scale}", part)))
 
     @property
     def record(self) -> Record:
@@ -182,9 +191,11 @@ def documents(bench: Bench) -> dict[str, bytes]:
     """
     if not bench.done:
         return {}
-    content = figures_json(bench.counted, bench.settings.methods, bench.skipped, bench.notices)
+    of = bench.settings
+    made = record.about(of, bench.weights, bench.dataset)
+    content = figures_json(made, bench.counted, of.methods, bench.skipped, bench.notices)
     files = {
-        "csv": figures_csv(bench.counted).encode(),
+        "csv": figures_csv(bench.counted, of.scale, of.protocol).encode(),
         "json": (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(),
     }
     if bench.kept:

@@ -34,9 +34,12 @@ def summary(bench: Bench) -> str:
             rows.append(
                 f'<tr class="fg-paper" data-paper="{name}"><th scope="row">{label}, paper</th>{cells}</tr>'
             )
-    pictures = len(bench.done)
-    counted = f"{pictures} picture{'' if pictures == 1 else 's'}"
-    caption = f"Mean ± standard deviation over {counted}, ×{bench.settings.scale}"
+    done, of = len(bench.done), bench.settings
+    counted = f"{done} picture{'' if done == 1 else 's'}"
+    if done < len(bench.names):
+        counted = f"{done} of {len(bench.names)} pictures"
+    sizes = f"cut to multiples of {of.scale}" if of.protocol == "paper" else "whole pictures"
+    caption = f"Mean ± standard deviation over {counted}, ×{of.scale}, {sizes}"
     if bench.dataset:
         caption = f"{bench.dataset}: {caption}"
     return _table("Summary", caption, f'<th scope="col">Method</th>{heads}', "".join(rows)) + _reasons(bench)

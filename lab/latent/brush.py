@@ -1,4 +1,4 @@
-"""Strokes that a visitor paints on a LR picture, and the picture with them."""
+"""Strokes that a visitor paints on an LR picture, and the picture with them."""
 
 from __future__ import annotations
 

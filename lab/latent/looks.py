@@ -105,7 +105,7 @@ class LookHandlers:
         k = min(max(int(cell), 0), len(study.steps) - 1)
         with shown_errors():
             shown, moved = studies.render_step(self.store, study, k, view, channel, gain)
-        return picture_value(markup.path(study, k, shown, moved, view, gain))
+        return picture_value(markup.path(study, k, shown, moved, view))
 
     def _errors(self, study: Study, channel: str) -> dict[str, Any]:
         with shown_errors():

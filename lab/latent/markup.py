@@ -79,18 +79,18 @@ def pair(of: Study, files: dict[str, str], view: View, gain: float) -> Page:
     return page
 
 
-def path(of: Study, k: int, shown: str, moved: Moved | None, view: View, gain: float) -> Page:
+def path(of: Study, k: int, shown: Moved, moved: Moved | None, view: View) -> Page:
     """l_k in a view, what cell k changed, and the table of all cells."""
     page = Page()
     last = len(of.steps) - 1
     name, note = (f"After cell {k}" if k else "x"), extents(of.steps[k].extents)
     if view.reference and name != view.reference:
-        name, note = f"{name} − {view.reference}", f"gain {gain:g}"
+        name, note = f"{name} − {view.reference}", f"grey: the same; gain {shown.gain:g}"
     elif k == last:
         name = f"{name}: LR before rounding"
-    figures = page.picture(shown, name, note, "lr", of.lr_size)
+    figures = page.picture(shown.path, name, note, "lr", of.lr_size)
     if moved:
-        grey = f"grey: nothing; own gain, {moved.gain}"
+        grey = f"grey: nothing; gain {moved.gain:g}"
         figures += page.picture(moved.path, f"Changed by cell {k}", grey, "lr", of.lr_size)
     else:
         figures += (

@@ -126,10 +126,10 @@ class Study:
 
 
 class Moved(NamedTuple):
-    """The picture of a difference, and how many grey levels it shows one as."""
+    """A picture, and as how many grey levels it shows one if it is that of a difference."""
 
     path: str
-    gain: int
+    gain: float
 
 
 def check_method(method: str | None) -> str:
@@ -194,15 +194,19 @@ def render(
 
 def render_step(
     store: Store, of: Study, k: int, view: View, channel: str, gain: float
-) -> tuple[str, Moved | None]:
-    """The path of l_k in a view, and what cell k changed (None for l_0).
+) -> tuple[Moved, Moved | None]:
+    """l_k in a view, and what cell k changed (None for l_0).
 
-    `gain` is that of the view. A change has its own: cells move values by much more than x is from bicubic.
+    `gain` is that of the view, unless it would clip much: between its ends F is far from bicubic and from x. A change
+    has its own.
     """
-    levels = of.levels(of.steps[k].path)
+    levels, reference = of.levels(of.steps[k].path), of.reference(view)
     plain = k == 0 and view is View.FROM_X
-    picture = views.view(levels, View.CLAMPED if plain else view, channel, of.reference(view), gain)
-    shown = save_view(store, picture, f"{of.prefix}_l{k}_{view}_{channel}")
+    fits = gain
+    if view.reference and not plain:
+        fits = min(gain, views.automatic_gain((levels - reference)[..., views.CHANNELS[channel]]))
+    picture = views.view(levels, View.CLAMPED if plain else view, channel, reference, fits)
+    shown = Moved(save_view(store, picture, f"{of.prefix}_l{k}_{view}_{channel}"), fits)
     if k == 0:
         return shown, None
     before = of.levels(of.steps[k - 1].path)

@@ -147,8 +147,8 @@ CURVES = (
     "How often each grey level occurs, and how strong fine detail (right) is beside coarse detail (left)."
 )
 CHANGE = (
-    "Part of what restoring needs is in the lowest bits of the LR picture. Change them and see what comes back: noise "
-    "costs more than as much on every value, and ×2 more than ×4."
+    "Part of what restoring needs is in the lowest bits of the LR picture. Change them and see what comes back: random "
+    "noise harms more than the same shift of every value, and ×2 suffers more than ×4."
 )
 
 

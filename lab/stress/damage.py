@@ -81,7 +81,7 @@ def decode(data: bytes) -> Pixels:
 
 
 def damage(lr: Pixels, kind: str, amount: float) -> Pixels:
-    """A LR picture (H, W, 3) after damage of `kind`, a key of KINDS; blur, noise and resize by 0 change nothing.
+    """An LR picture (H, W, 3) after damage of `kind`, a key of KINDS; blur, noise and resize by 0 change nothing.
 
     Raises:
         DamageError: if it cannot be done with this Pillow or this picture.

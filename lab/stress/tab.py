@@ -16,6 +16,7 @@ from lab.stress.api import StressApi
 from lab.stress.damage import KINDS
 from lab.stress.handlers import StressHandlers
 from lab.stress.kept import FIRST_KINDS
+from lab.stress.uploads import MAX_PIXELS
 from lab.ticket import Ticket
 
 
@@ -45,6 +46,10 @@ def build(
                     "Compare bytes", elem_id="stress-bytes", elem_classes=REQUESTS, scale=2, min_width=120
                 )
                 stop = gr.Button("Stop", elem_id="stress-stop", scale=1, min_width=80)
+            html(
+                f'<div class="fg-info">Pictures of up to {MAX_PIXELS // 1_000_000} megapixels: '
+                "each is restored or coded some fifty times.</div>"
+            )
             old = html(elem_id="stress-outdated")
         with gr.Column(scale=3, min_width=320, elem_classes="fg-results"):
             status = html(

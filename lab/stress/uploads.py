@@ -15,23 +15,30 @@ from lab.stress import runs
 from lab.stress.damage import KINDS
 from lab.stress.runs import RateRun, StressRun
 
+CODED_FORMATS = ("JPEG", "WEBP", "AVIF")
 MAX_PIXELS = 4_000_000  # restored, or coded, some fifty times: less than Compare takes
 
 
-def open_subject(path: str | None) -> Pixels:
-    """Read the picture of a run.
+CODED = (
+    "The picture is itself a {}: where a codec repeats what made it, its curve is better than it would be of a picture "
+    "that was never coded."
+)
+
+
+def open_subject(path: str | None) -> tuple[Pixels, tuple[str, ...]]:
+    """The picture of a run, and what about its file makes the figures look better than they are.
 
     Raises:
         RequestError: if it cannot be used, or is too large to be restored many times.
     """
-    pixels, _, _ = asked.open_picture(path)
+    pixels, _, kind = asked.open_picture(path)
     height, width = pixels.shape[:2]
     if height * width > MAX_PIXELS:
         raise asked.RequestError(
             f"The picture is {width} x {height} pixels; it is restored or coded many times here, so at most "
             f"{MAX_PIXELS:,} are taken. Crop it, or choose a smaller one."
         )
-    return pixels
+    return pixels, (CODED.format(kind),) if kind in CODED_FORMATS else ()
 
 
 def check_kinds(kinds: object) -> list[str]:
@@ -60,9 +67,9 @@ def stress(
     """
     number, names = asked.check_scale(scale), asked.check_methods(methods)
     chosen = check_kinds(kinds)
-    pixels, (name, source) = open_subject(path), _subject(path)
+    (pixels, notices), (name, source) = open_subject(path), _subject(path)
     for run in runs.stress(models, pixels, number, names, chosen, stop):
-        yield replace(run, name=name, source=source)
+        yield replace(run, name=name, source=source, notices=(*notices, *run.notices))
 
 
 def rate(
@@ -74,9 +81,9 @@ def rate(
 ) -> Iterator[RateRun]:
     """`runs.rate_distortion` of an upload; raises as `stress`."""
     number, names = asked.check_scale(scale), asked.check_methods(methods)
-    pixels, (name, source) = open_subject(path), _subject(path)
+    (pixels, notices), (name, source) = open_subject(path), _subject(path)
     for run in runs.rate_distortion(models, pixels, number, names, stop):
-        yield replace(run, name=name, source=source)
+        yield replace(run, name=name, source=source, notices=(*notices, *run.notices))
 
 
 def _subject(path: str | None) -> tuple[str, str]:

@@ -78,7 +78,7 @@ def value(run: Run) -> dict[str, Any]:
 
 
 def restored(of: Restored) -> dict[str, Any]:
-    """The same of what a LR picture was restored to: beside bicubic, and beside the original if there is one."""
+    """The same of what an LR picture was restored to: beside bicubic, and beside the original if there is one."""
     original = "hr" if of.hr_path else ""
     lr = _picture("lr", "", State.DONE, of.lr_size, of.scale, of.lr_path)
     pictures = [_picture("hr", "", State.DONE, of.size, 1, of.hr_path)] if original else []

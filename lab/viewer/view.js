@@ -46,7 +46,7 @@ function nextStep(zoom, direction) {
 /**
  * Where a picture lies in a frame: its top left corner and the size of its pixels, in device pixels.
  *
- * The corner is a whole number, so at whole zooms every pixel is. A LR pixel covers factor x factor HR pixels, unless
+ * The corner is a whole number, so at whole zooms every pixel is. An LR pixel covers factor x factor HR pixels, unless
  * `own` is set: then it is as large as a HR pixel, and the middle of the view is at the same place of the scene.
  */
 function placeOf(picture, view, frame, own) {
