@@ -13,17 +13,20 @@ from typing import Any
 from lab.quick_import import gradio as gr
 from fgrn.memory import keep_freed_memory
 from fgrn.methods import METHODS, SCALES
-from lab import addresses, api, compare_tab, restore, restore_tab, table, theme, zero_gpu
+from lab import addresses, api, table, theme, zero_gpu
 from lab.asked import LIMITS, MAX_UPLOAD
 from lab.assets import KeptAssets
 from lab.benchmark import tab as benchmark_tab
+from lab.compare import tab as compare_tab
+from lab.compare.handlers import SESSIONS, Handlers
 from lab.components import CLOSE_MESSAGES, NUMBER_CLICKS, SentNumber, html, upload
 from lab.examples import FIRST_SCALE
 from lab.files import private_folder
-from lab.handlers import SESSIONS, Handlers
 from lab.latent import tab as latent_tab
 from lab.limits import Limits
 from lab.queues import NETWORK, SERIES
+from lab.restore import steps as restore
+from lab.restore import tab as restore_tab
 from lab.stress import tab as stress_tab
 from lab.ticket import leave
 

@@ -9,14 +9,16 @@ from fgrn.checkpoint import CheckpointError
 from fgrn.images import encode_png
 from fgrn.memory import memory_errors_as
 from fgrn.methods import SCALES
-from lab import region, restore, table
+from lab import table
 from lab.asked import NO_MEMORY, RequestError, check_methods, check_scale, open_picture
-from lab.compare import compare, measure
+from lab.compare import region
+from lab.compare.region import Region
+from lab.compare.runs import compare, measure
+from lab.compare.snapshot import Run
 from lab.errors import shown_errors
 from lab.files import Store, stem
 from lab.models import Models
-from lab.region import Region
-from lab.snapshot import Run
+from lab.restore import steps
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Api:
         Returns the picture as PNG, and notices about anything that makes it worse than it could be.
         """
         with shown_errors():
-            done = restore.run(self.models, self.store, lr, method, scale, other_weights)
+            done = steps.run(self.models, self.store, lr, method, scale, other_weights)
             return done.path, list(done.notices)
 
     def compare(

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from html import escape
 
 from fgrn.methods import METHODS
+from lab.compare.snapshot import Outcome, Run, State
 from lab.models import Status
 from lab.page import Page
-from lab.restore import Restored
-from lab.snapshot import Outcome, Run, State
+from lab.restore.steps import Restored
 
 
 def files(run: Run) -> Page:

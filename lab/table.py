@@ -7,9 +7,9 @@ from html import escape
 
 from fgrn.methods import METHODS
 from fgrn.scores import METRICS, Metric, Score, Scores, plain_number
-from lab.region import KEYS, Region
-from lab.restore import Restored
-from lab.snapshot import Outcome, Run, State
+from lab.compare.region import KEYS, Region
+from lab.compare.snapshot import Outcome, Run, State
+from lab.restore.steps import Restored
 
 COLUMNS = tuple(METRICS.values())
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from fgrn.images import encode_png
-from lab import ahead, compare
-from lab.ahead import Ahead
+from lab.compare import ahead
+from lab.compare import runs as compare
+from lab.compare.ahead import Ahead
+from lab.compare.handlers import Handlers
+from lab.compare.shown import Shown
+from lab.compare.snapshot import Run
 from lab.examples import EXAMPLES
 from lab.files import Store
-from lab.handlers import Handlers
 from lab.models import Models
-from lab.shown import Shown
-from lab.snapshot import Run
 from lab.ticket import Ticket
 from tests.conftest import Photo
 
@@ -101,7 +102,7 @@ def test_nothing_is_begun_for_large_broken_or_known_pictures(
     assert "portrait" not in "".join(page.describe(str(EXAMPLES["portrait"]), 4))
     with pytest.raises(AssertionError, match="begun"):
         list(page.describe(picture, 4))
-    monkeypatch.setattr("lab.handlers.AT_ONCE", 50 * 67 - 1)
+    monkeypatch.setattr("lab.compare.handlers.AT_ONCE", 50 * 67 - 1)
     assert "67 × 50" in "".join(page.describe(picture, 4))
 
 

@@ -38,14 +38,17 @@ from fgrn.record import Input
 from fgrn.repeat import repeat
 from fgrn.rescalers import Rescalers
 from fgrn.scores import METRICS, Score, plain_number, readable_size
-from lab import cards, compare, examples, handlers, lines, region, restore, startup, table, viewer
+from lab import cards, examples, lines, table, viewer
 from lab.asked import RequestError
 from lab.at_once import complain
+from lab.compare import handlers, region, startup
+from lab.compare import runs as compare
+from lab.compare.shown import Drawn, Shown
+from lab.compare.snapshot import Outcome, Run, State
 from lab.files import Store, stem
 from lab.models import Models, Status
-from lab.restore_tab import RestoreTab
-from lab.shown import Drawn, Shown
-from lab.snapshot import Outcome, Run, State
+from lab.restore import steps as restore
+from lab.restore.tab import RestoreTab
 from lab.ticket import Ticket
 from tests.conftest import Photo, make_tiny_weights
 
@@ -775,7 +778,7 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
     for chosen, old in ((picture, fresh), (None, ticket)):
         with pytest.raises(gr.Error, match="Nothing to do"):
             tab.opened(shown, chosen, None, old)
-    monkeypatch.setattr("lab.restore_tab.AT_ONCE", 50 * 67 - 1)
+    monkeypatch.setattr("lab.restore.tab.AT_ONCE", 50 * 67 - 1)
     with pytest.raises(gr.Error, match="Nothing to do"):
         tab.opened(shown, None, None, fresh)
 

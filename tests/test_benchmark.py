@@ -28,14 +28,15 @@ from fgrn.figures import TIMINGS, figures_csv, means, spreads
 from fgrn.images import ImageError, encode_png
 from fgrn.record import Input, RecordError, Settings
 from fgrn.scores import Score, plain
-from lab import charts, compare
+from lab import charts
 from lab.asked import RequestError
 from lab.benchmark import archive, kept, plots, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.handlers import BenchmarkHandlers, Drawn
 from lab.benchmark.runs import Bench
+from lab.compare import runs as compare
+from lab.compare.handlers import Handlers
 from lab.files import Store
-from lab.handlers import Handlers
 from lab.models import Models
 from lab.progress import STARTING
 from lab.ticket import SKIP, Ticket

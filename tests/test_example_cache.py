@@ -15,12 +15,13 @@ import torch
 import app
 from fgrn import checkpoint
 from fgrn.images import encode_png, read_image
-from lab import example_cache, examples, handlers, startup
-from lab.compare import compare, measure
+from lab import examples
+from lab.compare import example_cache, handlers, startup
+from lab.compare.runs import compare, measure
+from lab.compare.shown import Shown
+from lab.compare.snapshot import Run, State
 from lab.files import Store
 from lab.models import Models
-from lab.shown import Shown
-from lab.snapshot import Run, State
 from lab.ticket import Ticket
 from tests.conftest import Photo, make_tiny_weights
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab import files
+from lab.compare.handlers import Handlers
 from lab.files import DAY, Store, private_folder
-from lab.handlers import Handlers
 from tests.conftest import ROOT
 
 

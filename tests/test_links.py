@@ -10,10 +10,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from fgrn.images import encode_png, read_image
-from lab import handlers, links
+from lab import links
+from lab.compare import handlers
+from lab.compare.shown import Shown
+from lab.compare.snapshot import Run
 from lab.examples import EXAMPLES
-from lab.shown import Shown
-from lab.snapshot import Run
 from lab.ticket import Ticket
 from tests.conftest import Photo, Visitor
 

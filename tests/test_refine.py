@@ -19,11 +19,11 @@ from fgrn.pipeline import Rescaler, load, rescale
 from fgrn.pixels import Pixels
 from fgrn.refine import refine
 from fgrn.resize import bicubic_upscale
-from lab import restore
-from lab.compare import compare
+from lab.compare.runs import compare
+from lab.compare.snapshot import State
 from lab.files import Store
 from lab.models import Models
-from lab.snapshot import State
+from lab.restore import steps as restore
 from tests.conftest import ROOT
 from tests.test_cli import run
 from tests.test_pipeline import CPU, perturbed, picture, rescaler_of

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, expect
 import fgrn
 from fgrn.images import encode_png, read_image
 from lab import addresses
-from lab.handlers import Handlers
-from lab.restore_tab import RestoreTab
+from lab.compare.handlers import Handlers
+from lab.restore.tab import RestoreTab
 from tests import crafted
 from tests import server as servers
 from tests.conftest import ROOT, Photo, Visitor, make_tiny_weights
@@ -227,6 +227,6 @@ def test_the_line_beside_the_upload_uses_the_limits_too(
         raise fgrn.ImageError("Refused by the limits. So.")
 
     monkeypatch.setattr("lab.asked.read_upload", refuse)
-    monkeypatch.setattr("lab.restore.read_upload", refuse)
+    monkeypatch.setattr("lab.restore.steps.read_upload", refuse)
     assert "Refused by the limits" in next(Handlers().describe("a.png", 4))
     assert "Refused by the limits" in RestoreTab(Handlers()).describe("a.png")

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from fgrn.images import encode_png
-from lab import startup
 from lab.asked import RequestError
+from lab.compare import startup
+from lab.compare.snapshot import Run, State
+from lab.compare.startup import Showcase, Showcases
 from lab.files import Store
 from lab.models import Models
-from lab.snapshot import Run, State
-from lab.startup import Showcase, Showcases
 from tests.conftest import Photo, until
 
 pytestmark = pytest.mark.usefixtures("use_tiny_weights")

@@ -25,8 +25,9 @@ from fgrn import metrics
 from fgrn.images import encode_png, read_image
 from fgrn.methods import METHODS
 from fgrn.record import sha256
-from lab import charts, compare
+from lab import charts
 from lab.asked import RequestError
+from lab.compare import runs as compare
 from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE
 from lab.files import Store
 from lab.models import Models

@@ -24,12 +24,14 @@ from fgrn import metrics
 from fgrn.images import encode_png, read_image
 from fgrn.metrics import luma
 from fgrn.record import Input
-from lab import compare, region, table, viewer
+from lab import table, viewer
 from lab.asked import RequestError
+from lab.compare import region
+from lab.compare import runs as compare
+from lab.compare.region import Box, Region
+from lab.compare.snapshot import Files, Outcome, Run, State
 from lab.files import Store
 from lab.models import Models
-from lab.region import Box, Region
-from lab.snapshot import Files, Outcome, Run, State
 from tests.conftest import Photo, Visitor, canvas_pixels
 
 pytestmark = pytest.mark.browser

@@ -18,10 +18,11 @@ import torch
 import fgrn
 from fgrn import inside
 from fgrn.images import encode_png
-from lab import compare, zero_gpu
+from lab import zero_gpu
+from lab.compare import runs as compare
+from lab.compare.snapshot import Run, State
 from lab.files import Store
 from lab.models import Models
-from lab.snapshot import Run, State
 from tests.conftest import Photo
 
 

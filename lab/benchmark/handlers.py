@@ -14,10 +14,10 @@ from lab.asked import RequestError, check_scale
 from lab.benchmark import archive, kept, plots, runs, table
 from lab.benchmark.archive import Collected
 from lab.benchmark.runs import Bench
+from lab.compare.handlers import Handlers
 from lab.components import picture_value
 from lab.errors import explained, nothing_to_do, shown_errors
 from lab.examples import EXAMPLES, FIRST_SCALE
-from lab.handlers import Handlers
 from lab.lines import BROKEN_OFF, failed, outdated, problem
 from lab.page import Page
 from lab.progress import Progress

@@ -13,10 +13,10 @@ from lab import progress
 from lab.asked import MAX_PIXELS, MAX_UPLOAD
 from lab.benchmark import archive
 from lab.benchmark.handlers import UPLOAD, UPLOADS, BenchmarkHandlers
-from lab.compare_tab import RUN, Request
+from lab.compare.handlers import Handlers
+from lab.compare.tab import RUN, Request
 from lab.components import LIMITED, NamedChoices, SentNumber, click_number, clicked, html, pictures
 from lab.examples import FIRST_SCALE
-from lab.handlers import Handlers
 from lab.progress import Progress
 from lab.queues import QUIET, SERIES, shown_waiting
 from lab.table import help_text

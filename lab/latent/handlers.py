@@ -13,11 +13,11 @@ import gradio as gr
 from fgrn.methods import METHODS
 from lab import asked, cards, lines
 from lab.asked import RequestError
-from lab.compare import AT_ONCE
+from lab.compare.handlers import Handlers
+from lab.compare.runs import AT_ONCE
 from lab.components import picture_value
 from lab.errors import Refusal, explained, nothing_to_do
 from lab.files import holds
-from lab.handlers import Handlers
 from lab.latent import changes, markup, studies
 from lab.latent.brush import brushed
 from lab.latent.changes import Change

@@ -12,9 +12,9 @@ import gradio as gr
 from fgrn.methods import METHODS
 from lab import lines
 from lab.at_once import AtOnce, complain
+from lab.compare.handlers import Handlers
 from lab.components import REQUESTS, LenientSlider, SentNumber, click_number, clicked, html, pictures, upload
 from lab.examples import FIRST_SCALE
-from lab.handlers import Handlers
 from lab.latent import changes, markup
 from lab.latent.api import LatentApi
 from lab.latent.changes import KINDS

@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 
 from lab import progress
+from lab.compare.handlers import Handlers
 from lab.components import REQUESTS, SentNumber, click_number, clicked, html, upload
 from lab.examples import FIRST_SCALE
-from lab.handlers import Handlers
 from lab.progress import Progress
 from lab.queues import CHECK, QUIET, SERIES, shown_waiting
 from lab.stress.api import StressApi

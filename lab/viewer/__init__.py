@@ -13,8 +13,8 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from fgrn.methods import METHODS
-from lab.restore import Restored
-from lab.snapshot import Outcome, Run, State
+from lab.compare.snapshot import Outcome, Run, State
+from lab.restore.steps import Restored
 
 FOLDER = Path(__file__).resolve().parent
 SCRIPTS = (

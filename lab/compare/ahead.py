@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from lab.snapshot import Run
+from lab.compare.snapshot import Run
 
 KEPT = 64
 """Comparisons that are remembered, of all visitors; they hold paths, not pixels."""

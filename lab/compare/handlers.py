@@ -17,20 +17,21 @@ from fgrn.inputs import RescaleError
 from fgrn.methods import METHODS, SCALES
 from fgrn.pixels import Pixels
 from fgrn.scores import readable_size
-from lab import asked, cards, compare, example_cache, lines, links, reader, region, table, viewer
-from lab.ahead import Ahead
+from lab import asked, cards, lines, links, reader, table, viewer
 from lab.at_once import AtOnce
-from lab.compare import AT_ONCE
+from lab.compare import example_cache, region, runs
+from lab.compare.ahead import Ahead
+from lab.compare.region import Region
+from lab.compare.runs import AT_ONCE
+from lab.compare.shown import Drawn, Shown
+from lab.compare.snapshot import Run
+from lab.compare.startup import Showcases
 from lab.components import NamedChoices, picture_value
 from lab.errors import explained, inert, shown_errors
 from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE
 from lab.files import DAY, Store, holds, private_folder
 from lab.models import Models
 from lab.queues import in_own_threads
-from lab.region import Region
-from lab.shown import Drawn, Shown
-from lab.snapshot import Run
-from lab.startup import Showcases
 from lab.ticket import SKIP, Ticket
 
 # Every visitor, and every call of a client that names no session, leaves 0.3 MB of state in Gradio. Beyond so many
@@ -93,7 +94,7 @@ class Handlers:
             if ready:
                 run: Run | None = ready.by(asked.check_methods(methods))
             else:
-                run = None if example else compare.opened(self.models, self.store, path, scale, methods)
+                run = None if example else runs.opened(self.models, self.store, path, scale, methods)
             granted = new.grant(path, scale, methods, run)
         if granted is not new:
             return granted, SKIP, SKIP, *Drawn(granted.in_place_of_newer)
@@ -109,14 +110,16 @@ class Handlers:
     def on_run(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The networks, one snapshot after the other."""
 
-        def runs(path: str | None, scale: int, methods: list[str], run: Run | None) -> Iterator[Run]:
+        def snapshots(path: str | None, scale: int, methods: list[str], run: Run | None) -> Iterator[Run]:
             example = None if run else self.showcases.find(path, scale, methods)
             if example:
                 return example.watch_pictures(ticket.stopped)
-            run = run or compare.opened(self.models, self.store, path, scale, methods)
-            return compare.compute(self.models, self.store, run, ticket.stopped)
+            run = run or runs.opened(self.models, self.store, path, scale, methods)
+            return runs.compute(self.models, self.store, run, ticket.stopped)
 
-        yield from ticket.serve(runs, self._news(ticket, shown), self._ended(ticket, shown, lines.BROKEN_OFF))
+        yield from ticket.serve(
+            snapshots, self._news(ticket, shown), self._ended(ticket, shown, lines.BROKEN_OFF)
+        )
 
     def measure(self, ticket: Ticket, shown: Shown) -> Iterator[Drawn]:
         """The metrics of a comparison whose networks are done."""
@@ -125,9 +128,9 @@ class Handlers:
             yield SKIP
             return
         example = self.showcases.showing(run)
-        runs = example.watch(ticket.stopped) if example else compare.measure(self.models, self.store, run)
+        snapshots = example.watch(ticket.stopped) if example else runs.measure(self.models, self.store, run)
         ended = self._ended(ticket, shown, "Not measured. {}")
-        yield from ticket.draw(runs, self._news(ticket, shown), ended)
+        yield from ticket.draw(snapshots, self._news(ticket, shown), ended)
 
     async def watch_example(self, ticket: Ticket, shown: Shown, request: gr.Request) -> AsyncIterator[Drawn]:
         """The example that is there when the page opens, unless its address asks for another view.
@@ -144,9 +147,9 @@ class Handlers:
             shown.put(self._served, ticket)
             yield SKIP
         else:
-            runs = self.first.watch(ticket.stopped)
+            snapshots = self.first.watch(ticket.stopped)
             yield from ticket.draw(
-                runs, self._news(ticket, shown), self._ended(ticket, shown, lines.BROKEN_OFF)
+                snapshots, self._news(ticket, shown), self._ended(ticket, shown, lines.BROKEN_OFF)
             )
 
     def stop(self, ticket: Ticket, shown: Shown, click: float = 0) -> Drawn:
@@ -162,7 +165,7 @@ class Handlers:
         if stopped is None or stopped.active:
             return Drawn()
         with shown_errors():
-            *_, run = stopped, *compare.measure_fidelity(self.models, stopped)
+            *_, run = stopped, *runs.measure_fidelity(self.models, stopped)
         if run is stopped:
             return Drawn()
         return self.draw(run, ticket, shown) if shown.run is stopped else Drawn()
@@ -284,7 +287,7 @@ class Handlers:
             self._ahead.make(
                 path,
                 number,
-                lambda: compare.begun(self.models, self.store, path, pixels, notices, number, at_once),
+                lambda: runs.begun(self.models, self.store, path, pixels, notices, number, at_once),
             )
 
     def outdated(self, path: str | None, scale: int, methods: list[str], shown: Shown) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple
 
-from lab import region
-from lab.region import Region
-from lab.snapshot import Run
+from lab.compare import region
+from lab.compare.region import Region
+from lab.compare.snapshot import Run
 from lab.ticket import SKIP, Ticket
 
 _LOCK = threading.Lock()  # one for all: Gradio copies what a State begins with

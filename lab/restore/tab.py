@@ -11,16 +11,17 @@ from gradio.events import Dependency
 
 from fgrn.lr_files import notices_of
 from fgrn.methods import METHODS, RESTORING, SCALES
-from lab import cards, lines, restore, table, viewer
+from lab import cards, lines, table, viewer
 from lab.asked import RequestError
-from lab.compare import AT_ONCE
+from lab.compare.handlers import Handlers
+from lab.compare.runs import AT_ONCE
+from lab.compare.shown import Shown
+from lab.compare.snapshot import State
 from lab.components import REQUESTS, click_number, clicked, html, picture_value, pictures, upload
 from lab.errors import explained, nothing_to_do
-from lab.handlers import Handlers
 from lab.queues import CHECK, METRIC, QUIET, shown_waiting
-from lab.restore import Restored
-from lab.shown import Shown
-from lab.snapshot import State
+from lab.restore import steps
+from lab.restore.steps import Restored
 from lab.ticket import SKIP, STOPPED, Ticket
 
 Request = tuple[str | None, str, str, bool]
@@ -52,8 +53,8 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
     are the events at whose end its networks are done.
     """
     tab = RestoreTab(page)
-    methods = [("As the file says", restore.FROM_FILE), *((METHODS[name].label, name) for name in RESTORING)]
-    scales = [("As the file says", restore.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
+    methods = [("As the file says", steps.FROM_FILE), *((METHODS[name].label, name) for name in RESTORING)]
+    scales = [("As the file says", steps.FROM_FILE), *((f"×{s}", str(s)) for s in SCALES)]
     ticket, click = gr.State(Ticket()), click_number()
     given = gr.State()  # of Given
     with gr.Row():
@@ -71,10 +72,10 @@ def build(page: Handlers, whole: gr.Tab, seen: gr.State, compared: Sequence[Depe
                 elem_id="restore-take",
                 elem_classes=REQUESTS,
             )
-            method = gr.Dropdown(methods, value=restore.FROM_FILE, label="Method", elem_id="lr-method")
-            scale = gr.Dropdown(scales, value=restore.FROM_FILE, label="Scale", elem_id="lr-scale")
+            method = gr.Dropdown(methods, value=steps.FROM_FILE, label="Method", elem_id="lr-method")
+            scale = gr.Dropdown(scales, value=steps.FROM_FILE, label="Scale", elem_id="lr-scale")
             other = gr.Checkbox(
-                label=restore.OTHER_WEIGHTS,
+                label=steps.OTHER_WEIGHTS,
                 info="Restore although the file was made with other weights than these.",
                 elem_id="lr-other",
             )
@@ -148,7 +149,7 @@ class RestoreTab:
             if files is None or shown.run is None:
                 raise RequestError("Compare has no LR picture yet. Run it there, or upload an LR PNG here.")
         shown.taken = Path(files.lr).name, shown.run.source.sha256
-        return files.lr, restore.FROM_FILE, restore.FROM_FILE, False, shown.run.hr
+        return files.lr, steps.FROM_FILE, steps.FROM_FILE, False, shown.run.hr
 
     def opened(
         self, shown: Shown, path: str | None, original: str | None, ticket: Ticket
@@ -181,7 +182,7 @@ class RestoreTab:
         ticket: Ticket,
     ) -> tuple[str, str, str, bool, str]:
         """When there are new pictures on Compare: `opened`, if that came too early and nothing was chosen since."""
-        untouched = (method, scale, other_weights) == (restore.FROM_FILE, restore.FROM_FILE, False)
+        untouched = (method, scale, other_weights) == (steps.FROM_FILE, steps.FROM_FILE, False)
         if not shown.wanted or not untouched:
             raise nothing_to_do()
         return self.opened(shown, path, original, ticket)
@@ -218,7 +219,7 @@ class RestoreTab:
         done, problem = given.done, ""
         if original:
             try:
-                done = restore.measured(self.store, done, original)
+                done = steps.measured(self.store, done, original)
             except Exception as error:
                 problem = lines.problem(explained(error))
         return viewer.restored(done), table.restored(done), problem
@@ -228,8 +229,8 @@ class RestoreTab:
         if not path:
             return '<div class="fg-info">The LR PNG says itself which method and scale made it.</div>'
         try:
-            lr = restore.open_lr(path)
-            return lines.facts(restore.describe(lr), notices_of(lr))
+            lr = steps.open_lr(path)
+            return lines.facts(steps.describe(lr), notices_of(lr))
         except Exception as error:
             return lines.problem(explained(error))
 
@@ -247,7 +248,7 @@ class RestoreTab:
         The last value is nothing in place of what `outdated` has said.
         """
         with ticket.apply(click) as new:
-            restore.check(path, method, scale)
+            steps.check(path, method, scale)
             granted = new.grant(path, method, scale, other_weights)
         if granted is not new:
             return granted, granted.in_place_of_newer, SKIP
@@ -256,10 +257,10 @@ class RestoreTab:
     def on_restore(self, ticket: Ticket) -> Iterator[Drawn]:
         """What is being done, then the picture."""
 
-        def steps(path: str | None, method: str, scale: str, other_weights: bool) -> Iterator[Drawn]:
-            doing = restore.doing(self.models, *restore.check(path, method, scale))
+        def drawn(path: str | None, method: str, scale: str, other_weights: bool) -> Iterator[Drawn]:
+            doing = steps.doing(self.models, *steps.check(path, method, scale))
             yield Drawn(lines.status(doing, True))
-            done = restore.run(
+            done = steps.run(
                 self.models, self.store, path, method, scale, other_weights, ticket.stopped, enlarge=True
             )
             yield Drawn(
@@ -276,4 +277,4 @@ class RestoreTab:
                 return Drawn(lines.failed(f"Nothing restored. {problem}"))
             return Drawn(last.status if last and last.given is not SKIP else STOPPED)
 
-        yield from ticket.serve(steps, lambda drawn: drawn, ended)
+        yield from ticket.serve(drawn, lambda each: each, ended)

@@ -23,10 +23,10 @@ import torch
 from fgrn.files import write_atomic
 from fgrn.record import Input, versions
 from fgrn.scores import Score
+from lab.compare.snapshot import Files, Outcome, Run, State
 from lab.files import Store
-from lab.snapshot import Files, Outcome, Run, State
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 INDEX = "run.json"
 
 

@@ -10,7 +10,7 @@ from fgrn.comparison import against_hr
 from fgrn.pixels import Pixels
 from fgrn.scores import Scores
 from lab.asked import RequestError
-from lab.snapshot import Run, read, read_picture
+from lab.compare.snapshot import Run, read, read_picture
 
 KEYS = ("psnr_y", "ssim_y", "psnr_rgb")
 SSIM_SIDE = 11  # the window of SSIM

@@ -11,12 +11,12 @@ from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
-from lab import example_cache
 from lab.asked import RequestError
-from lab.compare import compare, measure
+from lab.compare import example_cache
+from lab.compare.runs import compare, measure
+from lab.compare.snapshot import Run, State
 from lab.files import Store
 from lab.models import Models
-from lab.snapshot import Run, State
 
 IDLE_SECONDS = 4.0  # without a network, after which examples are computed on
 FAILED = "The example could not be computed. Press Run to try it again, or choose another picture."

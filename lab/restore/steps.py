@@ -16,10 +16,10 @@ from fgrn.methods import METHODS, label
 from fgrn.pixels import Pixels
 from fgrn.scores import Scores
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, open_picture
+from lab.compare.snapshot import read
 from lab.files import Store, shown_name, stem
 from lab.models import Models
 from lab.reader import read_upload
-from lab.snapshot import read
 
 OTHER_WEIGHTS = "Allow other weights"
 FROM_FILE = "file"

@@ -11,11 +11,11 @@ from gradio.events import Dependency
 from fgrn.methods import METHODS, SCALES
 from lab import links, table, viewer
 from lab.at_once import complain
+from lab.compare.handlers import Handlers
+from lab.compare.shown import Shown
 from lab.components import NamedChoices, click_number, clicked, html, pictures, upload
 from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_SCALE
-from lab.handlers import Handlers
 from lab.queues import CHECK, METRIC, QUIET, shown_waiting
-from lab.shown import Shown
 from lab.ticket import Ticket
 
 RUN = """() => {

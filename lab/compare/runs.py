@@ -25,10 +25,10 @@ from fgrn.pixels import Pixels
 from fgrn.record import Input, Record, Settings
 from fgrn.scores import Scores
 from lab.asked import NO_MEMORY, check_methods, check_scale, files_needed, open_picture
+from lab.compare.snapshot import Files, Outcome, Run, State, read, read_picture
 from lab.files import Store, shown_name, stem
 from lab.lines import FINISHED
 from lab.models import Interrupted, Models
-from lab.snapshot import Files, Outcome, Run, State, read, read_picture
 
 AT_ONCE = 1_000_000  # pixels: up to here bicubic waits for no network
 MAX_ZIP = 60_000_000  # bytes of PNGs: what is more is downloaded one by one
