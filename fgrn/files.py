@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+"""The folder of weights, examples, results and parameters of metrics."""
+
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that readers see the old content or all of the new. Raises OSError; leaves nothing behind."""

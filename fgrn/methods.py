@@ -8,11 +8,12 @@ from pathlib import Path
 
 from fgrn import checkpoint
 from fgrn.checkpoint import Card, CheckpointError
+from fgrn.files import ASSETS
 from fgrn.hub import locate
 from fgrn.models import Bicubic, Config, FGRNConfig, IRNConfig, RescalingNet
 
 REFINING_STEPS = 20  # twice as many bring little: tests/benchmarks/refining.py
-WEIGHTS = Path(__file__).resolve().parent.parent / "assets" / "weights"
+WEIGHTS = ASSETS / "weights"
 SCALES = (2, 4)
 
 

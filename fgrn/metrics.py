@@ -17,19 +17,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import chain
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from fgrn.files import ASSETS
 from fgrn.pixels import Pixels
 from fgrn.scores import Score
 
 FloatArray = npt.NDArray[np.float64]
 T = TypeVar("T")
 
-NIQE_PARAMETERS = Path(__file__).resolve().parent.parent / "assets" / "metrics" / "niqe_modelparameters.mat"
+NIQE_PARAMETERS = ASSETS / "metrics" / "niqe_modelparameters.mat"
 NIQE_MIN_SIDE = 192  # two 96x96 blocks each way: with one block the score is a constant whatever the picture
 PIQE_BLOCK = 16
 WORSE_BLOCK, WORSE_LEVELS = 16, 2  # pixels, grey levels

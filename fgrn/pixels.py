@@ -23,6 +23,11 @@ def clamped(levels: NDArray[Any]) -> Pixels:
     return pixels
 
 
+def noisy(pixels: Pixels, sigma: float, seed: int) -> Pixels:
+    """(H, W, 3) with Gaussian noise of `sigma` grey levels; a seed stands for the same pattern at every sigma."""
+    return clamped(pixels + sigma * np.random.default_rng(seed).normal(0, 1, pixels.shape))
+
+
 def crop_to_multiple(pixels: Pixels, scale: int) -> Pixels:
     """(H, W, 3), cut at the bottom and on the right until both sides are multiples of `scale`."""
     height, width = pixels.shape[:2]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from fgrn.files import ASSETS
 
-EXAMPLES = {
-    path.stem: path
-    for path in sorted((Path(__file__).resolve().parent.parent / "assets" / "examples").glob("*.png"))
-}
+EXAMPLES = {path.stem: path for path in sorted((ASSETS / "examples").glob("*.png"))}
 """Paths by name."""
 FIRST_EXAMPLE = "portrait"
 FIRST_SCALE = 4

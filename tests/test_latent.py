@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page, expect
 import fgrn
 from fgrn.images import encode_png, read_image
 from fgrn.metrics import psnr_y
-from fgrn.pixels import clamped
+from fgrn.pixels import clamped, noisy
 from lab import asked, reader
 from lab.asked import RequestError
 from lab.files import Store
@@ -37,7 +37,6 @@ from lab.latent.painting import Painting
 from lab.latent.studies import Study
 from lab.latent.views import GREY, View
 from lab.models import Interrupted, Models
-from lab.stress.damage import noisy
 from lab.ticket import SKIP, Ticket
 from tests.conftest import Photo, Visitor, until
 

@@ -9,7 +9,16 @@ from typing import Any
 
 from training.data import MEMORY_LIMIT
 from training.losses import ERRORS
-from training.options import ABOVE_ZERO, COUNT, FROM_ZERO, ONE_OR_MORE, SEED, add_threads, number
+from training.options import (
+    ABOVE_ZERO,
+    COUNT,
+    FROM_ZERO,
+    ONE_OR_MORE,
+    SEED,
+    add_hold_out,
+    add_threads,
+    number,
+)
 from training.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
 
 TRACKERS = ("tensorboard", "trackio")
@@ -97,7 +106,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="SHARE",
         help="of the patches, to be drawn or recoloured: what photographs lack (default: 0)",
     )
-    add("--hold-out", type=COUNT, default=8, help="images kept for validation (default: 8)")
+    add_hold_out(parser, "images kept for validation")
     add("--checkpoint-minutes", type=FROM_ZERO, default=3.0, help="time between checkpoints (default: 3)")
     add("--precision", choices=PRECISIONS, help="of the insides of the blocks (default: bf16 on a GPU)")
     add("--compile", action="store_true", help="compile residual and dense blocks first (20 s; for a GPU)")

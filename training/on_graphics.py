@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from fgrn.compute import as_array, as_tensor
+from fgrn.files import ASSETS
 from fgrn.images import read_image
 from fgrn.methods import METHODS, SCALES, load_card
 from fgrn.ops import GREY_LEVELS, grey_levels
@@ -28,7 +28,7 @@ from training.options import add_figures, add_threads, use_threads, write_figure
 
 logger = logging.getLogger(__name__)
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
+EXAMPLES = ASSETS / "examples"
 PHOTOS = ("coffee", "portrait")
 SIDE = 192  # pixels
 COUNT = 12  # pictures of a kind

@@ -67,9 +67,9 @@ def write_figures(path: Path | None, content: Mapping[str, Any]) -> None:
             write_json(path, content)
 
 
-def add_hold_out(parser: argparse.ArgumentParser) -> None:
-    """`--hold-out` of those who measure on what a training has held out."""
-    parser.add_argument("--hold-out", type=COUNT, default=8, help="as in the training (default: 8)")
+def add_hold_out(parser: argparse.ArgumentParser, text: str = "as in the training") -> None:
+    """`--hold-out`, of trainings and of those who measure on what a training has held out."""
+    parser.add_argument("--hold-out", type=COUNT, default=8, help=f"{text} (default: 8)")
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from fgrn.models import FGRN
 from fgrn.pipeline import Rescaler, load
 from training.environment import environment
 from training.evaluate import evaluate, image_sets
-from training.options import COUNT, add_threads, use_threads, write_figures
+from training.options import add_hold_out, add_threads, use_threads, write_figures
 from training.report import RESULTS
 from training.run import Run, stopping_on_sigterm
 from training.schedule import Budget
@@ -132,7 +132,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bench", required=True, type=Path, help="folder of Set5, Set14, BSD100")
     parser.add_argument("--out", required=True, type=Path, help="folder of the runs")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where study_NAME.json goes")
-    parser.add_argument("--hold-out", type=COUNT, default=8, help="images kept for validation (default: 8)")
+    add_hold_out(parser, "images kept for validation")
     add_threads(parser)
     return parser.parse_args(argv)
 

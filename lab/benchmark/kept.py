@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import math
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from fgrn.checkpoint import Card
 from fgrn.comparison import TOO_SMALL
 from fgrn.figures import TIMINGS
+from fgrn.files import ASSETS
 from fgrn.methods import cards
 from fgrn.record import Settings
 from fgrn.scores import BLIND, METRICS, Plain, Score, Scores
 from lab.benchmark.runs import Bench
 from lab.progress import Progress
 
-RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
+RESULTS = ASSETS / "results"
 
 
 def names(scale: int) -> list[str]:

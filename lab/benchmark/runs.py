@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 
 from fgrn import comparison, record
 from fgrn.figures import Figures, by_method, figures_csv, figures_json, means, spreads
+from fgrn.files import ASSETS
 from fgrn.images import ImageError
 from fgrn.inputs import RescaleError
 from fgrn.memory import memory_errors_as
@@ -30,7 +30,7 @@ from lab.models import Interrupted, Models, interruptible
 from lab.progress import STARTING, Clock, Progress
 from lab.reader import read_upload
 
-PAPER = Path(__file__).resolve().parents[2] / "assets" / "results" / "paper.json"
+PAPER = ASSETS / "results" / "paper.json"
 PAPER_KEYS = ("psnr_y", "ssim_y")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fgrn.metrics import psnr_y
-from fgrn.pixels import Pixels, clamped
+from fgrn.pixels import Pixels, clamped, noisy
 from fgrn.scores import format_score
 from lab.asked import RequestError
 from lab.files import Store
@@ -17,7 +17,6 @@ from lab.latent import views
 from lab.latent.brush import Stroke, brushed, reached
 from lab.latent.studies import Study, networks, save_view
 from lab.models import Models
-from lab.stress.damage import noisy
 
 KINDS = {"level": "Grey level", "noise": "Noise", "brush": "Brush"}
 MAX_POINTS = 5_000  # of all strokes together

@@ -147,7 +147,7 @@ def run(
     )
     return Restored(
         paths=paths,
-        lr_path=store.save(encode_png(lr.pixels), f"{name}_shown.png"),
+        lr_path=store.save(encode_png(lr.pixels, quick=True), f"{name}_shown.png"),
         name=shown_name(Path(path or "").name),
         method=source.method,
         scale=source.scale,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter, features
 
-from fgrn.pixels import Pixels, clamped
+from fgrn.pixels import Pixels, noisy
 
 NOISE_SEED = 0  # the same noise for every method and every run
 
@@ -101,11 +101,6 @@ def damage(lr: Pixels, kind: str, amount: float) -> Pixels:
         resized = Image.fromarray(lr).resize(other, Image.Resampling.BICUBIC)
         return np.asarray(resized.resize((width, height), Image.Resampling.BICUBIC))
     raise ValueError(f"unknown kind of damage {kind!r}; choose one of {', '.join(KINDS)}")
-
-
-def noisy(lr: Pixels, sigma: float, seed: int) -> Pixels:
-    """LR (H, W, 3) with Gaussian noise of `sigma` grey levels; a seed stands for the same pattern at every sigma."""
-    return clamped(lr + sigma * np.random.default_rng(seed).normal(0, 1, lr.shape))
 
 
 def _saved(pixels: Pixels, codec: str, **options: int) -> bytes:

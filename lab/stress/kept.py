@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, TypeVar
 
-from fgrn.files import write_json
+from fgrn.files import ASSETS, write_json
 from fgrn.images import read_image
 from fgrn.methods import METHODS, cards
 from lab.examples import EXAMPLES, FIRST_EXAMPLE, FIRST_METHODS, FIRST_SCALE
@@ -21,7 +20,7 @@ from lab.stress import runs
 from lab.stress.damage import CODECS
 from lab.stress.runs import Point, RatePoint, RateRun, StressRun
 
-PATH = Path(__file__).resolve().parents[2] / "assets" / "results" / "stress_example.json"
+PATH = ASSETS / "results" / "stress_example.json"
 FIRST_KINDS = ("jpeg", "noise")
 
 _DONE = Progress(
