@@ -538,7 +538,13 @@ def test_codecs_are_compared_at_equal_bytes() -> None:
     assert verdicts.psnr_at(curve, 999) is None and verdicts.psnr_at(curve, 4001) is None
     assert verdicts.psnr_at([*curve, rate("jpeg", 5000, math.inf)], 4500) is None, "the last one has no loss"
     run = RateRun(4, ("fgrn",), (*curve, rate("fgrn", 2500, 33), rate("fgrn", 2000, 33)))
-    assert "33.00 dB in 2.0 kB" in verdicts.rates(run)[0] and "JPEG 32.00 dB" in verdicts.rates(run)[0]
+    assert (
+        "33.00 dB in 2.0 kB" in verdicts.rates(run)[0]
+        and "JPEG 32.00 dB (1.0 less)" in verdicts.rates(run)[0]
+    )
+    for ours, words in ((30.5, "(1.5 more)"), (32.02, "(as much)"), (math.inf, "JPEG 32.00 dB.")):
+        other = RateRun(4, ("fgrn",), (*curve, rate("fgrn", 2000, ours)))
+        assert words in verdicts.rates(other)[0]
 
 
 # Progress

@@ -20,7 +20,8 @@ from lab.ticket import Ticket
 
 RUN = """() => {
     document.querySelector('#run').click();
-    scrollTo(0, 0);
+    const below = matchMedia('(max-width: 768px)').matches; // the pictures are below the controls
+    (below ? document.querySelector('#status') : document.body).scrollIntoView();
 }"""
 OPENED = """linked => {
     const names = NAMES; // Gradio's buttons have pictures and no names

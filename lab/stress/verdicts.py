@@ -34,7 +34,7 @@ def rates(run: RateRun) -> list[str]:
             continue
         best = min(ours, key=lambda p: p.bytes)
         same = [
-            f"{KINDS[codec].label} {psnr:.2f} dB"
+            f"{KINDS[codec].label} {psnr:.2f} dB{_beside(psnr, best.psnr_y)}"
             for codec in CODECS
             if (psnr := psnr_at([p for p in run.points if p.series == codec], best.bytes)) is not None
         ]
@@ -44,6 +44,16 @@ def rates(run: RateRun) -> list[str]:
         )
         lines.append(f"{have}. In as many bytes: {', '.join(same)}." if same else f"{have}.")
     return lines
+
+
+def _beside(psnr: float, ours: float) -> str:
+    """How much more or less that is than ours, in words."""
+    difference = psnr - ours
+    if not math.isfinite(difference):
+        return ""
+    if abs(difference) < TIE:
+        return " (as much)"
+    return f" ({abs(difference):.1f} {'more' if difference > 0 else 'less'})"
 
 
 def psnr_at(points: Sequence[RatePoint], count: int) -> float | None:
