@@ -416,6 +416,27 @@ def test_what_is_no_picture_is_never_opened_by_the_server_itself(visitor: Visito
     expect(page.get_by_test_id("toast-body")).to_have_count(0)
 
 
+def test_run_is_acknowledged_before_the_picture_is_read(
+    visitor: Visitor, tmp_path: Path, photo: Photo
+) -> None:
+    large = tmp_path / "large.png"
+    large.write_bytes(encode_png(np.tile(photo(300, 400), (10, 10, 1)), quick=True))
+    page = visitor.open()
+    finished(page)
+    upload(page, "#picture", large)
+    expect(page.locator("#facts")).to_contain_text("4000 × 3000")
+    page.evaluate("document.querySelector('#run').click()")
+    assert page.evaluate("document.querySelector('#status .fg-asked') !== null")
+    expect(page.locator("#status [role=status]")).to_contain_text("Computing")
+    expect(page.locator("#status .fg-asked")).to_have_count(0)
+    page.locator("#stop").click()
+    expect(page.locator("#status [role=status]")).to_contain_text("Stopped")
+    page.locator("#examples .gallery-item").first.click()
+    finished(page)
+    page.locator("#run").click()  # the answer is what stands there already
+    expect(page.locator("#status .fg-asked")).to_have_count(0)
+
+
 def test_what_is_shown_is_called_outdated_until_run(visitor: Visitor, picture: Path) -> None:
     page = visitor.open()
     finished(page)

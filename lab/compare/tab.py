@@ -23,6 +23,11 @@ RUN = """() => {
     const below = matchMedia('(max-width: 768px)').matches; // the pictures are below the controls
     (below ? document.querySelector('#status') : document.body).scrollIntoView();
 }"""
+# A large picture is read before there is anything to say: meanwhile the line turns.
+ASKED = (
+    "(...values) => { document.querySelector('#status .fg-status')?.classList.add('fg-asked'); return %s; }"
+)
+ANSWERED = "() => document.querySelector('#status .fg-asked')?.classList.remove('fg-asked')"
 OPENED = """linked => {
     const names = NAMES; // Gradio's buttons have pictures and no names
     document.querySelectorAll('#examples .gallery-item').forEach((e, i) => e.setAttribute('aria-label', names[i]));
@@ -109,7 +114,8 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
     request = [image, scale, methods, *drawing, click]
     chosen = [image, scale, methods, seen]
     all_ran = [demo.load(page.watch_example, drawing, drawn, concurrency_limit=None, **QUIET)]
-    for begins, number in ((start.click, clicked(start)), (examples.load_input_event.success, None)):
+    clicked_run = ASKED % f"({clicked(start)})(...values)"
+    for begins, number in ((start.click, clicked_run), (examples.load_input_event.success, None)):
         begun = begins(
             page.begin_at_once,
             request,
@@ -118,6 +124,7 @@ def build(page: Handlers, demo: gr.Blocks, badge: gr.HTML, tabs: gr.Tabs) -> Req
             queue=False,
             **QUIET,
         )
+        begun.then(None, None, None, js=ANSWERED)
         ran = begun.success(page.on_run, drawing, drawn, trigger_mode="multiple", **shown_waiting(status))
         all_ran.append(ran)
         # again: an example brings its picture, which is another one until it is drawn
