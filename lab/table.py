@@ -12,6 +12,8 @@ from lab.compare.snapshot import Outcome, Run, State
 from lab.restore.steps import Restored
 
 COLUMNS = tuple(METRICS.values())
+METHOD = '<th scope="col">Method</th>'
+"""The head of the first column."""
 
 
 def trivial(method: str, key: str) -> str:
@@ -36,7 +38,7 @@ def render(run: Run, region: Region | None = None) -> str:
     best = {column.key: best_of(scores, column) for column in COLUMNS}
     rows = "".join(_row(run, outcome, best) for outcome in run.outcomes)
     heads = "".join(head(column, "region" if region and column.key in KEYS else "") for column in COLUMNS)
-    return _table("Comparison table", caption, heads, rows) + _notes(run)
+    return boxed("Comparison table", caption, METHOD + heads, rows) + _notes(run)
 
 
 def restored(of: Restored) -> str:
@@ -56,16 +58,15 @@ def restored(of: Restored) -> str:
         (column.name, scores[column.key].reason) for scores in of.scores.values() for column in columns
     }
     notes = " ".join(f"{title} n/a: {reason}." for title, reason in sorted(missing) if reason)
-    table = _table("Against the original", caption, "".join(map(head, columns)), rows)
+    table = boxed("Against the original", caption, METHOD + "".join(map(head, columns)), rows)
     return f'{table}<p class="fg-notes">{escape(notes)}</p>'
 
 
-def _table(name: str, caption: str, heads: str, rows: str) -> str:
+def boxed(name: str, caption: str, heads: str, rows: str, kind: str = "") -> str:
+    """A table that scrolls in a box, `name` for those who do not see it. All else is HTML: nothing is escaped here."""
     return (
-        f'<div class="fg-table-box" role="region" aria-label="{name}" tabindex="0"><table class="fg-table">'
-        f"<caption>{caption}</caption>"
-        f"<thead><tr><th scope='col'>Method</th>{heads}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
+        f'<div class="fg-table-box {kind}" role="region" aria-label="{name}" tabindex="0"><table class="fg-table">'
+        f"<caption>{caption}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -46,11 +46,11 @@ def models() -> Models:
     return Models(lambda method, scale: _borrowing(method, scale, on_gpu), device="ZeroGPU")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BorrowingRescaler(Rescaler):
     """A rescaler whose four steps run elsewhere: `on_gpu` is `step`, made to run in the worker."""
 
-    on_gpu: Task = None  # type: ignore[assignment]  # a field after others with defaults
+    on_gpu: Task
 
     def encode(self, hr: ImageLike) -> Pixels:
         x: Pixels = self._borrow("encode", as_pixels(hr))

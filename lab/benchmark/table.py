@@ -10,7 +10,7 @@ from fgrn.figures import TIMINGS, by_method, left_out
 from fgrn.methods import METHODS
 from fgrn.scores import BLIND, METRICS, Score
 from lab.benchmark.runs import PAPER_KEYS, Bench, paper_row
-from lab.table import COLUMNS, best_of, head, marked, trivial
+from lab.table import COLUMNS, METHOD, best_of, boxed, head, marked, trivial
 
 
 def summary(bench: Bench) -> str:
@@ -42,7 +42,7 @@ def summary(bench: Bench) -> str:
     caption = f"Mean ± standard deviation over {counted}, ×{of.scale}, {sizes}"
     if bench.dataset:
         caption = f"{bench.dataset}: {caption}"
-    return _table("Summary", caption, f'<th scope="col">Method</th>{heads}', "".join(rows)) + _reasons(bench)
+    return boxed("Summary", escape(caption), METHOD + heads, "".join(rows)) + _reasons(bench)
 
 
 def pictures(bench: Bench) -> str:
@@ -65,7 +65,7 @@ def pictures(bench: Bench) -> str:
         return lists
     columns = f'<th scope="col" rowspan="2">{_sorts(0, "Picture")}</th>{heads}</tr><tr>{units}'
     caption = f"{len(bench.done)} of {len(bench.names)} pictures measured"
-    return _table("Pictures", caption, columns, rows, "fg-tall") + lists
+    return boxed("Pictures", caption, columns, rows, "fg-tall") + lists
 
 
 def _opens(bench: Bench, name: str) -> str:
@@ -82,13 +82,6 @@ def _sorts(column: int, title: str) -> str:
     """A head that sorts the rows, by rows.js."""
     hint = "Sort by this column"
     return f'<button type="button" class="fg-sort" data-column="{column}" title="{hint}">{title}</button>'
-
-
-def _table(label: str, caption: str, heads: str, rows: str, kind: str = "") -> str:
-    return (
-        f'<div class="fg-table-box {kind}" role="region" aria-label="{label}" tabindex="0"><table class="fg-table">'
-        f"<caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
 
 
 def _mean(
