@@ -5,6 +5,7 @@ A picture that fails is named and left out; the others are done all the same.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections import Counter, deque
@@ -187,9 +188,9 @@ def writing(file: Path) -> Iterator[None]:
     except OSError as error:
         named = Path(error.filename or file)
         what = named if named in file.parents else file  # else the temporary file, which is gone
-        raise UsageError(
-            f"{what} cannot be written: {error.strerror or error}. Choose another name."
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = "Make room" if full else "Choose another name"
+        raise UsageError(f"{what} cannot be written: {error.strerror or error}. {advice}.") from error
 
 
 def try_writing(file: Path) -> None:

@@ -138,8 +138,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _method(text: str) -> str:
     if text not in METHODS:
-        hint = "separate them by spaces" if "," in text else "pictures go before --methods"
-        raise argparse.ArgumentTypeError(f"{text!r} is no method: choose of {', '.join(METHODS)}; {hint}")
+        hint = ""
+        if "," in text:
+            hint = "; separate them by spaces"
+        elif "." in text or "/" in text:
+            hint = "; pictures go before --methods"
+        raise argparse.ArgumentTypeError(f"{text!r} is no method: choose among {', '.join(METHODS)}{hint}")
     return text
 
 
@@ -166,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"fgrn: {error}", file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:
-        print("fgrn: interrupted; what is written so far is complete.", file=sys.stderr)
+        print("fgrn: interrupted; every picture that is written is whole.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # `python -m fgrn compare ... | head`: the reader has enough
         drop_stdout()

@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -30,6 +31,9 @@ from fgrn.rescalers import Rescalers
 from fgrn.scores import BLIND, METRICS, Scores, plain
 
 DEFAULT_METHODS = ("bicubic", "irn", "fgrn")
+
+NO_SEED = "--seed has no effect, only IRN draws z at random."
+NOISE = "--seed: the weights here were trained with z = 0, with z drawn at random they may give noise."
 
 Write = Callable[[Job, Reporter], bytes]
 
@@ -79,14 +83,16 @@ def upscale(arguments: argparse.Namespace, reporter: Reporter) -> None:
     """Write the restored picture of every LR file."""
     jobs = plan(arguments.inputs, arguments.output, reporter, force=arguments.force)
     rescalers = Rescalers(arguments.weights, _device(arguments.device), arguments.seed)
+    if arguments.seed is not None and not arguments.weights:
+        reporter.note(NOISE)
 
     def restored(job: Job, reporter: Reporter) -> bytes:
         lr = read_image(job.source)
         source = source_of(lr, arguments.method, arguments.scale)
         for notice in source.notices:
             reporter.note(f"{job.source}: {notice}")
-        if note := _of_seed(arguments, with_irn=source.method == "irn"):
-            reporter.note(f"{job.source}: {note}")
+        if arguments.seed is not None and source.method != "irn":
+            reporter.note(f"{job.source}: {NO_SEED}")
         if arguments.weights and not METHODS[source.method].trained:
             reporter.note(f"{job.source}: --weights has no effect, {METHODS[source.method].label} has none.")
         rescaler = rescalers.get(source.method, source.scale)
@@ -127,52 +133,55 @@ def compare(arguments: argparse.Namespace, reporter: Reporter) -> None:
     rescalers = _compared(arguments, reporter)
     shown = [key for key in METRICS if arguments.no_reference_metrics or key not in BLIND]
     figures: dict[str, dict[str, Scores]] = {}
-    complete = False
     try:
         with reporter.progress(len(pictures) * len(rescalers), "run") as advance:
             for path in pictures:
                 with failures_named(path, reporter):
-                    _measure(arguments, path, rescalers, shown, figures, advance, reporter)
-        columns = by_method(figures, list(rescalers)) if figures else {}
-        if len(figures) > 1:
-            notes = "".join(f"left out of the mean: {line}\n" for line in left_out(columns))
-            reporter.result(
-                f"mean of {len(figures)} pictures\n{comparison.table(means(columns), shown)}\n{notes}"
-            )
-        complete = True
-    finally:
-        if arguments.json and (complete or figures):
-            _write_figures(arguments, rescalers, figures, complete)
+                    rows, size = _measure(arguments, path, rescalers, advance, reporter)
+                    figures[str(path)] = rows
+                    reporter.result(f"{path} ({size})\n{comparison.table(rows, shown)}\n")
+    except KeyboardInterrupt:
+        if arguments.json and figures:
+            with suppress(UsageError):
+                _write_figures(arguments, rescalers, figures, pictures, complete=False)
+        raise
+    columns = by_method(figures, list(rescalers)) if figures else {}
+    if len(figures) > 1:
+        notes = "".join(f"left out of the mean: {line}\n" for line in left_out(columns))
+        reporter.result(
+            f"mean of {len(figures)} pictures\n{comparison.table(means(columns), shown)}\n{notes}"
+        )
+    if arguments.json:
+        _write_figures(arguments, rescalers, figures, pictures, complete=True)
 
 
 def _measure(
     arguments: argparse.Namespace,
     path: Path,
     rescalers: dict[str, Rescaler],
-    shown: list[str],
-    figures: dict[str, dict[str, Scores]],
     advance: Callable[[], object],
     reporter: Reporter,
-) -> None:
-    """Print the table of a picture, and add its figures to those of the others."""
+) -> tuple[dict[str, Scores], str]:
+    """The figures of a picture by method, and its sizes in words."""
     image = read_image(path)
     for notice in image.notices:
         reporter.note(f"{path}: {notice}")
     hr = prepared(image.pixels, arguments.scale, arguments.protocol)
     rows = comparison.measure_all(rescalers, hr, advance, no_reference=arguments.no_reference_metrics)
-    figures[str(path)] = rows
     height, width = hr.shape[:2]
     lr_height, lr_width = (-(-side // arguments.scale) for side in (height, width))
-    size = f"{width} x {height} -> {lr_width} x {lr_height}, x{arguments.scale}"
-    reporter.result(f"{path} ({size})\n{comparison.table(rows, shown)}\n")
+    return rows, f"{width} x {height} -> {lr_width} x {lr_height}, x{arguments.scale}"
 
 
 def _write_figures(
     arguments: argparse.Namespace,
     rescalers: dict[str, Rescaler],
     figures: dict[str, dict[str, Scores]],
+    pictures: Sequence[Path],
+    *,
     complete: bool,
 ) -> None:
+    """Write what --json is for; `complete`, unless Ctrl-C came before all pictures had their turn."""
     content = {
         "version": __version__,
         "scale": arguments.scale,
@@ -180,6 +189,7 @@ def _write_figures(
         "device": str(device_of(rescalers.values())),
         "seed": arguments.seed,
         "complete": complete,
+        "skipped": [str(path) for path in pictures if str(path) not in figures] if complete else [],
         "weights": {name: rescaler.digest for name, rescaler in rescalers.items()},
         "images": {path: plain(rows) for path, rows in figures.items()},
         "mean": plain(means(by_method(figures, list(rescalers)) if figures else {})),
@@ -213,20 +223,9 @@ def _compared(arguments: argparse.Namespace, reporter: Reporter) -> dict[str, Re
     rescalers.check_used(
         f"x{arguments.scale} of {labels}", "Name their method in --methods, and their --scale."
     )
-    if note := _of_seed(arguments, with_irn="irn" in chosen):
-        reporter.note(note)
+    if arguments.seed is not None and ("irn" not in chosen or not arguments.weights):
+        reporter.note(NOISE if "irn" in chosen else NO_SEED)
     return chosen
-
-
-def _of_seed(arguments: argparse.Namespace, *, with_irn: bool) -> str:
-    """What there is to say of --seed, if it was given."""
-    if arguments.seed is None:
-        return ""
-    if not with_irn:
-        return "--seed has no effect, only IRN draws z at random."
-    if not arguments.weights:
-        return "--seed: the weights here were trained with z = 0, with z drawn at random they may give noise."
-    return ""
 
 
 def _device(text: str | None) -> torch.device:

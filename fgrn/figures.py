@@ -150,10 +150,10 @@ def figures_csv(figures: Figures, scale: int, protocol: str) -> str:
     present = {key for rows in figures.values() for scores in rows.values() for key in scores}
     keys = [key for key in METRICS if key in present]
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "method", "scale", "protocol", *keys])
+    writer.writerow(["image", "method", *keys, "scale", "protocol"])
     for name, rows in figures.items():
         # A spreadsheet would take such a name for a formula.
         shown = f"'{name}" if name[:1] in "=+-@\t\r" else name
         for method, values in plain(rows).items():
-            writer.writerow([shown, method, scale, protocol, *(values.get(key) for key in keys)])
+            writer.writerow([shown, method, *(values.get(key) for key in keys), scale, protocol])
     return text.getvalue()

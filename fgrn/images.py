@@ -150,10 +150,18 @@ def _named_stream(source: str | Path | bytes | BinaryIO) -> Iterator[tuple[str, 
             yield name, stream
     else:
         named = getattr(source, "name", None)
-        yield (
-            f'"{_printable(Path(named).name)}"' if isinstance(named, str) else "The file",
-            io.BytesIO(source.read()),
-        )
+        name = f'"{_printable(Path(named).name)}"' if isinstance(named, str) else "The file"
+        try:
+            data = source.read()
+        except (AttributeError, OSError, ValueError) as error:  # no stream, one to write, closed or of text
+            raise ImageError(f"{name} cannot be read ({error}). Open it as open(name, 'rb').") from error
+        if not isinstance(data, bytes):
+            raise ImageError(f"{name} is open as text. Open it as open(name, 'rb').")
+        if not data:
+            raise ImageError(
+                f"{name} is empty, or was read to its end before: seek(0) leads to its beginning."
+            )
+        yield name, io.BytesIO(data)
 
 
 def _printable(name: str) -> str:

@@ -43,14 +43,14 @@ def read_picture(image: ImageLike) -> tuple[Pixels, LRInfo | None]:
     if not isinstance(image, np.ndarray):
         raise RescaleError(
             f"{type(image).__name__} is no picture: pass the name or the content of a file, a PIL image, or a uint8 "
-            "array (H, W, 3)."
+            "array of numpy (H, W, 3)."
         )
     if image.dtype == np.uint8 and image.ndim == 2:
         return np.repeat(image[..., None], 3, axis=2), None
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise RescaleError(
-            f"An array of shape {image.shape} and type {image.dtype} is no 8-bit RGB picture: pass uint8 (H, W, 3)"
-            f"{_hint(image)}."
+            f"An array of shape {image.shape} and type {image.dtype} is no 8-bit picture: pass uint8 (H, W, 3), or "
+            f"(H, W) for grey{_hint(image)}."
         )
     return image, None
 
@@ -91,12 +91,16 @@ def as_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def _hint(array: np.ndarray[Any, Any]) -> str:
     """How an array that looks like a picture becomes one."""
-    if array.dtype.kind == "f":
-        return "; one of 0 to 1 becomes that by np.rint(255 * picture).astype(np.uint8)"
     if array.ndim == 4:
         return ", one picture at a time"
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3, 4):
+        return ": picture.transpose(1, 2, 0) has its channels last"
     if array.ndim == 3 and array.shape[2] == 4:
         return ": picture[..., :3] is one without its alpha"
-    if array.ndim == 3 and array.shape[0] == 3:
-        return ": picture.transpose(1, 2, 0) has its channels last"
+    if array.ndim == 3 and array.shape[2] == 1:
+        return ": picture[..., 0] is a grey one"
+    if array.dtype.kind == "f" and array.size and 0 <= array.min() and array.max() <= 1:
+        return "; values from 0 to 1 become that by np.rint(255 * picture).astype(np.uint8)"
+    if array.dtype.kind == "f":
+        return "; grey levels become that by np.rint(picture.clip(0, 255)).astype(np.uint8)"
     return ""

@@ -1,4 +1,4 @@
-"""LR files: what made them, what is wrong with them, and the pictures that they restore."""
+"""LR files: what made them, and what is wrong with them."""
 
 from __future__ import annotations
 

@@ -37,13 +37,9 @@ class Result:
     method: str
     scale: int
     hr: Pixels = field(repr=False)
-    x: Pixels = field(
-        repr=False
-    )  # the representation, rounded to 8 bit; LR itself for methods without a flow
+    x: Pixels = field(repr=False)  # rounded to 8 bit; LR itself for methods without a flow
     lr: Pixels = field(repr=False)
-    x_recovered: Pixels = field(
-        repr=False
-    )  # round(F^-1(LR)); the decoder gets it as `Rescaler.from_lr` has it
+    x_recovered: Pixels = field(repr=False)  # round(F^-1(LR)); the decoder gets what `from_lr` gives
     reconstruction: Pixels = field(repr=False)
     x_exact: float  # share of the values of x that came back exactly, 0 to 1
     seconds_down: float
@@ -68,7 +64,7 @@ class Rescaler:
         """HR (H, W, 3) -> LR (ceil(H/scale), ceil(W/scale), 3).
 
         Raises:
-            RescaleError: if a side is below 16 pixels, or the array is no 8-bit RGB picture.
+            RescaleError: if a side is below 16 pixels, or the array is no 8-bit picture.
             fgrn.images.ImageError: for a file that cannot be read.
         """
         return self.to_lr(self.encode(hr))
@@ -137,7 +133,11 @@ class Rescaler:
         return levels
 
     def decode(self, x: Pixels | Levels, size: tuple[int, int] | None = None) -> Pixels:
-        """x -> HR, cropped to `size` = (height, width) if it is given."""
+        """x -> HR, cropped to `size` = (height, width) if it is given.
+
+        Raises:
+            RescaleError: if x is none, see `fgrn.inputs.as_levels`, or `size` does not belong to it.
+        """
         x = as_levels(x)
         whole = x.shape[0] * self.scale, x.shape[1] * self.scale
         height, width = whole if size is None else as_size(size)
@@ -227,8 +227,10 @@ def refining(rescaler: Rescaler, method: str) -> Rescaler:
 
 def _as_int(number: Any) -> Any:
     """A whole number of numpy's, say, as one of Python's; anything else is left for others to refuse."""
-    whole = hasattr(number, "__index__") and not isinstance(number, bool)
-    return operator.index(number) if whole else number
+    try:
+        return number if isinstance(number, bool) else operator.index(number)
+    except TypeError:
+        return number
 
 
 def device_of(rescalers: Iterable[Rescaler]) -> torch.device:
@@ -241,7 +243,7 @@ def rescale(rescaler: Rescaler, image: ImageLike) -> Result:
     """Shrink and restore a picture (paper, Figure 1b); x, LR and the reconstruction are rounded to 8 bit.
 
     Raises:
-        RescaleError: if a side is below 16 pixels, or the array is no 8-bit RGB picture.
+        RescaleError: if a side is below 16 pixels, or the array is no 8-bit picture.
         fgrn.images.ImageError: for a file that cannot be read.
     """
     hr = as_pixels(image)

@@ -181,7 +181,6 @@ def parse(content: Any) -> Record:
 def about(settings: Settings, weights: dict[str, str], dataset: str) -> dict[str, Any]:
     """How figures came about, for the JSON that holds them."""
     return {
-        "version": __version__,
         "dataset": dataset,
         "scale": settings.scale,
         "protocol": settings.protocol,

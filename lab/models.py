@@ -34,8 +34,9 @@ class Status:
 class Models:
     """Rescalers by (method, scale), as `load` makes them; `device` is the name of where they run, if that is known.
 
-    A failure is not remembered: weights that are put in place later are found without a restart. `pace` knows how long
-    networks take.
+    A method that refines another's x has that one's network: `load` is never asked for it. A failure is not
+    remembered: weights that are put in place later are found without a restart. `pace` knows how long networks
+    take.
     """
 
     def __init__(self, load: Callable[[str, int], Rescaler] = load, device: str | None = None) -> None:

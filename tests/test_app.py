@@ -34,7 +34,6 @@ from fgrn.comparison import against_hr
 from fgrn.images import encode_png, read_image
 from fgrn.lr_info import LRInfo
 from fgrn.methods import METHODS
-from fgrn.record import Input
 from fgrn.repeat import repeat
 from fgrn.rescalers import Rescalers
 from fgrn.scores import METRICS, Score, plain_number, readable_size
@@ -48,7 +47,7 @@ from lab.compare.snapshot import Outcome, Run, State
 from lab.files import Store, stem
 from lab.models import Models, Status
 from lab.restore import steps as restore
-from lab.restore.tab import RestoreTab
+from lab.restore.tab import Given, RestoreTab
 from lab.ticket import Ticket
 from tests.conftest import Photo, make_tiny_weights
 
@@ -761,11 +760,13 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
     chosen_since = tab.outdated(picture, *request[1:], given, shown)
     assert "Still shown: what my_photo_1_bicubic_x4_lr.png gave" in chosen_since
     run, other = shown.run, Shown()
-    assert run
-    other.run, other.taken = replace(run, name="later", source=Input("later.png", "0" * 64)), shown.taken
-    assert "Compare shows later by now" in tab.outdated(*request, given, other)
-    other.taken = ("", "")
-    assert tab.outdated(*request, given, other) == "", "a file of the visitor's own"
+    assert run and run.outcomes[0].files
+    files = replace(run.outcomes[0].files, lr=picture)
+    done = replace(run.outcomes[0], state=State.DONE, files=files)
+    other.run, other.taken = replace(run, name="later", outcomes=(done,)), shown.taken
+    assert "other pictures by now, of later at ×4" in tab.outdated(*request, given, other)
+    own = Given((picture, *request[1:]), given.done)
+    assert tab.outdated(picture, *request[1:], own, other) == "", "a file of the visitor's own"
     value, html, problem = tab.measure(original, request[0], given)
     assert "Against the original" in html and value["pictures"][0]["key"] == "hr" and not problem
     value, html, problem = tab.measure(original, picture, given)  # a file chosen since: what is shown stays
@@ -781,6 +782,25 @@ def test_restore_begins_by_itself_only_once_and_only_if_that_is_quick(
     monkeypatch.setattr("lab.restore.tab.AT_ONCE", 50 * 67 - 1)
     with pytest.raises(gr.Error, match="Nothing to do"):
         tab.opened(shown, None, None, fresh)
+
+
+def test_refined_has_the_network_of_what_it_refines() -> None:
+    models = Models()
+    plain, refined = models.get("fgrn", 4), models.get("fgrn_refined", 4)
+    assert refined.net is plain.net and refined.digest == plain.digest
+    assert plain.refining_steps == 0 and refined == replace(
+        plain, method="fgrn_refined", refining_steps=fgrn.load("fgrn_refined", 4).refining_steps
+    )
+
+
+def test_a_refusal_ends_with_the_next_picture(picture: str) -> None:
+    page, shown = handlers.Handlers(), Shown()
+    assert page.chosen(Ticket(), shown) == gr.skip(), "nothing was drawn yet"
+    ticket, *_ = page.begin(picture, 4, ["bicubic"], Ticket(), shown)
+    assert page.chosen(ticket, shown) == gr.skip(), "it runs"
+    ticket.stop()
+    said = page.chosen(ticket, shown)
+    assert shown.run and shown.run.status in said
 
 
 def test_restoring_says_what_it_does_and_can_be_stopped(tmp_path: Path, picture: str) -> None:

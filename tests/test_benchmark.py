@@ -745,7 +745,7 @@ def test_files_are_called_after_what_was_measured(folder: Path, tmp_path: Path) 
 
 def test_a_formula_is_no_name_in_the_csv() -> None:
     figures = {"=1+1.png": {"bicubic": {"psnr_y": Score(30.0)}}}
-    assert "'=1+1.png,bicubic,4,paper,30.0" in figures_csv(figures, 4, "paper")
+    assert "'=1+1.png,bicubic,30.0,4,paper" in figures_csv(figures, 4, "paper")
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path, folder: Path) -> None:
@@ -850,9 +850,13 @@ def test_a_picture_of_a_run_opens_in_compare(folder: Path, tmp_path: Path) -> No
     for wrong in ("other.png", None, ["in/a.PNG"], 3):
         with pytest.raises(gr.Error, match="is not of the run"):
             tab.open_in_compare(bench, gr.EventData(None, {"name": wrong}))
+    packed(Path(archives[1]), {"in/a.PNG": (folder / "c.png").read_bytes()})
+    with pytest.raises(gr.Error, match="another picture than the one that was measured"):
+        tab.open_in_compare(bench, gr.EventData(None, {"name": "in/a.PNG (2)"}))
     Path(archives[1]).unlink()
-    with pytest.raises(gr.Error, match="not on the server any more"):
-        tab.open_in_compare(bench, gr.EventData(None, {"name": "in/a.PNG"}))
+    with pytest.raises(gr.Error, match="cannot be read from where it lies"):
+        tab.open_in_compare(bench, gr.EventData(None, {"name": "in/a.PNG (2)"}))
+    assert Path(tab.open_in_compare(bench, gr.EventData(None, {"name": "in/a.PNG"}))[0]).read_bytes() == data
     assert "fg-opens" in table.pictures(bench)
 
 
@@ -861,4 +865,4 @@ def test_a_set_measured_beforehand_has_no_pictures_to_open(monkeypatch: pytest.M
     bench = kept.load("Set5", 4)
     assert bench and "fg-opens" not in table.pictures(bench) and "<tbody>" in table.pictures(bench)
     with pytest.raises(RequestError, match="is not of the run"):
-        runs.picture_file(bench, bench.names[0])
+        runs.read_again(bench, bench.names[0])

@@ -871,6 +871,14 @@ def test_ctrl_c_leaves_the_figures_of_what_was_measured(photo: Photo, tmp_path: 
     assert content["mean"]["bicubic"]["psnr_y"] == pytest.approx(measured)
 
 
+def test_what_could_not_be_measured_is_in_the_json(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.png").write_bytes(b"")
+    out = tmp_path / "out.json"
+    assert run("compare", folder, "--methods", "bicubic", "--json", out) == 1
+    content = json.loads(out.read_text())
+    assert content["complete"] is True and content["skipped"] == [str(folder / "broken.png")]
+
+
 # --- repeat -------------------------------------------------------------------------------------------------------
 
 

@@ -684,6 +684,7 @@ def test_what_a_cell_changes_has_a_gain_of_its_own(store: Store, picture: str) -
 def test_a_view_with_a_reference_is_not_clipped(store: Store, picture: str) -> None:
     study = run(store, picture)
     for view in (View.DIFFERENCE, View.FROM_X):
+        assert studies.render_step(store, study, 2, view, "rgb", 32)[0].gain == 32, "as in the pictures above"
         shown, _ = studies.render_step(store, study, 1, view, "rgb", 32)
         change = study.levels(study.steps[1].path) - study.reference(view)
         expected = views.difference(study.levels(study.steps[1].path), study.reference(view), shown.gain)

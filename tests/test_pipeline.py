@@ -145,15 +145,18 @@ def test_too_small_a_lr_image_is_refused() -> None:
 @pytest.mark.parametrize(
     ("array", "hint"),
     [
-        (np.zeros((32, 32, 3)), r"np.rint\(255"),
+        (np.full((32, 32, 3), 0.5), r"np.rint\(255"),
+        (np.full((32, 32, 3), 77.0, np.float32), r"clip\(0, 255\)"),
+        (np.zeros((3, 32, 32)), "transpose"),
+        (np.zeros((32, 32, 1), np.uint8), r"\[..., 0\]"),
         (np.zeros((32, 32, 4), np.uint8), r"\[..., :3\]"),
         (np.zeros((3, 32, 32), np.uint8), "transpose"),
         (np.zeros((2, 32, 32, 3), np.uint8), "one picture at a time"),
-        (np.zeros((32, 32, 3), np.uint16), r"pass uint8 \(H, W, 3\)"),
+        (np.zeros((32, 32, 3), np.uint16), r"pass uint8 \(H, W, 3\), or \(H, W\) for grey\.$"),
     ],
 )
 def test_arrays_that_are_no_picture_are_refused(array: np.ndarray, hint: str) -> None:
-    with pytest.raises(RescaleError, match=f"8-bit RGB.*{hint}"):
+    with pytest.raises(RescaleError, match=f"8-bit picture.*{hint}"):
         as_pixels(array)
 
 
@@ -164,6 +167,24 @@ def test_grey_arrays_and_streams_are_pictures() -> None:
     sources: tuple[Any, ...] = (data, bytearray(data), memoryview(data), io.BytesIO(data))
     for source in sources:
         assert np.array_equal(as_pixels(source), picture(20, 30))
+
+
+def test_streams_that_give_no_bytes_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_png(picture(20, 30)))
+    closed, ended = path.open("rb"), io.BytesIO(path.read_bytes())
+    closed.close()
+    ended.read()
+    with path.open() as text:
+        wrongs: tuple[tuple[Any, str], ...] = (
+            (closed, "cannot be read"),
+            (ended, r"seek\(0\)"),
+            (io.StringIO("a"), "open as text"),
+            (text, "Open it as open"),
+        )
+        for wrong, words in wrongs:
+            with pytest.raises(fgrn.ImageError, match=words):
+                as_pixels(wrong)
 
 
 def test_what_is_no_x_is_refused() -> None:
@@ -185,8 +206,10 @@ def test_whole_numbers_of_numpy_are_whole_numbers(use_tiny_weights: Path) -> Non
     scale, seed = np.array([4, 3])
     rescaler = load("irn", scale, latent_seed=seed)
     assert type(rescaler.scale) is int and type(rescaler.latent_seed) is int
-    with pytest.raises(ValueError, match="scale True is not supported"):
-        load("irn", True)
+    wrongs: tuple[Any, ...] = (True, np.array([2, 4]), torch.tensor(4.0))
+    for wrong in wrongs:
+        with pytest.raises(ValueError, match="is not supported"):
+            load("irn", wrong)
 
 
 def test_what_a_notebook_shows_is_short(use_tiny_weights: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from training.results import merge, read
+from training.results import merge, outdated, read
 
 
 def results(datasets: dict[str, Any], weights: dict[str, str], **changes: Any) -> dict[str, Any]:
@@ -33,6 +33,13 @@ OLD = results(
     {"irn": "a", "fgrn": "b"},
 )
 NEW = {"environment": {"date": "e"}}
+
+
+def test_figures_that_are_dropped_are_named() -> None:
+    assert outdated(OLD, results({"BSD100": {"fgrn": entry(5)}}, {"fgrn": "b"})) == []
+    new = results({"Set5": {"irn": entry(5)}}, {"irn": "z"})
+    assert outdated(OLD, new) == ["Set14, irn"], "that of Set5 is replaced"
+    assert "irn" not in merge(OLD, new)["datasets"].get("Set14", {})
 
 
 def test_another_set_joins_the_others() -> None:

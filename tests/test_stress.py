@@ -323,6 +323,13 @@ def test_a_picture_too_large_to_be_restored_many_times_is_refused(tmp_path: Path
         uploads.open_subject(None)
 
 
+def test_a_picture_that_is_a_jpeg_itself_is_named(tmp_path: Path, photo: Photo) -> None:
+    for name, count in (("a.jpg", 1), ("a.png", 0)):
+        Image.fromarray(photo(48, 64)).save(tmp_path / name)
+        first = next(uploads.rate(Models(), str(tmp_path / name), 4, ["bicubic"]))
+        assert sum("itself a JPEG" in notice for notice in first.notices) == count
+
+
 @pytest.mark.parametrize("kinds", [["jpeg"], None], ids=["damage", "bytes"])
 def test_a_refused_picture_ends_no_run(kinds: list[str] | None, tmp_path: Path) -> None:
     path = tmp_path / "large.png"

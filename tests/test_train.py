@@ -102,6 +102,30 @@ def losses(run: Path) -> list[tuple[int, float, float]]:
     return [(line["step"], line["loss"], line["rate"]) for line in lines if line["event"] == "step"]
 
 
+def test_a_slow_run_reports_by_the_clock_and_says_where_it_ends(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(training_run, "REPORT_STEPS", 10**9)
+    assert train.main(arguments("tiny_fgrn", data, tmp_path / "quick", samples=20)) == 0
+    assert losses(tmp_path / "quick") == []
+    assert f"dB: {tmp_path / 'quick' / 'tiny_fgrn.safetensors'}" in caplog.text and "10 steps" in caplog.text
+    monkeypatch.setattr(training_run, "REPORT_SECONDS", 0.0)
+    assert train.main(arguments("tiny_fgrn", data, tmp_path / "slow", samples=20)) == 0
+    assert len(losses(tmp_path / "slow")) == 10
+
+
+def test_weights_of_another_network_are_described(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert train.main(arguments("tiny_irn", data, tmp_path / "irn", samples=4)) == 0
+    weights = tmp_path / "irn" / "tiny_irn.safetensors"
+    line = [*arguments("tiny_fgrn", data, tmp_path / "fgrn", samples=4), "--init", str(weights)]
+    assert train.main(line) == 2
+    scale = TINY_FGRN.config.scale
+    assert f"holds IRN x{TINY_IRN.config.scale}; the recipe trains FGRN x{scale}" in caplog.text
+
+
 @pytest.mark.parametrize("recipe", ["tiny_fgrn", "tiny_irn"])
 def test_a_run_leaves_loadable_weights_and_a_log(recipe: str, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"

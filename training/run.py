@@ -78,10 +78,9 @@ class Run:
         self.accelerator = Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no", log_with=tracker, project_dir=out
         )
-        if precision == "bf16" and not computes_in_bf16(self.accelerator.device):
+        if precision == "bf16" and self._speaks and not computes_in_bf16(self.accelerator.device):
             logger.warning(
-                "%s has no bf16 instructions: a step in bf16 takes many times as long as one in float32. Leave "
-                "--precision out",
+                "%s has no bf16 instructions: a step in bf16 takes many times as long as with --precision float32",
                 "This GPU" if on_gpu else "This CPU",
             )
         files = training_files(data)
@@ -144,7 +143,6 @@ class Run:
         self.state.to(self.accelerator.device)
         while not self.finished and not self.stopping:
             self._train_stage(self.recipe.stages[self.state.position.stage], checkpoint_minutes)
-        self._say_end()
         self.accelerator.end_training()
 
     def _train_stage(self, stage: Stage, checkpoint_minutes: float) -> None:
@@ -265,16 +263,10 @@ class Run:
     def _decibels(self) -> str:
         return f", {self.metrics['psnr_y']:.2f} dB" if "psnr_y" in self.metrics else ""
 
-    def _say_end(self) -> None:
-        """What has become of the run, and where it lies."""
-        if not self._speaks:
-            return
-        if self.stopping:
-            logger.warning(
-                "stopped at step %d; with --resume the same command goes on", self.state.position.step
-            )
-        weights = self.out / f"{self.name}.safetensors"
-        logger.info("%d steps%s: %s", self.state.position.step, self._decibels, weights)
+    @property
+    def summary(self) -> str:
+        """How far it has come, and where its weights lie."""
+        return f"{self.state.position.step} steps{self._decibels}: {self.out / self.name}.safetensors"
 
     def _log(self, line: dict[str, Any]) -> None:
         self.out.mkdir(parents=True, exist_ok=True)

@@ -76,6 +76,10 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     with stopping_on_sigterm(run):
         run.train(arguments.checkpoint_minutes)
+    if run.accelerator.is_main_process:
+        if run.stopping:
+            logger.warning("stopped; with --resume the same command goes on")
+        logger.info(run.summary)
     return INTERRUPTED if run.stopping else 0
 
 

@@ -195,8 +195,8 @@ class BenchmarkHandlers:
             raise nothing_to_do()
         sent = event._data.get("name") if isinstance(event._data, dict) else None
         with shown_errors():
-            source = runs.picture_file(bench, sent)
-            path = self.page.store.save(source.read(), source.file_name)
+            file, data = runs.read_again(bench, sent)
+            path = self.page.store.save(data, file.file_name)
         scale = bench.settings.scale
         return (
             path,

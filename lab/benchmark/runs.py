@@ -23,7 +23,7 @@ from fgrn.pixels import Pixels
 from fgrn.record import PROTOCOLS, Input, Record, Settings
 from fgrn.scores import Scores, plain
 from lab.asked import MAX_PIXELS, NO_MEMORY, RequestError, check_methods, check_scale, rescalers
-from lab.benchmark.archive import Collected, PictureFile, collect, collect_set
+from lab.benchmark.archive import Collected, PictureFile
 from lab.files import stem
 from lab.lines import FINISHED, STOPPED
 from lab.models import Interrupted, Models, interruptible
@@ -41,6 +41,7 @@ class Bench:
     settings: Settings
     names: tuple[str, ...]  # of all pictures, in order
     dataset: str = ""
+    files: tuple[PictureFile, ...] = ()  # of the same pictures, if these are here
     figures: Figures = field(default_factory=dict)
     done: tuple[str, ...] = ()  # the pictures that all methods have done
     digests: dict[str, str] = field(default_factory=dict)  # SHA-256 of their files, if these are here
@@ -123,6 +124,7 @@ def benchmark(
         settings,
         tuple(source.name for source in collected.sources),
         dataset,
+        collected.sources,
         skipped=dict(collected.skipped),
         uploads=collected.uploads,
         weights={name: rescaler.digest for name, rescaler in loaded.items()},
@@ -169,19 +171,22 @@ def stopped(bench: Bench) -> Bench:
     return replace(bench, figures=bench.counted, notices=notices, progress=progress)
 
 
-def picture_file(bench: Bench, name: object) -> PictureFile:
-    """One of the pictures that were measured here.
+def read_again(bench: Bench, name: object) -> tuple[PictureFile, bytes]:
+    """One of the pictures that were measured here, and the content of its file.
 
     Raises:
-        RequestError: if it is none of them, or not on the server any more.
+        RequestError: if it is none of them, or not as it was any more.
     """
-    if bench.kept or name not in bench.names:
+    found = next((file for file in bench.files if file.name == name), None)
+    if found is None:
         raise RequestError("This picture is not of the run that is shown. Run it again.")
-    collected = collect_set(bench.dataset) if bench.dataset else collect(bench.uploads)
-    found = [source for source in collected.sources if source.name == name]
-    if not found:
-        raise RequestError(f"{name} is not on the server any more. Run it again.")
-    return found[0]
+    try:
+        data = found.read()
+    except ImageError as error:
+        raise RequestError(f"{name}: {error}") from error
+    if bench.digests.get(found.name, record.sha256(data)) != record.sha256(data):
+        raise RequestError(f"{name} is another picture than the one that was measured. Run it again.")
+    return found, data
 
 
 def documents(bench: Bench) -> dict[str, bytes]:

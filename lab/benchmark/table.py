@@ -73,9 +73,8 @@ def _opens(bench: Bench, name: str) -> str:
     text = escape(name)
     if bench.kept:
         return text
-    return (
-        f'<button type="button" class="fg-opens fg-requests" title="{text}: open in Compare">{text}</button>'
-    )
+    title = f"Open {text} in Compare, which takes pictures whole"
+    return f'<button type="button" class="fg-opens fg-requests" title="{title}">{text}</button>'
 
 
 def _sorts(column: int, title: str) -> str:

@@ -56,7 +56,7 @@ def _hardware() -> list[object]:
 @cache
 def _program() -> str:
     """Digest of the code that computes and measures a run."""
-    files = [*sorted((ROOT / "fgrn").rglob("*.py")), *sorted((ROOT / "lab").glob("*.py"))]
+    files = [*sorted((ROOT / "fgrn").rglob("*.py")), *sorted((ROOT / "lab").rglob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

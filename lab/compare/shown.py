@@ -34,7 +34,7 @@ class Shown:
         self.region: Region | None = None
         self._asked = 0.0  # when the newest region was
         self.wanted = False  # by the Restore tab
-        self.taken = ("", "")  # by it: the name of an LR picture, and SHA-256 of its original
+        self.taken = ""  # by it: SHA-256 of the LR picture
         self._drawn: tuple[Ticket | None, Drawn] = (None, Drawn())
 
     def put(self, run: Run, ticket: Ticket) -> None:

@@ -21,6 +21,7 @@ from lab.ticket import Ticket
 RUN = """() => {
     document.querySelector('#run').click();
     const below = matchMedia('(max-width: 768px)').matches; // the pictures are below the controls
+    document.querySelector('#viewer-stage')?.focus({ preventScroll: true });
     (below ? document.querySelector('#status') : document.body).scrollIntoView();
 }"""
 # A large picture is read before there is anything to say: meanwhile the line turns.

@@ -203,7 +203,7 @@ def render_step(
     levels, reference = of.levels(of.steps[k].path), of.reference(view)
     plain = k == 0 and view is View.FROM_X
     fits = gain
-    if view.reference and not plain:
+    if view.reference and 0 < k < len(of.steps) - 1:
         fits = min(gain, views.automatic_gain((levels - reference)[..., views.CHANNELS[channel]]))
     picture = views.view(levels, View.CLAMPED if plain else view, channel, reference, fits)
     shown = Moved(save_view(store, picture, f"{of.prefix}_l{k}_{view}_{channel}"), fits)

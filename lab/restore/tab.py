@@ -11,6 +11,7 @@ from gradio.events import Dependency
 
 from fgrn.lr_files import notices_of
 from fgrn.methods import METHODS, RESTORING, SCALES
+from fgrn.record import sha256
 from lab import cards, lines, table, viewer
 from lab.asked import RequestError
 from lab.compare.handlers import Handlers
@@ -19,6 +20,7 @@ from lab.compare.shown import Shown
 from lab.compare.snapshot import State
 from lab.components import REQUESTS, click_number, clicked, html, picture_value, pictures, upload
 from lab.errors import explained, nothing_to_do
+from lab.files import holds
 from lab.queues import CHECK, METRIC, QUIET, shown_waiting
 from lab.restore import steps
 from lab.restore.steps import Restored
@@ -148,7 +150,7 @@ class RestoreTab:
         with ticket.refusals():
             if files is None or shown.run is None:
                 raise RequestError("Compare has no LR picture yet. Run it there, or upload an LR PNG here.")
-        shown.taken = Path(files.lr).name, shown.run.source.sha256
+        shown.taken = sha256(Path(files.lr).read_bytes())
         return files.lr, steps.FROM_FILE, steps.FROM_FILE, False, shown.run.hr
 
     def opened(
@@ -203,10 +205,12 @@ class RestoreTab:
             return lines.outdated(
                 f"Still shown: what {given.done.name} gave. Press Restore for what is chosen now."
             )
-        name, source = shown.taken
-        if path and shown.run and Path(path).name == name and shown.run.source.sha256 != source:
-            return lines.outdated(f"Compare shows {shown.run.name} by now. This is of the picture before.")
-        return ""
+        run = shown.run
+        if not (run and run.computed and shown.taken and path and holds(path, shown.taken)):
+            return ""  # of a file of the visitor's own there is nothing to say
+        if any(o.files and holds(o.files.lr, shown.taken) for o in run.done):
+            return ""
+        return lines.outdated(f"Compare shows other pictures by now, of {run.name} at ×{run.scale}.")
 
     def measure(self, original: str | None, path: str | None, given: Given | None) -> tuple[Any, Any, str]:
         """What is shown, beside its original: the pictures, the numbers, and why they cannot be compared.

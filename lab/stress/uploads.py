@@ -15,14 +15,11 @@ from lab.stress import runs
 from lab.stress.damage import KINDS
 from lab.stress.runs import RateRun, StressRun
 
-CODED_FORMATS = ("JPEG", "WEBP", "AVIF")
-MAX_PIXELS = 4_000_000  # restored, or coded, some fifty times: less than Compare takes
-
-
 CODED = (
-    "The picture is itself a {}: where a codec repeats what made it, its curve is better than it would be of a picture "
-    "that was never coded."
+    "The picture is itself a JPEG: where a codec repeats what made it, its curve is better than that of a picture that "
+    "was never coded."
 )
+MAX_PIXELS = 4_000_000  # restored, or coded, some fifty times: less than Compare takes
 
 
 def open_subject(path: str | None) -> tuple[Pixels, tuple[str, ...]]:
@@ -38,7 +35,7 @@ def open_subject(path: str | None) -> tuple[Pixels, tuple[str, ...]]:
             f"The picture is {width} x {height} pixels; it is restored or coded many times here, so at most "
             f"{MAX_PIXELS:,} are taken. Crop it, or choose a smaller one."
         )
-    return pixels, (CODED.format(kind),) if kind in CODED_FORMATS else ()
+    return pixels, (CODED,) if kind == "JPEG" else ()
 
 
 def check_kinds(kinds: object) -> list[str]:
