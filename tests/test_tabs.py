@@ -24,8 +24,8 @@ from tests.conftest import ROOT, Photo, Visitor
 
 
 @pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return Client(url, verbose=False)
+def client(url: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("received")))
 
 
 @pytest.fixture
