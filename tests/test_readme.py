@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from fgrn.images import read_image
+from lab.stress.uploads import CODED
 from tests.conftest import ROOT, Photo
 
 
@@ -39,7 +40,8 @@ def test_http_api(names: dict[str, Any], url: str) -> None:
     assert "http://127.0.0.1:7860" in code
     exec(code.replace("http://127.0.0.1:7860", url), names)
     assert read_image(names["lr"]).pixels.shape == (16, 20, 3)
-    assert read_image(names["back"]).pixels.shape == (64, 80, 3) and names["notices"] == []
+    assert read_image(names["back"]).pixels.shape == (64, 80, 3)
+    assert names["notices"] == [CODED], "of /bytes: photo.jpg is a JPEG"
     assert {row["method"] for row in names["rows"]} == {"fgrn"}
     assert 0 <= names["figures"]["x_exact"] <= 1
     assert names["summary"] and len(names["files"]) == 3
