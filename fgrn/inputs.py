@@ -65,6 +65,7 @@ def as_levels(x: Pixels | Levels) -> Pixels | Levels:
         not isinstance(x, np.ndarray)
         or x.ndim != 3
         or x.shape[2] != 3
+        or not x.size
         or x.dtype not in (np.uint8, np.float32)
     ):
         what = f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__

@@ -189,7 +189,7 @@ def test_streams_that_give_no_bytes_are_named(tmp_path: Path) -> None:
 
 def test_what_is_no_x_is_refused() -> None:
     rescaler = load("bicubic", 2)
-    wrongs: tuple[Any, ...] = (picture(20, 20) / 255.0, picture(20, 20)[..., 0], "x.png")
+    wrongs: tuple[Any, ...] = (picture(20, 20) / 255.0, picture(20, 20)[..., 0], picture(20, 20)[:0], "x.png")
     for wrong in wrongs:
         with pytest.raises(RescaleError, match="is no x"):
             rescaler.decode(wrong)

@@ -184,7 +184,7 @@ def read_again(bench: Bench, name: object) -> tuple[PictureFile, bytes]:
         data = found.read()
     except ImageError as error:
         raise RequestError(f"{name}: {error}") from error
-    if bench.digests.get(found.name, record.sha256(data)) != record.sha256(data):
+    if found.name in bench.digests and bench.digests[found.name] != record.sha256(data):
         raise RequestError(f"{name} is another picture than the one that was measured. Run it again.")
     return found, data
 
